@@ -1,0 +1,26 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import ClosureCorpus
+import MessagePack
+import PortableClosures
+import Testing
+
+/// Takes a closure apart into bytes and builds another one from them, in one process.
+struct BytesTraveller: Traveller {
+    func call<Result: Codable & Sendable, each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        body: @escaping PortableFunction<Result, repeat each Argument>.Body
+    ) async throws -> Result {
+        let bytes = try MessagePackEncoder().encode(PortableFunction(body))
+        let rebuilt = try MessagePackDecoder().decode(PortableFunction<Result, repeat each Argument>.self, from: bytes)
+        return try await rebuilt(repeat each argument)
+    }
+}
+
+@Suite struct CorpusTests {
+    @Test(arguments: valueCorpus + functionCorpus)
+    func closureWorksWhenRebuiltFromBytes(_ closure: CorpusCase) async throws {
+        try await closure.run(BytesTraveller())
+    }
+}
