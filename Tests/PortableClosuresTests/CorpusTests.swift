@@ -3,11 +3,12 @@
 
 import ClosureCorpus
 import MessagePack
+import PlainClosureCorpus
 import PortableClosures
 import Testing
 
 /// Takes a closure apart into bytes and builds another one from them, in one process.
-struct BytesTraveller: Traveller {
+struct BytesTraveller: ClosureCorpus.Traveller, PlainClosureCorpus.Traveller {
     func call<Result: Codable & Sendable, each Argument: Codable & Sendable>(
         _ argument: repeat each Argument,
         body: @escaping PortableFunction<Result, repeat each Argument>.Body
@@ -19,8 +20,13 @@ struct BytesTraveller: Traveller {
 }
 
 @Suite struct CorpusTests {
-    @Test(arguments: valueCorpus + functionCorpus)
-    func closureWorksWhenRebuiltFromBytes(_ closure: CorpusCase) async throws {
+    @Test(arguments: ClosureCorpus.valueCorpus + ClosureCorpus.functionCorpus)
+    func closureWorksWhenRebuiltFromBytes(_ closure: ClosureCorpus.CorpusCase) async throws {
+        try await closure.run(BytesTraveller())
+    }
+
+    @Test(arguments: PlainClosureCorpus.valueCorpus + PlainClosureCorpus.functionCorpus)
+    func closureOfAPlainModuleWorksWhenRebuiltFromBytes(_ closure: PlainClosureCorpus.CorpusCase) async throws {
         try await closure.run(BytesTraveller())
     }
 }

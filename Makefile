@@ -1,0 +1,39 @@
+# The two commands: `make demo` shows what ZProc does, `make test` passes the tests.
+# Both install the system packages first when they are missing.
+
+PACKAGES := libzmq3-dev libmsgpack-dev
+DEMO := .build/release/zproc-demo
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+SOURCES := Package.swift Sources Tests
+
+.PHONY: demo test bench lint packages
+
+demo: packages
+	swift build -c release --product zproc-demo
+	@for backend in threads processes; do \
+	    for run in hello wordcount bank; do \
+	        printf '\n$$ zproc-demo %s --backend %s\n' $$run $$backend; \
+	        $(DEMO) $$run --backend $$backend || exit 1; \
+	    done; \
+	done
+
+test: packages lint
+	swift build --build-tests
+	swift test --skip-build
+	swift build -c release --build-tests
+	swift test -c release --skip-build
+
+bench: packages
+	swift build -c release --product zproc-bench
+	.build/release/zproc-bench
+
+lint:
+	swift format lint --strict --recursive $(SOURCES)
+
+packages:
+	@missing=; for package in $(PACKAGES); do \
+	    dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q $$missing; \
+	fi

@@ -1,0 +1,87 @@
+// swift-tools-version: 6.2
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let collections = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "ZProc",
+    products: [
+        .library(name: "ZProc", targets: ["ZProc"]),
+        .library(name: "MessagePack", targets: ["MessagePack"]),
+        .library(name: "ZeroMQ", targets: ["ZeroMQ"]),
+        .library(name: "PortableClosures", targets: ["PortableClosures"]),
+        .executable(name: "zproc-demo", targets: ["zproc-demo"]),
+        .executable(name: "zproc-bench", targets: ["zproc-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // Libraries usable alone.
+        .target(name: "CMsgPack", linkerSettings: [.linkedLibrary("msgpackc")]),
+        .target(name: "MessagePack", dependencies: ["CMsgPack"], swiftSettings: settings),
+        .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+        .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: settings),
+        .target(name: "CPortableClosures"),
+        .target(name: "PortableClosures", dependencies: ["CPortableClosures"], swiftSettings: settings),
+
+        // ZProc, from the bottom up.
+        .target(name: "ZProcCore", dependencies: ["MessagePack", collections], swiftSettings: settings),
+        .target(name: "ZProcZeroMQ", dependencies: ["ZProcCore", "ZeroMQ"], swiftSettings: settings),
+        .target(name: "CZProc"),
+        .target(
+            name: "ZProc",
+            dependencies: ["CZProc", "ZProcCore", "ZProcZeroMQ", "PortableClosures", "MessagePack"],
+            swiftSettings: settings
+        ),
+
+        // Programs.
+        .executableTarget(name: "zproc-demo", dependencies: ["ZProc", argumentParser], swiftSettings: settings),
+        .target(name: "CBenchReference", dependencies: ["CZeroMQ", "CMsgPack"]),
+        .executableTarget(
+            name: "zproc-bench",
+            dependencies: [
+                "ZProc", "MessagePack", "ZeroMQ", "CBenchReference", argumentParser,
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Tests. The corpus of closures is compiled twice: with our settings, and as a module without upcoming
+        // features, because those change how async functions are called.
+        .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], swiftSettings: settings),
+        .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"], swiftSettings: settings),
+        .target(name: "ClosureCorpus", dependencies: ["PortableClosures"], path: "Tests/ClosureCorpus", swiftSettings: settings),
+        .target(
+            name: "PlainClosureCorpus",
+            dependencies: ["PortableClosures"],
+            path: "Tests/PlainClosureCorpus",
+            swiftSettings: [.swiftLanguageMode(.v6)]
+        ),
+        .testTarget(
+            name: "PortableClosuresTests",
+            dependencies: ["PortableClosures", "MessagePack", "ClosureCorpus", "PlainClosureCorpus"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "ZProcCoreTests", dependencies: ["ZProcCore", "MessagePack"], swiftSettings: settings),
+        .testTarget(
+            name: "ZProcTests",
+            dependencies: ["ZProc", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ", "ZeroMQ"],
+            swiftSettings: settings
+        ),
+    ]
+)

@@ -1,0 +1,86 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+#define _GNU_SOURCE
+#include "CZProc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+// The environment with one variable more. Pointers into the environment are copied, not the text.
+static char **environment_with(char *variable) {
+    size_t count = 0;
+    while (environ[count] != NULL) count++;
+    char **copy = malloc((count + 2) * sizeof *copy);
+    if (copy == NULL) return NULL;
+    memcpy(copy, environ, count * sizeof *copy);
+    copy[count] = variable;
+    copy[count + 1] = NULL;
+    return copy;
+}
+
+int czproc_spawn(const char *path, char *const *arguments, const char *argument, int lifeline, pid_t *process) {
+    int error = ENOMEM;
+    char *variable = NULL;
+    if (asprintf(&variable, "%s=%s", CZPROC_CHILD_VARIABLE, argument) < 0) return ENOMEM;
+    char **environment = environment_with(variable);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    if (environment == NULL) goto done;
+
+    // dup2 onto itself clears close-on-exec too, says POSIX.
+    error = posix_spawn_file_actions_adddup2(&actions, lifeline, CZPROC_LIFELINE_DESCRIPTOR);
+    if (error) goto done;
+    error = posix_spawn_file_actions_addclosefrom_np(&actions, CZPROC_LIFELINE_DESCRIPTOR + 1);
+    if (error) goto done;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    error = posix_spawn(process, path, &actions, &attributes, arguments, environment);
+done:
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    free(environment);
+    free(variable);
+    return error;
+}
+
+int czproc_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
+
+void czproc_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+int czproc_process_descriptor(pid_t process) {
+    return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
+int czproc_signal(int process_descriptor, int signal) {
+    return syscall(SYS_pidfd_send_signal, process_descriptor, signal, NULL, 0) == 0 ? 0 : errno;
+}
+
+int czproc_reap(pid_t process, czproc_termination *termination) {
+    int status;
+    pid_t reaped;
+    do {
+        reaped = waitpid(process, &status, WNOHANG);
+    } while (reaped < 0 && errno == EINTR);
+    if (reaped <= 0) return (int)reaped;
+    termination->exited = WIFEXITED(status);
+    termination->status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+    return 1;
+}

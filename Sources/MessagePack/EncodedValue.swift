@@ -1,0 +1,43 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A value in its MessagePack form, to be stored or passed on without being decoded.
+///
+/// Encoding one as part of a message puts its bytes there as they are; decoding one takes the bytes of whatever value is
+/// there. Equal bytes are equal; the same value may have several forms, of which this library's encoder writes one.
+public struct EncodedValue: Hashable, Sendable {
+    /// One MessagePack value, complete and checked.
+    public let bytes: [UInt8]
+
+    /// Encodes a value.
+    ///
+    /// - Throws: ``MessagePackError``, or what a type's `encode(to:)` throws.
+    public init<T: Encodable>(encoding value: T, with encoder: MessagePackEncoder = MessagePackEncoder()) throws {
+        bytes = try encoder.encode(value)
+    }
+
+    init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Decodes the value.
+    ///
+    /// - Throws: ``MessagePackError``, or what a type's `init(from:)` throws.
+    public func decode<T: Decodable>(
+        _ type: T.Type,
+        with decoder: MessagePackDecoder = MessagePackDecoder()
+    ) throws -> T {
+        try decoder.decode(type, from: bytes)
+    }
+}
+
+/// Other coders than this library's see the value itself.
+extension EncodedValue: Codable {
+    /// Takes the value that is there.
+    public init(from decoder: any Decoder) throws {
+        bytes = try Value(from: decoder).encoded()
+    }
+
+    /// Puts the value there.
+    public func encode(to encoder: any Encoder) throws {
+        try Value(decoding: bytes).encode(to: encoder)
+    }
+}

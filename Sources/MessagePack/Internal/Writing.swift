@@ -1,0 +1,62 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CMsgPack
+
+typealias Writer = UnsafeMutablePointer<cmsgpack_writer>
+
+@inline(__always)
+func writeBool(_ value: Bool, _ writer: Writer) {
+    cmsgpack_writer_append_byte(writer, value ? 0xc3 : 0xc2)
+}
+
+@inline(__always)
+func writeSigned(_ value: Int64, _ writer: Writer) {
+    // -32 ... 127 are their own byte.
+    if UInt64(bitPattern: value &+ 32) < 160 {
+        cmsgpack_writer_append_byte(writer, UInt8(truncatingIfNeeded: value))
+    } else {
+        cmsgpack_pack_int64(writer, value)
+    }
+}
+
+@inline(__always)
+func writeUnsigned(_ value: UInt64, _ writer: Writer) {
+    if value < 128 {
+        cmsgpack_writer_append_byte(writer, UInt8(truncatingIfNeeded: value))
+    } else {
+        cmsgpack_pack_uint64(writer, value)
+    }
+}
+
+/// Writes a string; one of 4 GiB or more is noted in `state` as the encoder's failure.
+@inline(__always)
+func writeString(_ value: String, _ writer: Writer, _ state: EncodingState) {
+    if !writeString(value, writer) { state.record(tooLong("a string")) }
+}
+
+@inline(__always)
+func writeString(_ value: String, _ writer: Writer) -> Bool {
+    var value = value
+    return value.withUTF8 { bytes in
+        guard bytes.count <= UInt32.max else { return false }
+        cmsgpack_pack_string(writer, bytes.baseAddress, bytes.count)
+        return true
+    }
+}
+
+func writeBytes(_ bytes: [UInt8], _ writer: Writer) throws(MessagePackError) {
+    guard bytes.count <= UInt32.max else { throw tooLong("a binary value") }
+    cmsgpack_pack_bin(writer, bytes.count)
+    bytes.withUnsafeBytes { cmsgpack_writer_append(writer, $0.baseAddress, $0.count) }
+}
+
+func writeExtension(_ type: Int8, _ bytes: [UInt8], _ writer: Writer) throws(MessagePackError) {
+    guard bytes.count <= UInt32.max else { throw tooLong("an extension") }
+    cmsgpack_pack_ext(writer, bytes.count, type)
+    bytes.withUnsafeBytes { cmsgpack_writer_append(writer, $0.baseAddress, $0.count) }
+}
+
+func tooLong(_ what: String) -> MessagePackError {
+    MessagePackError(.tooLong, "\(what) is longer than the 4294967295 MessagePack allows")
+}

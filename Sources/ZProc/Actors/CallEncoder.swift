@@ -1,0 +1,76 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+public import Distributed
+internal import MessagePack
+internal import PortableClosures
+
+/// Collects the arguments of a call to a distributed actor.
+///
+/// On the wire: `[actor, [type…], argument…]`: the types are those a generic method is called with, and each argument
+/// is binary that holds a MessagePack value.
+public struct CallEncoder: DistributedTargetInvocationEncoder {
+    /// What arguments must be.
+    public typealias SerializationRequirement = any Codable
+
+    private let encoder: MessagePackEncoder
+    private var genericTypes: [TypeReference] = []
+    private var arguments: [[UInt8]] = []
+
+    init(encoder: MessagePackEncoder) { self.encoder = encoder }
+
+    /// Records what a generic parameter stands for. Called by the language.
+    ///
+    /// - Throws: ``PortableClosureError/Code/typeNotFound`` for a type that cannot be named in another process.
+    public mutating func recordGenericSubstitution<T>(_ type: T.Type) throws {
+        genericTypes.append(try TypeReference(type))
+    }
+
+    /// Encodes an argument. Called by the language.
+    ///
+    /// - Throws: what the value's own encoding throws.
+    public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
+        arguments.append(try encoder.encode(argument.value))
+    }
+
+    /// Nothing to record: errors name their type themselves. Called by the language.
+    public mutating func recordErrorType<E: Error>(_ type: E.Type) throws {}
+
+    /// Nothing to record: both sides know it. Called by the language.
+    public mutating func recordReturnType<R: Codable>(_ type: R.Type) throws {}
+
+    /// Nothing is left to do. Called by the language.
+    public mutating func doneRecording() throws {}
+
+    func message(to id: ActorID) throws -> [UInt8] {
+        try encoder.encode(CallArguments(actor: id.number, genericTypes: genericTypes, arguments: arguments))
+    }
+}
+
+/// The arguments of a call to an actor, as they travel.
+struct CallArguments: Codable {
+    var actor: UInt64
+    var genericTypes: [TypeReference]
+    var arguments: [[UInt8]]
+
+    init(actor: UInt64, genericTypes: [TypeReference], arguments: [[UInt8]]) {
+        self.actor = actor
+        self.genericTypes = genericTypes
+        self.arguments = arguments
+    }
+
+    init(from decoder: any Decoder) throws {
+        var container = try decoder.unkeyedContainer()
+        actor = try container.decode(UInt64.self)
+        genericTypes = try container.decode([TypeReference].self)
+        arguments = []
+        while !container.isAtEnd { arguments.append(try container.decode([UInt8].self)) }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.unkeyedContainer()
+        try container.encode(actor)
+        try container.encode(genericTypes)
+        for argument in arguments { try container.encode(argument) }
+    }
+}

@@ -1,0 +1,35 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+public import Distributed
+internal import MessagePack
+
+/// Sends the outcome of a method back to its caller.
+public struct CallResultHandler: DistributedTargetInvocationResultHandler {
+    /// What results must be.
+    public typealias SerializationRequirement = any Codable
+
+    private let call: IncomingCall
+    private let system: ZProcSystem
+
+    init(_ call: IncomingCall, system: ZProcSystem) {
+        self.call = call
+        self.system = system
+    }
+
+    /// Sends a result; one that cannot be encoded is an error at the caller. Called by the language.
+    public func onReturn<Success: Codable>(value: Success) async throws {
+        do {
+            call.succeed(try system.encoder.encode(value))
+        } catch {
+            let failure = CallError(.badResult, "a result of type \(Success.self) cannot be encoded: \(error)")
+            call.fail(failure, encoder: system.errorCoder)
+        }
+    }
+
+    /// Sends that the method returned. Called by the language.
+    public func onReturnVoid() async throws { call.succeed([]) }
+
+    /// Sends the error the method threw. Called by the language.
+    public func onThrow<Err: Error>(error: Err) async throws { call.fail(error, encoder: system.errorCoder) }
+}

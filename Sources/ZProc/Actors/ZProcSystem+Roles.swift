@@ -1,0 +1,46 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import ZProcCore
+internal import ZProcZeroMQ
+
+extension ZProcSystem {
+    /// The system of a root context, which keeps the state.
+    static func root(
+        _ backend: Backend,
+        address: String?,
+        program: String
+    ) throws(TransportError) -> ZProcSystem {
+        let endpoint: Endpoint? = if let address { try Endpoint(address) } else { nil }
+        if backend == .threads, endpoint == nil {
+            let anywhere = try Endpoint(.inproc, "*")
+            return ZProcSystem(transport: InProcessTransport(), hub: StateHub()) { anywhere }
+        }
+        if let endpoint {
+            return ZProcSystem(transport: transport(for: endpoint), hub: StateHub(), program: program) { endpoint }
+        }
+        let directory = try RuntimeDirectory()
+        let socket = try directory.endpoint(for: "hub")
+        return ZProcSystem(transport: ZeroMQTransport(), hub: StateHub(), directory: directory, program: program) { socket }
+    }
+
+    /// The system of a child process: it listens beside its parent.
+    static func child(of parent: NodeAddress) -> ZProcSystem {
+        let near = parent.endpoint
+        return ZProcSystem(transport: transport(for: near), hub: nil) { () throws(TransportError) in
+            switch near.scheme {
+            case .ipc: try Endpoint(.ipc, "\(near.address[..<(near.address.lastIndex(of: "/") ?? near.address.startIndex)])/\(getpid())")
+            case .tcp: try Endpoint(.tcp, "\(near.address[..<(near.address.lastIndex(of: ":") ?? near.address.endIndex)]):*")
+            case .inproc: near
+            }
+        }
+    }
+
+    private static func transport(for endpoint: Endpoint) -> any Transport {
+        switch endpoint.scheme {
+        case .inproc: InProcessTransport()
+        case .ipc, .tcp: ZeroMQTransport()
+        }
+    }
+}

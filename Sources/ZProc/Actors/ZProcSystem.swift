@@ -1,0 +1,209 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+public import Distributed
+internal import Glibc
+internal import MessagePack
+internal import Synchronization
+package import ZProcCore
+
+/// Runs distributed actors: calls to actors of this process are plain Swift calls, calls to others are messages.
+///
+///     distributed actor Counter {
+///         typealias ActorSystem = ZProcSystem
+///         var count = 0
+///         distributed func increment(by number: Int) -> Int { … }
+///     }
+///
+/// A context has one; `context.host` hands it to the closure that makes an actor. Arguments and results are any
+/// `Codable` values: proxies of actors and handles of state too. A method's error reaches the caller as the same type
+/// when that is `Codable`, else as ``RemoteError``. Calls of one task arrive in the order they are made, because each
+/// waits for its answer; order between tasks is not defined. Actors are re-entrant at `await`, as all of Swift's.
+///
+/// An actor lives as long as its own process holds it; a proxy does not keep it alive.
+public final class ZProcSystem: DistributedActorSystem, Sendable {
+    /// Names actors.
+    public typealias ActorID = ZProc.ActorID
+    /// Collects a call's arguments.
+    public typealias InvocationEncoder = CallEncoder
+    /// Gives a call's arguments to the method.
+    public typealias InvocationDecoder = CallDecoder
+    /// Sends a method's result back.
+    public typealias ResultHandler = CallResultHandler
+    /// What arguments, results and errors must be.
+    public typealias SerializationRequirement = any Codable
+
+    private struct WeakActor {
+        weak var actor: (any DistributedActor)?
+    }
+
+    private struct State {
+        var actors: [UInt64: WeakActor] = [:]
+        var lastNumber: UInt64 = 0
+    }
+    private let state = Mutex(State())
+    /// What was spawned through this system.
+    let processes = ProcessTable()
+    /// The namespaces that live here; nil in a child.
+    let hub: StateHub?
+    private let directory: RuntimeDirectory?
+    /// What children run; this program, also when its file has been replaced in the meantime.
+    let program: String
+    /// Set once, at the end of `init`, because its services refer to this system.
+    nonisolated(unsafe) private var ownNode: Node?
+
+    /// - Parameters:
+    ///   - transport: how messages travel.
+    ///   - hub: the namespaces that live here, if any do.
+    ///   - directory: removed when the system is shut down.
+    ///   - program: what children run.
+    ///   - endpoint: where to listen, asked for when somebody needs the address.
+    init(
+        transport: any Transport,
+        hub: StateHub?,
+        directory: RuntimeDirectory? = nil,
+        program: String = ZProcSystem.ownProgram,
+        listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint
+    ) {
+        self.hub = hub
+        self.directory = directory
+        self.program = program
+        var services: [String: any Service] = [
+            ActorService.name: ActorService(self),
+            ProcessService.name: ProcessService(table: processes, system: self),
+        ]
+        if let hub { services[StateService.name] = StateService(hub: hub, system: self) }
+        ownNode = Node(transport: transport, listeningAt: endpoint, services: services, processID: Int(getpid()))
+    }
+
+    var node: Node {
+        guard let ownNode else { preconditionFailure("a ZProcSystem was used before it was made") }
+        return ownNode
+    }
+
+    /// A handle of a namespace, which lives at `home` or, when that is nil or this process, here.
+    func state(namespace: String, home: NodeAddress?) -> SharedState {
+        if let hub, home == nil || home?.node == node.id {
+            return SharedState(namespace: namespace, access: LocalState(engine: hub.engine(for: namespace), node: node))
+        }
+        guard let home else { preconditionFailure("a system without hub needs to be told where the state lives") }
+        return SharedState(namespace: namespace, access: RemoteState(namespace: namespace, home: home, system: self))
+    }
+
+    /// Where others reach this system. Listens from then on.
+    package func address() throws(TransportError) -> NodeAddress { try node.address() }
+
+    /// Ends all connections; calls that wait fail.
+    func shutdown() async {
+        await node.shutdown()
+        directory?.remove()
+    }
+
+    /// What every value is encoded and decoded with, so that handles in it find this system.
+    var userInfo: [CodingUserInfoKey: any Sendable] { [.actorSystemKey: self] }
+
+    var encoder: MessagePackEncoder {
+        var encoder = MessagePackEncoder()
+        encoder.userInfo = userInfo
+        return encoder
+    }
+
+    var decoder: MessagePackDecoder {
+        var decoder = MessagePackDecoder()
+        decoder.userInfo = userInfo
+        return decoder
+    }
+
+    var errorCoder: ErrorCoder { ErrorCoder(processID: node.info.processID, userInfo: userInfo) }
+
+    // MARK: Actors that live here
+
+    /// Numbers a new actor. Called by the language.
+    public func assignID<Act: DistributedActor>(_ actorType: Act.Type) -> ActorID where Act.ID == ActorID {
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        return ActorID(node: node.id, number: number)
+    }
+
+    /// Makes a new actor reachable. Called by the language.
+    public func actorReady<Act: DistributedActor>(_ actor: Act) where Act.ID == ActorID {
+        let entry = WeakActor(actor: actor)
+        let number = actor.id.number
+        state.withLock { $0.actors[number] = entry }
+    }
+
+    /// Forgets an actor that has ended. Called by the language.
+    public func resignID(_ id: ActorID) {
+        state.withLock { _ = $0.actors.removeValue(forKey: id.number) }
+    }
+
+    /// The actor itself when it lives here, nil to have a proxy made. Called by the language's `resolve(id:using:)`.
+    ///
+    /// - Throws: ``CallError/Code/actorNotFound`` for an id of this process whose actor has gone or has another type.
+    public func resolve<Act: DistributedActor>(id: ActorID, as actorType: Act.Type) throws -> Act? where Act.ID == ActorID {
+        guard id.node == node.id else { return nil }
+        guard let actor = localActor(id.number) as? Act else {
+            throw CallError(.actorNotFound, "no \(actorType) \(id) lives in process \(node.info.processID) any more")
+        }
+        return actor
+    }
+
+    func localActor(_ number: UInt64) -> (any DistributedActor)? {
+        state.withLock { $0.actors[number]?.actor }
+    }
+
+    // MARK: Calls to actors elsewhere
+
+    /// An empty call. Called by the language.
+    public func makeInvocationEncoder() -> CallEncoder { CallEncoder(encoder: encoder) }
+
+    /// Calls a method that returns a value. Called by the language.
+    public func remoteCall<Act: DistributedActor, Err: Error, Res: Codable>(
+        on actor: Act,
+        target: RemoteCallTarget,
+        invocation: inout CallEncoder,
+        throwing: Err.Type,
+        returning: Res.Type
+    ) async throws -> Res where Act.ID == ActorID {
+        let result = try await send(invocation, to: actor.id, target)
+        do {
+            return try decoder.decode(Res.self, from: result)
+        } catch {
+            throw CallError(.badResult, "the result of \(target) is no \(Res.self): \(error)")
+        }
+    }
+
+    /// Calls a method that returns nothing. Called by the language.
+    public func remoteCallVoid<Act: DistributedActor, Err: Error>(
+        on actor: Act,
+        target: RemoteCallTarget,
+        invocation: inout CallEncoder,
+        throwing: Err.Type
+    ) async throws where Act.ID == ActorID {
+        _ = try await send(invocation, to: actor.id, target)
+    }
+
+    private func send(_ invocation: CallEncoder, to id: ActorID, _ target: RemoteCallTarget) async throws -> [UInt8] {
+        guard let address = id.address else {
+            throw CallError(.actorNotFound, "the actor \(id) belongs to another system; get its proxy from its own context")
+        }
+        let arguments = try invocation.message(to: id)
+        return try await call(ActorService.name, target.identifier, arguments: arguments, at: address)
+    }
+
+    /// Calls a service of another node; errors come out as they were thrown there.
+    package func call(
+        _ service: String,
+        _ method: String,
+        arguments: [UInt8],
+        at address: NodeAddress
+    ) async throws -> [UInt8] {
+        do {
+            return try await node.connection(to: address).call(service, method, arguments: arguments)
+        } catch let error as WireError {
+            throw errorCoder.decode(error)
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import ZProcCore
+
+/// Calls to one other node, over a link that this node opened.
+///
+/// Any number of calls are in flight at once; each is answered by its number. When the peer goes away, the calls that
+/// wait fail at once, and so does every later one.
+final class Connection: Sendable {
+    typealias Waiter = UnsafeContinuation<[UInt8], any Error>
+
+    private enum Phase {
+        case greeting
+        case open(PeerInfo)
+        case closed(TransportError)
+    }
+
+    private struct State {
+        var phase = Phase.greeting
+        var link: (any TransportLink)?
+        /// Calls that wait for the greeting to end.
+        var opening: [UnsafeContinuation<PeerInfo, any Error>] = []
+        var calls = CallTable<Waiter>()
+    }
+
+    private let endpoint: Endpoint
+    private let expected: NodeID?
+    private let state = Mutex(State())
+    private let onClose: @Sendable (Connection) -> Void
+
+    /// - Parameters:
+    ///   - expected: the node to talk to; nil for whoever listens there.
+    ///   - onClose: called once, when the link has ended.
+    init(to endpoint: Endpoint, expected: NodeID?, onClose: @escaping @Sendable (Connection) -> Void) {
+        self.endpoint = endpoint
+        self.expected = expected
+        self.onClose = onClose
+    }
+
+    /// Opens the link and greets the peer.
+    func open(over transport: any Transport, as info: PeerInfo) throws(TransportError) {
+        let link = try transport.connect(to: endpoint, receiver: self)
+        state.withLock { $0.link = link }
+        try link.send(Envelope.hello(info).encoded())
+    }
+
+    /// Calls `method` of `service` and waits for the answer.
+    ///
+    /// Cancelling the task ends the wait with `CancellationError` and tells the peer, which cancels the work.
+    ///
+    /// - Throws: ``TransportError`` when the peer is not there or goes away; ``WireError`` when the call failed there.
+    @concurrent func call(_ service: String, _ method: String, arguments: [UInt8]) async throws -> [UInt8] {
+        _ = try await peer()
+        let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
+        let message = Envelope.call(id, service: service, method: method, arguments: arguments).encoded()
+        return try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { (waiter: Waiter) in
+                let closed = state.withLock { state -> TransportError? in
+                    if case .closed(let error) = state.phase { return error }
+                    state.calls.add(waiter, for: id)
+                    return nil
+                }
+                if let closed { return waiter.resume(throwing: closed) }
+                do throws(TransportError) {
+                    try link?.send(message)
+                } catch {
+                    state.withLock { $0.calls.cancelled(id) }?.resume(throwing: error)
+                }
+                // Cancelled before there was anything to cancel.
+                if Task.isCancelled { cancel(id) }
+            }
+        } onCancel: {
+            cancel(id)
+        }
+    }
+
+    private func cancel(_ id: CallID) {
+        let (waiter, link) = state.withLock { ($0.calls.cancelled(id), $0.link) }
+        guard let waiter else { return }
+        // When the link is gone there is nobody to tell.
+        try? link?.send(Envelope.cancel(id).encoded())
+        waiter.resume(throwing: CancellationError())
+    }
+
+    /// Who is at the other end; waits for the greeting.
+    func peer() async throws -> PeerInfo {
+        if case .open(let peer) = state.withLock({ $0.phase }) { return peer }
+        return try await withUnsafeThrowingContinuation { waiter in
+            let known = state.withLock { state -> Result<PeerInfo, any Error>? in
+                switch state.phase {
+                case .open(let peer): return .success(peer)
+                case .closed(let error): return .failure(error)
+                case .greeting:
+                    state.opening.append(waiter)
+                    return nil
+                }
+            }
+            if let known { waiter.resume(with: known) }
+        }
+    }
+
+    /// Ends the link; calls that wait fail with `error`.
+    func close(_ error: TransportError) {
+        let ended = state.withLock { state -> State? in
+            if case .closed = state.phase { return nil }
+            defer { state = State(phase: .closed(error)) }
+            return state
+        }
+        guard var ended else { return }
+        ended.link?.close()
+        for waiter in ended.opening { waiter.resume(throwing: error) }
+        for waiter in ended.calls.connectionClosed() { waiter.resume(throwing: error) }
+        onClose(self)
+    }
+}
+
+extension Connection: LinkReceiver {
+    func linkReceived(_ message: [UInt8]) {
+        do throws(TransportError) {
+            switch try Envelope(decoding: message) {
+            case .welcome(let peer): try welcomed(by: peer)
+            case .refused(let reason): throw TransportError(.refused, "\(endpoint) refuses this node: \(reason)")
+            case .success(let id, let result):
+                state.withLock { $0.calls.receivedReply(to: id) }?.resume(returning: result)
+            case .failure(let id, let error):
+                state.withLock { $0.calls.receivedReply(to: id) }?.resume(throwing: error)
+            case .hello, .call, .cancel:
+                throw TransportError(.malformed, "\(endpoint) sent what only a caller may send")
+            }
+        } catch {
+            close(error)
+        }
+    }
+
+    func linkClosed(_ error: TransportError) { close(error) }
+
+    private func welcomed(by peer: PeerInfo) throws(TransportError) {
+        if let expected, peer.node != expected {
+            throw TransportError(.peerGone, "the node at \(endpoint) has gone; another one listens there now")
+        }
+        let waiting = state.withLock { state -> [UnsafeContinuation<PeerInfo, any Error>] in
+            guard case .greeting = state.phase else { return [] }
+            state.phase = .open(peer)
+            defer { state.opening = [] }
+            return state.opening
+        }
+        for waiter in waiting { waiter.resume(returning: peer) }
+    }
+}

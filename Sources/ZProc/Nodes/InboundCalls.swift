@@ -1,0 +1,124 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import ZProcCore
+
+/// Calls that come to a node from others: greets peers, finds the service, sends answers back.
+///
+/// Whatever arrives, the node lives on: what is no message is answered with a refusal.
+final class InboundCalls: Sendable {
+    private struct Running: Hashable {
+        let peer: PeerID
+        let id: CallID
+    }
+
+    private struct State {
+        var listener: (any TransportListener)?
+        var peers: [PeerID: PeerInfo] = [:]
+        /// Nil while the task that is about to be entered starts.
+        var tasks: [Running: Task<Void, Never>?] = [:]
+        var isClosed = false
+    }
+
+    private let info: PeerInfo
+    private let services: [String: any Service]
+    private let state = Mutex(State())
+
+    init(info: PeerInfo, services: [String: any Service]) {
+        self.info = info
+        self.services = services
+    }
+
+    func listen(at endpoint: Endpoint, over transport: any Transport) throws(TransportError) -> Endpoint {
+        let listener = try transport.listen(at: endpoint, receiver: self)
+        state.withLock { $0.listener = listener }
+        return listener.endpoint
+    }
+
+    /// Stops listening and cancels what runs.
+    func close() {
+        let ended = state.withLock { state in
+            defer { state = State(isClosed: true) }
+            return state
+        }
+        for task in ended.tasks.values { task?.cancel() }
+        ended.listener?.close()
+    }
+
+    func reply(_ envelope: Envelope, to call: IncomingCall) {
+        send(envelope, to: call.peer)
+    }
+
+    /// Runs `work` on a task that a cancel message, or the loss of the caller, cancels.
+    func start(_ call: IncomingCall, work: @concurrent @escaping @Sendable () async -> Void) {
+        let key = Running(peer: call.peer, id: call.id)
+        let isClosed = state.withLock { state in
+            if !state.isClosed { state.tasks[key] = .some(nil) }
+            return state.isClosed
+        }
+        if isClosed { return }
+        let task = Task {
+            await work()
+            self.state.withLock { _ = $0.tasks.removeValue(forKey: key) }
+        }
+        // The task may have ended already, and then there is no place for it.
+        state.withLock { if $0.tasks[key] != nil { $0.tasks[key] = .some(task) } }
+    }
+
+    private func send(_ envelope: Envelope, to peer: PeerID) {
+        // A caller that is gone does not wait.
+        try? state.withLock { $0.listener }?.send(envelope.encoded(), to: peer)
+    }
+}
+
+extension InboundCalls: ListenerReceiver {
+    func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        do throws(TransportError) {
+            switch try Envelope(decoding: message) {
+            case .hello(let caller):
+                guard caller.protocolVersion == info.protocolVersion else {
+                    throw TransportError(
+                        .refused,
+                        "it speaks protocol version \(caller.protocolVersion), this node (process \(info.processID)) "
+                            + "version \(info.protocolVersion); use the same release on both sides"
+                    )
+                }
+                state.withLock { $0.peers[peer] = caller }
+                send(.welcome(info), to: peer)
+            case .call(let id, let service, let method, let arguments):
+                guard let caller = state.withLock({ $0.peers[peer] }) else {
+                    throw TransportError(.refused, "it called before it said hello")
+                }
+                guard let handler = services[service] else {
+                    let error = WireError(code: "noService", message: "process \(info.processID) has no service '\(service)'")
+                    return send(.failure(id, error), to: peer)
+                }
+                handler.handle(
+                    IncomingCall(
+                        method: method,
+                        arguments: arguments,
+                        caller: caller,
+                        id: id,
+                        peer: peer,
+                        inbound: self
+                    )
+                )
+            case .cancel(let id):
+                state.withLock { $0.tasks[Running(peer: peer, id: id)] ?? nil }?.cancel()
+            case .welcome, .refused, .success, .failure:
+                throw TransportError(.malformed, "it sent what only a listener may send")
+            }
+        } catch {
+            send(.refused(error.message), to: peer)
+        }
+    }
+
+    func listenerLost(_ peer: PeerID) {
+        let tasks = state.withLock { state in
+            state.peers[peer] = nil
+            return state.tasks.filter { $0.key.peer == peer }.map(\.value)
+        }
+        for task in tasks { task?.cancel() }
+    }
+}

@@ -1,0 +1,99 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PortableClosures
+internal import Synchronization
+internal import ZProcCore
+
+/// This process's place among the others: calls out over connections, calls in through a listener.
+///
+/// A node listens from the first time somebody needs its address: when it starts a process, or sends a handle of
+/// something that lives here.
+final class Node: Sendable {
+    let info: PeerInfo
+    private let transport: any Transport
+    private let listenEndpoint: @Sendable () throws(TransportError) -> Endpoint
+    private let inbound: InboundCalls
+
+    private struct State {
+        var connections: [NodeAddress: Connection] = [:]
+        var address: NodeAddress?
+        var isShutDown = false
+    }
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - transport: how messages travel.
+    ///   - endpoint: where to listen when somebody needs this node's address.
+    ///   - services: who answers calls from others, by name.
+    init(
+        transport: any Transport,
+        listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint,
+        services: [String: any Service],
+        processID: Int
+    ) {
+        self.transport = transport
+        listenEndpoint = endpoint
+        info = PeerInfo(build: ProgramImage.programIdentity, node: .random(), processID: processID)
+        inbound = InboundCalls(info: info, services: services)
+    }
+
+    var id: NodeID { info.node }
+
+    /// Where others reach this node. Starts to listen the first time.
+    func address() throws(TransportError) -> NodeAddress {
+        try state.withLock { state throws(TransportError) in
+            if let address = state.address { return address }
+            try check(state)
+            let endpoint = try inbound.listen(at: listenEndpoint(), over: transport)
+            let address = NodeAddress(endpoint: endpoint, node: info.node)
+            state.address = address
+            return address
+        }
+    }
+
+    /// The connection to `address`, opened the first time.
+    func connection(to address: NodeAddress) throws(TransportError) -> Connection {
+        let (connection, isNew) = try state.withLock { state throws(TransportError) in
+            if let connection = state.connections[address] { return (connection, false) }
+            try check(state)
+            let connection = Connection(to: address.endpoint, expected: address.node) { [weak self] closed in
+                self?.forget(closed, at: address)
+            }
+            state.connections[address] = connection
+            return (connection, true)
+        }
+        if isNew {
+            do throws(TransportError) {
+                try connection.open(over: transport, as: info)
+            } catch {
+                connection.close(error)
+                throw error
+            }
+        }
+        return connection
+    }
+
+    /// Ends all connections; calls that wait fail.
+    func shutdown() async {
+        let connections = state.withLock { state in
+            defer { state = State(isShutDown: true) }
+            return state.connections.values
+        }
+        inbound.close()
+        for connection in connections { connection.close(Self.shutDown) }
+        await transport.shutdown()
+    }
+
+    private static let shutDown = TransportError(.closed, "the context has been shut down; make another one")
+
+    private func check(_ state: borrowing State) throws(TransportError) {
+        if state.isShutDown { throw Self.shutDown }
+    }
+
+    private func forget(_ connection: Connection, at address: NodeAddress) {
+        state.withLock { state in
+            if state.connections[address] === connection { state.connections[address] = nil }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+package import ZProcCore
+
+/// Where a node is to be found, and which one is meant: a node that comes back at the same endpoint is another.
+package struct NodeAddress: Hashable, Sendable, Codable {
+    package var endpoint: Endpoint
+    package var node: NodeID
+
+    package init(endpoint: Endpoint, node: NodeID) {
+        self.endpoint = endpoint
+        self.node = node
+    }
+}

@@ -1,0 +1,15 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Stands for an error thrown in another process whose type is not `Codable`, or is not known here.
+public struct RemoteError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The name of the error's type.
+    public let typeName: String
+    /// How the error described itself.
+    public let message: String
+    /// The process it was thrown in.
+    public let processID: Int
+
+    /// `typeName: message (in process n)`
+    public var description: String { "\(typeName): \(message) (in process \(processID))" }
+}

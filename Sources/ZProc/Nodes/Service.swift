@@ -1,0 +1,42 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ZProcCore
+
+/// Answers the calls of one kind that come to a node.
+protocol Service: Sendable {
+    /// Answers now, or starts work that answers later. Runs on the transport's thread and must not block it.
+    func handle(_ call: IncomingCall)
+}
+
+/// A call that waits for its answer. Answer it exactly once.
+struct IncomingCall: Sendable {
+    let method: String
+    let arguments: [UInt8]
+    let caller: PeerInfo
+    let id: CallID
+    let peer: PeerID
+    let inbound: InboundCalls
+
+    /// Answers with the bytes of a result.
+    func succeed(_ result: [UInt8]) {
+        inbound.reply(.success(id, result: result), to: self)
+    }
+
+    /// Answers with an error.
+    func fail(_ error: any Error, encoder: ErrorCoder) {
+        inbound.reply(.failure(id, encoder.encode(error)), to: self)
+    }
+
+    /// Does the work on a task of its own, off the transport's thread, and answers with what it returns or throws. The
+    /// task is cancelled when the caller gives up or is lost.
+    func respond(encoder: ErrorCoder, _ work: @concurrent @escaping @Sendable () async throws -> [UInt8]) {
+        inbound.start(self) {
+            do {
+                succeed(try await work())
+            } catch {
+                fail(error, encoder: encoder)
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CZProc
+internal import Glibc
+internal import Synchronization
+internal import ZProcCore
+
+/// A child of this process, as its parent sees it.
+final class ChildProcess: Sendable, Stoppable {
+    let token: UInt64
+    let name: String?
+    /// What the child asks for when it has connected.
+    let job: [UInt8]
+    /// What the body returned, encoded, or threw; or how the process ended instead.
+    let outcome = Promise<[UInt8]>()
+    /// The id of the actor it hosts, once there is one.
+    let hosted = Promise<[UInt8]>()
+    /// Settled when the child is to cancel its body.
+    let stopRequest = Promise<Void>()
+    /// Settled when the process has ended and been reaped.
+    let exit = Promise<Void>()
+
+    /// The pid, and a descriptor for signals until the process is reaped.
+    private let process = Mutex<(pid: pid_t, descriptor: Int32)?>(nil)
+
+    init(token: UInt64, name: String?, job: [UInt8]) {
+        self.token = token
+        self.name = name
+        self.job = job
+    }
+
+    var processID: Int { process.withLock { Int($0?.pid ?? 0) } }
+    var isRunning: Bool { exit.result == nil }
+
+    func started(pid: pid_t, descriptor: Int32) {
+        process.withLock { $0 = (pid, exit.result == nil ? descriptor : -1) }
+    }
+
+    /// The process has been reaped, and its descriptor is no more.
+    func ended(_ cause: ProcessTermination.Cause, pid: Int) {
+        process.withLock { process in
+            if let pid = process?.pid { process = (pid, -1) }
+        }
+        let termination = ProcessTermination(cause: cause, processID: pid, name: name)
+        outcome.settle(.failure(termination))
+        hosted.settle(.failure(termination))
+        exit.settle(.success(()))
+    }
+
+    /// Sends a signal; a process that has ended gets none.
+    func signal(_ number: Int32) {
+        process.withLock { process in
+            guard let process, process.descriptor >= 0 else { return }
+            _ = czproc_signal(process.descriptor, number)
+        }
+    }
+
+    /// Cancels the body, then sends SIGTERM, then SIGKILL, each when the process is still there after `grace`.
+    func stop(grace: Duration) async {
+        stopRequest.settle(.success(()))
+        if await ends(within: grace) { return }
+        signal(SIGTERM)
+        if await ends(within: grace) { return }
+        signal(SIGKILL)
+        await waitUntilEnded()
+    }
+
+    private func waitUntilEnded() async {
+        // Not cancellable: whoever stops a process relies on it being gone.
+        await withUnsafeContinuation { (done: UnsafeContinuation<Void, Never>) in
+            Task {
+                try? await exit.value()
+                done.resume()
+            }
+        }
+    }
+
+    private func ends(within time: Duration) async -> Bool {
+        await withUnsafeContinuation { (done: UnsafeContinuation<Bool, Never>) in
+            // Unstructured, so that a cancelled task still gives the process its time.
+            Task {
+                await withTaskGroup(of: Bool.self) { group in
+                    group.addTask { (try? await self.exit.value()) != nil }
+                    group.addTask {
+                        try? await Task.sleep(for: time)
+                        return false
+                    }
+                    let ended = await group.next() ?? false
+                    group.cancelAll()
+                    done.resume(returning: ended)
+                }
+            }
+        }
+    }
+}
+
+/// Something a context started and stops when it ends.
+protocol Stoppable: AnyObject, Sendable {
+    /// Returns when it has ended.
+    func stop(grace: Duration) async
+}

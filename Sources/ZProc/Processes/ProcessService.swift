@@ -1,0 +1,96 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MessagePack
+internal import ZProcCore
+
+/// What a child asks its parent.
+enum ProcessMethod: String {
+    /// `[token]` → the job
+    case job
+    /// `[token, actor id]` → nil: the child hosts an actor
+    case hosting
+    /// `[token]` → nil, when the child is to cancel its body
+    case stopRequested
+    /// `[token, outcome]` → nil: the body has ended; the child exits when it has the answer
+    case finished
+}
+
+/// How a body ended, as the child tells it.
+enum BodyOutcome: Codable {
+    case returned([UInt8])
+    case threw(WireError)
+}
+
+/// Arguments of the child's calls.
+struct ProcessRequest<Argument: Codable>: Codable {
+    var token: UInt64
+    var argument: Argument
+}
+
+/// Answers the children of this process.
+struct ProcessService: Service {
+    static let name = "process"
+
+    let table: ProcessTable
+    private weak let system: ZProcSystem?
+
+    init(table: ProcessTable, system: ZProcSystem) {
+        self.table = table
+        self.system = system
+    }
+
+    func handle(_ call: IncomingCall) {
+        guard let system else { return }
+        do {
+            switch ProcessMethod(rawValue: call.method) {
+            case .job:
+                call.succeed(try child(call, UInt64.self, { $0 }, system).0.job)
+            case .hosting:
+                let (child, request) = try child(call, ProcessRequest<[UInt8]>.self, \.token, system)
+                child.hosted.settle(.success(request.argument))
+                call.succeed([])
+            case .stopRequested:
+                let child = try child(call, UInt64.self, { $0 }, system).0
+                call.respond(encoder: system.errorCoder) {
+                    try await child.stopRequest.value()
+                    return []
+                }
+            case .finished:
+                let (child, request) = try child(call, ProcessRequest<BodyOutcome>.self, \.token, system)
+                switch request.argument {
+                case .returned(let result):
+                    child.outcome.settle(.success(result))
+                case .threw(let error):
+                    let original = system.errorCoder.decode(error)
+                    child.outcome.settle(.failure(original))
+                    child.hosted.settle(.failure(original))
+                }
+                call.succeed([])
+            case nil:
+                throw CallError(.methodNotFound, "a parent process has no method '\(call.method)'")
+            }
+        } catch {
+            call.fail(error, encoder: system.errorCoder)
+        }
+    }
+
+    private func child<Request: Decodable>(
+        _ call: IncomingCall,
+        _ type: Request.Type,
+        _ token: (Request) -> UInt64,
+        _ system: ZProcSystem
+    ) throws -> (ChildProcess, Request) {
+        let request: Request
+        do {
+            request = try system.decoder.decode(type, from: call.arguments)
+        } catch {
+            throw CallError(.badArguments, "the arguments of process.\(call.method) cannot be read: \(error)")
+        }
+        // Tokens are small numbers, and the runtime directory keeps strangers out.
+        guard let child = table.child(token(request)) else {
+            throw CallError(.badArguments, "process \(system.node.info.processID) started no child \(token(request))")
+        }
+        return (child, request)
+    }
+}

@@ -1,0 +1,47 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Numbers a call on its connection, from 1.
+package struct CallID: Hashable, Sendable {
+    package let number: UInt64
+
+    package init(_ number: UInt64) { self.number = number }
+}
+
+/// Matches replies to waiting calls. Never suspends, locks, reads a clock or calls out.
+package struct CallTable<Waiter> {
+    private var waiting: [CallID: Waiter] = [:]
+    private var lastID: UInt64 = 0
+
+    package init() {}
+
+    /// How many calls wait for a reply.
+    package var count: Int { waiting.count }
+
+    /// The number for the next call.
+    package mutating func makeID() -> CallID {
+        lastID += 1
+        return CallID(lastID)
+    }
+
+    /// Keeps who waits for the reply to `id`.
+    package mutating func add(_ waiter: Waiter, for id: CallID) {
+        waiting[id] = waiter
+    }
+
+    /// A reply came; nil for one that nobody waits for any more, or a second one.
+    package mutating func receivedReply(to id: CallID) -> Waiter? {
+        waiting.removeValue(forKey: id)
+    }
+
+    /// The caller gave up; nil when the reply was faster.
+    package mutating func cancelled(_ id: CallID) -> Waiter? {
+        waiting.removeValue(forKey: id)
+    }
+
+    /// No more replies will come; gives everybody who waits, oldest call first.
+    package mutating func connectionClosed() -> [Waiter] {
+        defer { waiting.removeAll() }
+        return waiting.sorted { $0.key.number < $1.key.number }.map(\.value)
+    }
+}

@@ -1,0 +1,225 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+/// Links between nodes of one process: an array of bytes changes hands, nothing else.
+///
+/// Transports made with the same ``InProcessNetwork`` reach each other; endpoints are `inproc://name`, and the name
+/// `*` asks for a fresh one. Messages are delivered on a task of the receiving end, in order.
+public final class InProcessTransport: Transport {
+    private let network: InProcessNetwork
+    private struct State {
+        var links: [ObjectIdentifier: InProcessLink] = [:]
+        var listeners: [ObjectIdentifier: InProcessListener] = [:]
+        var isShutDown = false
+    }
+    private let state = Mutex(State())
+
+    /// Joins `network`.
+    public init(network: InProcessNetwork = .shared) {
+        self.network = network
+    }
+
+    /// See ``Transport/listen(at:receiver:)``.
+    public func listen(
+        at endpoint: Endpoint,
+        receiver: any ListenerReceiver
+    ) throws(TransportError) -> any TransportListener {
+        try check(endpoint)
+        let listener = try network.listen(at: endpoint, receiver: receiver)
+        state.withLock { $0.listeners[ObjectIdentifier(listener)] = listener }
+        return listener
+    }
+
+    /// See ``Transport/connect(to:receiver:)``.
+    public func connect(to endpoint: Endpoint, receiver: any LinkReceiver) throws(TransportError) -> any TransportLink {
+        try check(endpoint)
+        let link = InProcessLink(receiver: receiver)
+        if let listener = network.listener(at: endpoint) {
+            listener.accept(link)
+        } else {
+            link.end(TransportError(.unreachable, "nobody listens at \(endpoint)"))
+        }
+        state.withLock { $0.links[ObjectIdentifier(link)] = link }
+        return link
+    }
+
+    /// See ``Transport/shutdown()``.
+    public func shutdown() async {
+        let (links, listeners) = state.withLock { state in
+            defer { state = State(isShutDown: true) }
+            return (state.links.values, state.listeners.values)
+        }
+        for link in links { link.close() }
+        for listener in listeners { listener.close() }
+    }
+
+    private func check(_ endpoint: Endpoint) throws(TransportError) {
+        guard endpoint.scheme == .inproc else {
+            throw TransportError(.invalidEndpoint, "the in-process transport cannot reach \(endpoint); use inproc://NAME")
+        }
+        guard !state.withLock({ $0.isShutDown }) else { throw TransportError(.closed, "the transport has been shut down") }
+    }
+}
+
+/// The names at which in-process listeners can be found.
+public final class InProcessNetwork: Sendable {
+    /// The network of everybody who does not ask for another.
+    public static let shared = InProcessNetwork()
+
+    private struct State {
+        var listeners: [String: InProcessListener] = [:]
+        var named = 0
+    }
+    private let state = Mutex(State())
+
+    /// Makes a network of its own, for tests.
+    public init() {}
+
+    fileprivate func listen(
+        at endpoint: Endpoint,
+        receiver: any ListenerReceiver
+    ) throws(TransportError) -> InProcessListener {
+        try state.withLock { state throws(TransportError) in
+            var endpoint = endpoint
+            if endpoint.address == "*" {
+                state.named += 1
+                endpoint = try Endpoint(.inproc, "node-\(state.named)")
+            }
+            guard state.listeners[endpoint.address] == nil else {
+                throw TransportError(.addressInUse, "another node listens at \(endpoint); choose another name")
+            }
+            let listener = InProcessListener(endpoint: endpoint, network: self, receiver: receiver)
+            state.listeners[endpoint.address] = listener
+            return listener
+        }
+    }
+
+    fileprivate func listener(at endpoint: Endpoint) -> InProcessListener? {
+        state.withLock { $0.listeners[endpoint.address] }
+    }
+
+    fileprivate func remove(_ endpoint: Endpoint) {
+        state.withLock { $0.listeners[endpoint.address] = nil }
+    }
+}
+
+/// Runs what is put into it, one at a time and in order, on a task of its own.
+private final class DeliveryQueue: Sendable {
+    private let events: AsyncStream<@Sendable () -> Void>.Continuation
+
+    init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: (@Sendable () -> Void).self)
+        events = continuation
+        Task { for await event in stream { event() } }
+    }
+
+    func put(_ event: @escaping @Sendable () -> Void) { events.yield(event) }
+    func finish() { events.finish() }
+}
+
+private final class InProcessListener: TransportListener {
+    let endpoint: Endpoint
+    private let network: InProcessNetwork
+    private let receiver: any ListenerReceiver
+    private let queue = DeliveryQueue()
+    private struct State {
+        var links: [PeerID: InProcessLink] = [:]
+        var accepted: UInt64 = 0
+        var isClosed = false
+    }
+    private let state = Mutex(State())
+
+    init(endpoint: Endpoint, network: InProcessNetwork, receiver: any ListenerReceiver) {
+        self.endpoint = endpoint
+        self.network = network
+        self.receiver = receiver
+    }
+
+    func accept(_ link: InProcessLink) {
+        let peer = state.withLock { state -> PeerID? in
+            guard !state.isClosed else { return nil }
+            state.accepted += 1
+            let peer = PeerID(withUnsafeBytes(of: state.accepted) { Array($0) })
+            state.links[peer] = link
+            return peer
+        }
+        guard let peer else { return link.end(TransportError(.unreachable, "nobody listens at \(endpoint)")) }
+        link.attach(to: self, as: peer)
+    }
+
+    func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
+        state.withLock { $0.links[peer] }?.deliver(message)
+    }
+
+    func received(_ message: [UInt8], from peer: PeerID) {
+        queue.put { [receiver] in receiver.listenerReceived(message, from: peer) }
+    }
+
+    func lost(_ peer: PeerID) {
+        guard state.withLock({ $0.links.removeValue(forKey: peer) }) != nil else { return }
+        queue.put { [receiver] in receiver.listenerLost(peer) }
+    }
+
+    func close() {
+        let links = state.withLock { state in
+            defer { state = State(accepted: state.accepted, isClosed: true) }
+            return state.links.values
+        }
+        network.remove(endpoint)
+        for link in links { link.end(TransportError(.peerGone, "the node at \(endpoint) has gone")) }
+        queue.finish()
+    }
+}
+
+private final class InProcessLink: TransportLink {
+    private let receiver: any LinkReceiver
+    private let queue = DeliveryQueue()
+    private struct State {
+        var listener: InProcessListener?
+        var peer = PeerID([])
+        var isClosed = false
+    }
+    private let state = Mutex(State())
+
+    init(receiver: any LinkReceiver) { self.receiver = receiver }
+
+    func attach(to listener: InProcessListener, as peer: PeerID) {
+        state.withLock {
+            $0.listener = listener
+            $0.peer = peer
+        }
+    }
+
+    func send(_ message: [UInt8]) throws(TransportError) {
+        let (listener, peer) = state.withLock { ($0.listener, $0.peer) }
+        listener?.received(message, from: peer)
+    }
+
+    func deliver(_ message: [UInt8]) {
+        queue.put { [receiver] in receiver.linkReceived(message) }
+    }
+
+    /// The other side ends the link.
+    func end(_ error: TransportError) {
+        guard detach() != nil else { return }
+        queue.put { [receiver] in receiver.linkClosed(error) }
+        queue.finish()
+    }
+
+    /// This side ends the link.
+    func close() {
+        guard let ended = detach() else { return }
+        queue.finish()
+        ended.listener?.lost(ended.peer)
+    }
+
+    private func detach() -> State? {
+        state.withLock { state in
+            guard !state.isClosed else { return nil }
+            defer { state = State(isClosed: true) }
+            return state
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How messages get from node to node. A message is a non-empty array of bytes.
+///
+/// A transport moves messages and knows nothing of their content. Between one caller and one listener, messages
+/// arrive whole, once and in order, until the link ends; when it ends, both ends learn of it as soon as the system
+/// tells. Events are delivered on the transport's own thread, one at a time for each link: receivers return quickly
+/// and never block.
+public protocol Transport: Sendable {
+    /// Accepts links at `endpoint`.
+    ///
+    /// - Returns: the listener, which knows the endpoint others can connect to (with the port chosen for `*`).
+    func listen(at endpoint: Endpoint, receiver: any ListenerReceiver) throws(TransportError) -> any TransportListener
+
+    /// Opens a link to whoever listens at `endpoint`. Returns at once; messages sent before the link is up wait for
+    /// it. If nobody listens, the receiver learns ``TransportError/Code/unreachable``.
+    func connect(to endpoint: Endpoint, receiver: any LinkReceiver) throws(TransportError) -> any TransportLink
+
+    /// Ends all links and listeners, and gives up threads and descriptors. Messages sent before are delivered when the
+    /// peer is alive. Safe to call twice.
+    func shutdown() async
+}
+
+/// One end of a link, as the side that opened it sees it.
+public protocol TransportLink: Sendable {
+    /// Sends a message, without waiting for it to leave. Safe from any thread; order is that of the calls.
+    func send(_ message: [UInt8]) throws(TransportError)
+    /// Ends the link. Its receiver hears nothing more.
+    func close()
+}
+
+/// A place where links are accepted.
+public protocol TransportListener: Sendable {
+    /// What others connect to.
+    var endpoint: Endpoint { get }
+    /// Sends a message back over the link it names. A peer that is gone is no error: nobody waits for the message.
+    func send(_ message: [UInt8], to peer: PeerID) throws(TransportError)
+    /// Stops listening and ends all links.
+    func close()
+}
+
+/// Which link of a listener a message came in by. Means something to that listener only.
+public struct PeerID: Hashable, Sendable {
+    /// The transport's own name for the link.
+    public let bytes: [UInt8]
+
+    /// Names a link; for implementations of ``Transport``.
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+}
+
+/// Hears what happens on a link that this side opened.
+public protocol LinkReceiver: AnyObject, Sendable {
+    /// A message came in.
+    func linkReceived(_ message: [UInt8])
+    /// The link has ended, or could not be opened. The last event.
+    func linkClosed(_ error: TransportError)
+}
+
+/// Hears what happens at a listener.
+public protocol ListenerReceiver: AnyObject, Sendable {
+    /// A message came in over the link `peer`.
+    func listenerReceived(_ message: [UInt8], from peer: PeerID)
+    /// The link has ended. Not every transport can tell; nothing may depend on it but clean-up.
+    func listenerLost(_ peer: PeerID)
+}

@@ -1,0 +1,168 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A message between two nodes, as it lies on the wire: one MessagePack array whose first element tells the kind.
+///
+/// | array | sent by | meaning |
+/// |---|---|---|
+/// | `[0, "zproc", version, build, node, pid]` | caller | first message of a link |
+/// | `[1, version, build, node, pid]` | listener | calls may be sent |
+/// | `[2, text]` | listener | no calls will be answered, and why |
+/// | `[3, id, service, method, arguments]` | caller | a call; `arguments` is binary, its content up to the service |
+/// | `[4, id, result]` | listener | the call returned; `result` is binary |
+/// | `[5, id, code, text, type, payload]` | listener | the call failed; `type` and `payload` are binary, often empty |
+/// | `[6, id]` | caller | nobody waits for the answer any more |
+package enum Envelope: Equatable, Sendable {
+    case hello(PeerInfo)
+    case welcome(PeerInfo)
+    case refused(String)
+    case call(CallID, service: String, method: String, arguments: [UInt8])
+    case success(CallID, result: [UInt8])
+    case failure(CallID, WireError)
+    case cancel(CallID)
+
+    /// The version of the protocol this code speaks. Nodes of different versions refuse each other.
+    package static let protocolVersion = 1
+    fileprivate static let magic = "zproc"
+}
+
+/// Who is at the other end of a link.
+package struct PeerInfo: Hashable, Sendable {
+    package var protocolVersion: Int
+    /// Identity of the peer's program; closures travel only between equal ones.
+    package var build: String
+    package var node: NodeID
+    package var processID: Int
+
+    package init(protocolVersion: Int = Envelope.protocolVersion, build: String, node: NodeID, processID: Int) {
+        self.protocolVersion = protocolVersion
+        self.build = build
+        self.node = node
+        self.processID = processID
+    }
+}
+
+/// One run of one node: a random number, so that a node that comes back at the same address is another one.
+package struct NodeID: Hashable, Sendable, Codable, CustomStringConvertible {
+    package let number: UInt64
+
+    package init(number: UInt64) { self.number = number }
+
+    package static func random() -> NodeID { NodeID(number: .random(in: 1...UInt64.max)) }
+
+    package init(from decoder: any Decoder) throws {
+        number = try decoder.singleValueContainer().decode(UInt64.self)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(number)
+    }
+
+    package var description: String { String(number, radix: 36) }
+}
+
+/// A failed call as it crosses the wire.
+package struct WireError: Error, Hashable, Sendable, Codable {
+    /// A word for programs.
+    package var code: String
+    /// A sentence for people.
+    package var message: String
+    /// The MessagePack form of a reference to the error's type, when the error travels itself; else empty.
+    package var type: [UInt8]
+    /// The MessagePack form of the error itself, when it travels; else empty.
+    package var payload: [UInt8]
+
+    package init(code: String, message: String, type: [UInt8] = [], payload: [UInt8] = []) {
+        self.code = code
+        self.message = message
+        self.type = type
+        self.payload = payload
+    }
+}
+
+extension Envelope {
+    private enum Kind: UInt64 { case hello, welcome, refused, call, success, failure, cancel }
+
+    /// The message's bytes.
+    package func encoded() -> [UInt8] {
+        switch self {
+        case .hello(let peer):
+            var writer = HeaderWriter(count: 6, kind: Kind.hello.rawValue)
+            writer.append(Self.magic)
+            writer.append(peer)
+            return writer.bytes
+        case .welcome(let peer):
+            var writer = HeaderWriter(count: 5, kind: Kind.welcome.rawValue)
+            writer.append(peer)
+            return writer.bytes
+        case .refused(let reason):
+            var writer = HeaderWriter(count: 2, kind: Kind.refused.rawValue)
+            writer.append(reason)
+            return writer.bytes
+        case .call(let id, let service, let method, let arguments):
+            var writer = HeaderWriter(count: 5, kind: Kind.call.rawValue, capacity: arguments.count + method.utf8.count)
+            writer.append(id.number)
+            writer.append(service)
+            writer.append(method)
+            writer.append(arguments)
+            return writer.bytes
+        case .success(let id, let result):
+            var writer = HeaderWriter(count: 3, kind: Kind.success.rawValue, capacity: result.count)
+            writer.append(id.number)
+            writer.append(result)
+            return writer.bytes
+        case .failure(let id, let error):
+            var writer = HeaderWriter(count: 6, kind: Kind.failure.rawValue, capacity: error.payload.count)
+            writer.append(id.number)
+            writer.append(error.code)
+            writer.append(error.message)
+            writer.append(error.type)
+            writer.append(error.payload)
+            return writer.bytes
+        case .cancel(let id):
+            var writer = HeaderWriter(count: 2, kind: Kind.cancel.rawValue)
+            writer.append(id.number)
+            return writer.bytes
+        }
+    }
+
+    /// Reads a message.
+    ///
+    /// - Throws: ``TransportError/Code/malformed`` for anything that is not exactly one message.
+    package init(decoding bytes: [UInt8]) throws(TransportError) {
+        var reader = HeaderReader(bytes: bytes)
+        let count = try reader.readArrayHeader()
+        guard let kind = Kind(rawValue: try reader.readUInt()) else { throw reader.malformed("an unknown kind") }
+        switch (kind, count) {
+        case (.hello, 6):
+            guard try reader.readString() == Self.magic else { throw reader.malformed("another protocol's greeting") }
+            self = .hello(try reader.readPeer())
+        case (.welcome, 5): self = .welcome(try reader.readPeer())
+        case (.refused, 2): self = .refused(try reader.readString())
+        case (.call, 5):
+            self = .call(
+                CallID(try reader.readUInt()),
+                service: try reader.readString(),
+                method: try reader.readString(),
+                arguments: try reader.readBinary()
+            )
+        case (.success, 3): self = .success(CallID(try reader.readUInt()), result: try reader.readBinary())
+        case (.failure, 6):
+            let id = CallID(try reader.readUInt())
+            let code = try reader.readString(), message = try reader.readString()
+            self = .failure(
+                id,
+                WireError(
+                    code: code,
+                    message: message,
+                    type: try reader.readBinary(),
+                    payload: try reader.readBinary()
+                )
+            )
+        case (.cancel, 2): self = .cancel(CallID(try reader.readUInt()))
+        default: throw reader.malformed("\(count) elements")
+        }
+        try reader.finish()
+    }
+}

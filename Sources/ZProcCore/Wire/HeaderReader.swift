@@ -1,0 +1,87 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Reads what ``HeaderWriter`` writes, from bytes that may be anything.
+struct HeaderReader {
+    private let bytes: [UInt8]
+    private var position = 0
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    func malformed(_ found: String) -> TransportError {
+        TransportError(.malformed, "not a message of the protocol: \(found) at byte \(position)")
+    }
+
+    mutating func readArrayHeader() throws(TransportError) -> Int {
+        let marker = try readByte()
+        guard marker & 0xf0 == 0x90 else { throw malformed("no array") }
+        return Int(marker & 0x0f)
+    }
+
+    mutating func readUInt() throws(TransportError) -> UInt64 {
+        let marker = try readByte()
+        switch marker {
+        case 0..<0x80: return UInt64(marker)
+        case 0xcc: return UInt64(try readByte())
+        case 0xcd: return UInt64(try readInteger(UInt16.self))
+        case 0xce: return UInt64(try readInteger(UInt32.self))
+        case 0xcf: return try readInteger(UInt64.self)
+        default: throw malformed("no unsigned integer")
+        }
+    }
+
+    mutating func readString() throws(TransportError) -> String {
+        let marker = try readByte()
+        let count: Int
+        switch marker {
+        case 0xa0..<0xc0: count = Int(marker & 0x1f)
+        case 0xd9: count = Int(try readByte())
+        case 0xda: count = Int(try readInteger(UInt16.self))
+        case 0xdb: count = Int(try readInteger(UInt32.self))
+        default: throw malformed("no string")
+        }
+        guard let text = String(validating: try readBytes(count), as: UTF8.self) else { throw malformed("invalid UTF-8") }
+        return text
+    }
+
+    mutating func readBinary() throws(TransportError) -> [UInt8] {
+        let count: Int
+        switch try readByte() {
+        case 0xc4: count = Int(try readByte())
+        case 0xc5: count = Int(try readInteger(UInt16.self))
+        case 0xc6: count = Int(try readInteger(UInt32.self))
+        default: throw malformed("no binary")
+        }
+        return Array(try readBytes(count))
+    }
+
+    mutating func readPeer() throws(TransportError) -> PeerInfo {
+        let version = try readUInt()
+        guard let version = Int(exactly: version) else { throw malformed("version \(version)") }
+        let build = try readString(), node = NodeID(number: try readUInt())
+        guard let processID = Int(exactly: try readUInt()) else { throw malformed("a process id out of range") }
+        return PeerInfo(protocolVersion: version, build: build, node: node, processID: processID)
+    }
+
+    func finish() throws(TransportError) {
+        guard position == bytes.count else { throw malformed("\(bytes.count - position) bytes too many") }
+    }
+
+    private mutating func readByte() throws(TransportError) -> UInt8 {
+        guard position < bytes.count else { throw malformed("the end") }
+        defer { position += 1 }
+        return bytes[position]
+    }
+
+    private mutating func readBytes(_ count: Int) throws(TransportError) -> ArraySlice<UInt8> {
+        guard count <= bytes.count - position else { throw malformed("the end") }
+        defer { position += count }
+        return bytes[position..<position + count]
+    }
+
+    private mutating func readInteger<Number: FixedWidthInteger>(
+        _: Number.Type
+    ) throws(TransportError) -> Number {
+        try readBytes(MemoryLayout<Number>.size).reduce(0) { $0 << 8 | Number($1) }
+    }
+}

@@ -1,0 +1,57 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Writes the few MessagePack forms that envelopes are made of. Every call passes here, so it is done by hand.
+struct HeaderWriter {
+    private(set) var bytes: [UInt8] = []
+
+    init(count: Int, kind: UInt64, capacity: Int = 0) {
+        bytes.reserveCapacity(capacity + 64)
+        bytes.append(0x90 | UInt8(truncatingIfNeeded: count))
+        append(kind)
+    }
+
+    mutating func append(_ number: UInt64) {
+        switch number {
+        case 0..<0x80: bytes.append(UInt8(truncatingIfNeeded: number))
+        case 0x80..<0x100: append(marker: 0xcc, UInt8(truncatingIfNeeded: number))
+        case 0x100..<0x1_0000: append(marker: 0xcd, UInt16(truncatingIfNeeded: number))
+        case 0x1_0000..<0x1_0000_0000: append(marker: 0xce, UInt32(truncatingIfNeeded: number))
+        default: append(marker: 0xcf, number)
+        }
+    }
+
+    mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { utf8 in
+            switch utf8.count {
+            case 0..<32: bytes.append(0xa0 | UInt8(truncatingIfNeeded: utf8.count))
+            case 32..<0x100: append(marker: 0xd9, UInt8(truncatingIfNeeded: utf8.count))
+            case 0x100..<0x1_0000: append(marker: 0xda, UInt16(truncatingIfNeeded: utf8.count))
+            default: append(marker: 0xdb, UInt32(truncatingIfNeeded: utf8.count))
+            }
+            bytes.append(contentsOf: utf8)
+        }
+    }
+
+    mutating func append(_ binary: [UInt8]) {
+        switch binary.count {
+        case 0..<0x100: append(marker: 0xc4, UInt8(truncatingIfNeeded: binary.count))
+        case 0x100..<0x1_0000: append(marker: 0xc5, UInt16(truncatingIfNeeded: binary.count))
+        default: append(marker: 0xc6, UInt32(truncatingIfNeeded: binary.count))
+        }
+        bytes.append(contentsOf: binary)
+    }
+
+    mutating func append(_ peer: PeerInfo) {
+        append(UInt64(peer.protocolVersion))
+        append(peer.build)
+        append(peer.node.number)
+        append(UInt64(peer.processID))
+    }
+
+    private mutating func append<Number: FixedWidthInteger>(marker: UInt8, _ number: Number) {
+        bytes.append(marker)
+        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+}

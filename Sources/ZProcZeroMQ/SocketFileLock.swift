@@ -1,0 +1,42 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import Synchronization
+internal import ZProcCore
+
+/// Keeps others from listening at the path of a Unix domain socket, which libzmq would take over without a question.
+///
+/// A lock on a file beside the socket, which the system frees when its owner dies.
+final class SocketFileLock: Sendable {
+    private let path: String
+    private let descriptor: Mutex<Int32>
+
+    init(path: String) throws(TransportError) {
+        self.path = "\(path).lock"
+        let descriptor = open(self.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw TransportError(
+                errno == EACCES || errno == EPERM || errno == EROFS ? .permissionDenied : .invalidEndpoint,
+                "cannot make a socket at \(path): \(String(cString: strerror(errno))); choose another directory"
+            )
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw TransportError(.addressInUse, "another node listens at ipc://\(path); choose another path")
+        }
+        self.descriptor = Mutex(descriptor)
+    }
+
+    /// Lets others have the path. Safe to call twice.
+    func release() {
+        descriptor.withLock { descriptor in
+            guard descriptor >= 0 else { return }
+            unlink(path)
+            close(descriptor)
+            descriptor = -1
+        }
+    }
+
+    deinit { release() }
+}

@@ -1,0 +1,84 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import ZProcCore
+internal import ZeroMQ
+
+/// A DEALER socket with one connection. The end of the connection is the end of the link.
+final class ZeroMQLink: TransportLink {
+    private let socket: Socket
+    private let endpoint: Endpoint
+    private let receiver: any LinkReceiver
+    private let isClosed = Mutex(false)
+
+    init(_ socket: Socket, endpoint: Endpoint, receiver: any LinkReceiver) {
+        self.socket = socket
+        self.endpoint = endpoint
+        self.receiver = receiver
+    }
+
+    /// Connects, receives, and watches for the end, until the socket is closed.
+    func connect() throws(ZeroMQError) {
+        let events = try socket.monitor([
+            .connected, .connectRetried, .closed, .disconnected, .handshakeFailedNoDetail, .handshakeFailedProtocol,
+            .handshakeFailedAuthentication,
+        ])
+        try socket.connect(to: endpoint.description)
+        let loop = socket.context.loop
+        Task(executorPreference: loop) { [socket, receiver] in
+            while var batch = try? await socket.receiveBatch() {
+                while let message = batch.popFirst() {
+                    if message.count == 1 { receiver.linkReceived(message[0]) }
+                }
+            }
+        }
+        Task(executorPreference: loop) { [weak self, endpoint] in
+            var isConnected = false
+            for await event in events {
+                switch event.kind {
+                case .connected:
+                    isConnected = true
+                case .disconnected, .connectRetried, .closed:
+                    self?.end(
+                        isConnected
+                            ? TransportError(.peerGone, "the node at \(endpoint) has gone; its calls may or may not have run")
+                            : TransportError(.unreachable, "nobody listens at \(endpoint); is the program there running?")
+                    )
+                    return
+                case .handshakeFailedNoDetail, .handshakeFailedProtocol, .handshakeFailedAuthentication:
+                    self?.end(TransportError(.refused, "what listens at \(endpoint) is no node, or refuses this one"))
+                    return
+                default:
+                    break
+                }
+            }
+        }
+    }
+
+    func send(_ message: [UInt8]) throws(TransportError) {
+        do throws(ZeroMQError) {
+            _ = try socket.trySend(message)
+        } catch {
+            throw TransportError(error.code == .closed ? .peerGone : .resources, "\(endpoint): \(error.message)")
+        }
+    }
+
+    func close() {
+        guard markClosed() else { return }
+        socket.close()
+    }
+
+    private func end(_ error: TransportError) {
+        guard markClosed() else { return }
+        socket.close()
+        receiver.linkClosed(error)
+    }
+
+    private func markClosed() -> Bool {
+        isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return !isClosed
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+public import ZProcCore
+internal import ZeroMQ
+
+/// Links between processes and machines over ZeroMQ: `ipc://` and `tcp://`.
+///
+/// A link is a DEALER socket of its own, so that its end shows at once; a listener is a ROUTER socket. Messages are
+/// sent on the caller's thread. They are received, and receivers called, on the one thread of the transport's sockets,
+/// which libzmq wakes itself: nothing is handed over in between.
+///
+/// Queues have no high-water mark: each message is a call that somebody waits for, or an answer to one, so that the
+/// callers bound them.
+public final class ZeroMQTransport: Transport {
+    private struct State {
+        var context: SocketContext?
+        var isShutDown = false
+    }
+    /// The libzmq context and its threads come with the first use: a context that spawns nothing needs none.
+    private let state = Mutex(State())
+
+    /// Makes a transport; nothing is opened yet.
+    public init() {}
+
+    /// See ``Transport/listen(at:receiver:)``. An `ipc://` path somebody listens at is an error; one that was left
+    /// behind is taken over.
+    public func listen(
+        at endpoint: Endpoint,
+        receiver: any ListenerReceiver
+    ) throws(TransportError) -> any TransportListener {
+        let lock = endpoint.scheme == .ipc ? try SocketFileLock(path: endpoint.address) : nil
+        let context = try context(for: endpoint)
+        return try wrapped(endpoint) { () throws(ZeroMQError) in
+            let socket = try context.makeSocket(.router)
+            try socket.set(.routerMandatory, to: true)
+            try socket.set(.sendHighWaterMark, to: 0)
+            try socket.set(.receiveHighWaterMark, to: 0)
+            try socket.set(.linger, to: .seconds(1))
+            let bound = try socket.bind(to: endpoint.description)
+            return ZeroMQListener(socket, endpoint: (try? Endpoint(bound)) ?? endpoint, lock: lock, receiver: receiver)
+        }
+    }
+
+    /// See ``Transport/connect(to:receiver:)``.
+    public func connect(to endpoint: Endpoint, receiver: any LinkReceiver) throws(TransportError) -> any TransportLink {
+        let context = try context(for: endpoint)
+        return try wrapped(endpoint) { () throws(ZeroMQError) in
+            let socket = try context.makeSocket(.dealer)
+            try socket.set(.sendHighWaterMark, to: 0)
+            try socket.set(.receiveHighWaterMark, to: 0)
+            // A node that comes back is another node: the link ends with this one.
+            try socket.set(.reconnectInterval, to: nil)
+            let link = ZeroMQLink(socket, endpoint: endpoint, receiver: receiver)
+            try link.connect()
+            return link
+        }
+    }
+
+    /// See ``Transport/shutdown()``.
+    public func shutdown() async {
+        let context = state.withLock { state in
+            defer { state = State(isShutDown: true) }
+            return state.context
+        }
+        await context?.shutdown()
+    }
+
+    private func context(for endpoint: Endpoint) throws(TransportError) -> SocketContext {
+        guard endpoint.scheme != .inproc else {
+            throw TransportError(.invalidEndpoint, "ZeroMQ cannot reach \(endpoint); use ipc://PATH or tcp://HOST:PORT")
+        }
+        return try state.withLock { state throws(TransportError) in
+            if let context = state.context { return context }
+            if state.isShutDown { throw TransportError(.closed, "the transport has been shut down") }
+            let context = try wrapped(endpoint) { () throws(ZeroMQError) in try SocketContext(maxSockets: 16_000) }
+            state.context = context
+            return context
+        }
+    }
+}
+
+/// Runs calls of the library below; its errors become the transport's.
+func wrapped<Result>(
+    _ endpoint: Endpoint,
+    _ body: () throws(ZeroMQError) -> Result
+) throws(TransportError) -> Result {
+    do throws(ZeroMQError) {
+        return try body()
+    } catch {
+        let code: TransportError.Code =
+            switch error.code {
+            case .addressInUse: .addressInUse
+            case .permissionDenied: .permissionDenied
+            case .unreachable: .peerGone
+            case .closed: .closed
+            case .tooManySockets: .resources
+            default: .invalidEndpoint
+            }
+        throw TransportError(code, "\(endpoint): \(error.message)")
+    }
+}

@@ -1,0 +1,178 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CZeroMQ
+internal import Glibc
+internal import Synchronization
+
+/// The part of a socket loop that its thread holds on to: the jobs, the sockets to wait for, and the sleep.
+///
+/// Sockets and the wake-up descriptor are registered edge-triggered. For the wake-up this means that it is never read:
+/// each write is an edge. For a socket, libzmq writes to its descriptor only after all commands have been processed,
+/// which is the state in which a waiter is left behind (see ``SocketCore``); so no edge is missed and none repeats.
+final class LoopCore: Sendable {
+    enum Lane: Sendable {
+        case task, actor
+    }
+
+    private struct QueuedJob {
+        let job: UnownedJob
+        let lane: Lane
+    }
+
+    private struct State: ~Copyable {
+        var jobs: [QueuedJob] = []
+        /// Set by the thread before it sleeps, cleared by the one who wakes it, so that one write wakes it once.
+        var isAsleep = false
+        var isStopping = false
+        weak var loop: SocketLoop?
+    }
+
+    private let state = Mutex(State())
+    private let sockets = Mutex<[UInt64: SocketCore]>([:])
+    private let poller: Int32
+    private let wakeUp: Int32
+    private let thread = Atomic<UInt>(0)
+    /// Set once in `init`, read only afterwards.
+    nonisolated(unsafe) private(set) var actorExecutor: LoopActorExecutor!
+
+    /// The key of the wake-up descriptor; sockets have others.
+    private static let wakeUpKey: UInt64 = 0
+
+    init() throws(ZeroMQError) {
+        poller = epoll_create1(Int32(EPOLL_CLOEXEC))
+        let pollerError = errno
+        wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        let wakeUpError = errno
+        actorExecutor = LoopActorExecutor(core: self)
+        if poller == -1 { throw ZeroMQError(pollerError, while: "open a poller for a socket loop") }
+        if wakeUp == -1 { throw ZeroMQError(wakeUpError, while: "open a wake-up descriptor for a socket loop") }
+        if let number = add(wakeUp, key: Self.wakeUpKey) {
+            throw ZeroMQError(number, while: "watch the wake-up descriptor of a socket loop")
+        }
+    }
+
+    deinit {
+        if poller != -1 { close(poller) }
+        if wakeUp != -1 { close(wakeUp) }
+    }
+
+    /// Names the object that tasks know as their executor.
+    func attach(_ loop: SocketLoop) {
+        state.withLock { $0.loop = loop }
+    }
+
+    // MARK: Jobs
+
+    func enqueue(_ job: UnownedJob, onBehalfOf lane: Lane) {
+        let mustWake = state.withLock { state in
+            state.jobs.append(QueuedJob(job: job, lane: lane))
+            defer { state.isAsleep = false }
+            return state.isAsleep
+        }
+        if mustWake { wake() }
+    }
+
+    /// Ends the thread when it has run all jobs.
+    func stop() {
+        let mustWake = state.withLock { state in
+            state.isStopping = true
+            defer { state.isAsleep = false }
+            return state.isAsleep
+        }
+        if mustWake { wake() }
+    }
+
+    var isCurrentThread: Bool {
+        thread.load(ordering: .relaxed) == UInt(pthread_self())
+    }
+
+    private func wake() {
+        // Cannot fail but by overflow, after 2^64 wake-ups.
+        eventfd_write(wakeUp, 1)
+    }
+
+    // MARK: Sockets
+
+    /// Watches a socket's descriptor until ``unregister(_:)``; reports at once what is ready already.
+    func register(_ socket: SocketCore) -> ErrorNumber {
+        sockets.withLock { $0[socket.key] = socket }
+        guard let number = add(socket.descriptor, key: socket.key) else { return 0 }
+        sockets.withLock { $0[socket.key] = nil }
+        return number
+    }
+
+    func unregister(_ socket: SocketCore) {
+        epoll_ctl(poller, EPOLL_CTL_DEL, socket.descriptor, nil)
+        sockets.withLock { $0[socket.key] = nil }
+    }
+
+    private func add(_ descriptor: Int32, key: UInt64) -> ErrorNumber? {
+        var event = epoll_event()
+        event.events = EPOLLIN.rawValue | EPOLLET.rawValue
+        event.data.u64 = key
+        return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) == 0 ? nil : errno
+    }
+
+    // MARK: Thread
+
+    func startThread() throws(ZeroMQError) {
+        let core = Unmanaged.passRetained(self)
+        let result = startDetachedThread(
+            { argument in
+                if let argument { Unmanaged<LoopCore>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            },
+            argument: core.toOpaque()
+        )
+        if result != 0 {
+            core.release()
+            throw ZeroMQError(result, while: "start the thread of a socket loop")
+        }
+    }
+
+    private func run() {
+        thread.store(UInt(pthread_self()), ordering: .relaxed)
+        czeromq_name_current_thread("zproc-io")
+        var batch: [QueuedJob] = []
+        var events = [epoll_event](repeating: epoll_event(), count: 64)
+        while true {
+            let isStopping = state.withLock { state in
+                swap(&state.jobs, &batch)
+                state.isAsleep = batch.isEmpty && !state.isStopping
+                return state.isStopping
+            }
+            if batch.isEmpty {
+                if isStopping { return }
+                poll(into: &events, timeout: -1)
+            } else {
+                run(&batch)
+                poll(into: &events, timeout: 0)
+            }
+        }
+    }
+
+    private func run(_ batch: inout [QueuedJob]) {
+        let loop = state.withLock { $0.loop }
+        let actorExecutor = actorExecutor.asUnownedSerialExecutor()
+        for queued in batch {
+            if let loop, queued.lane == .task {
+                queued.job.runSynchronously(on: loop.asUnownedTaskExecutor())
+            } else {
+                queued.job.runSynchronously(on: actorExecutor)
+            }
+        }
+        batch.removeAll(keepingCapacity: true)
+    }
+
+    private func poll(into events: inout [epoll_event], timeout: Int32) {
+        let count = epoll_wait(poller, &events, Int32(events.count), timeout)
+        if timeout != 0 { state.withLock { $0.isAsleep = false } }
+        guard count > 0 else { return }
+        for index in 0..<Int(count) where events[index].data.u64 != Self.wakeUpKey {
+            let key = events[index].data.u64
+            // The socket may have been closed since.
+            sockets.withLock { $0[key] }?.serve()
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CZeroMQ
+internal import Synchronization
+
+/// A libzmq socket, its lock, and the tasks that wait for it.
+///
+/// libzmq lets a socket move between threads if each move is a full memory fence; here the lock is the fence, and every
+/// call on the handle is made under it. Only the descriptor is watched without the lock, and that by the kernel.
+///
+/// No wake-up is lost because of three rules, each kept under the lock:
+/// 1. A task is left waiting only after libzmq has processed all its commands and still could not serve it. From then
+///    on, the next command makes libzmq signal the descriptor: a new edge for the loop.
+/// 2. Any call may process commands, and with them swallow a signal; so whoever made the call serves the waiters.
+/// 3. The loop serves on every edge, and serving ends with rule 1 or with nobody waiting.
+///
+/// Continuations are resumed after unlocking. No other lock is taken inside but the loop's registry.
+final class SocketCore: Sendable {
+    struct State: ~Copyable {
+        /// Nil once closed.
+        var handle: UnsafeMutableRawPointer?
+        var receivers = WaiterQueue<ReceiveWaiter>()
+        var senders = WaiterQueue<SendWaiter>()
+        var isWatched = false
+        /// The key of the socket that the connections' events go to; 0 while there is none.
+        var monitor: UInt64 = 0
+
+        init(handle: sending UnsafeMutableRawPointer) {
+            self.handle = handle
+        }
+    }
+
+    let state: Mutex<State>
+    let kind: SocketKind
+    /// libzmq's signal, to be polled and nothing else.
+    let descriptor: Int32
+    /// Names the socket in its context and its loop; never used twice.
+    let key: UInt64
+    let context: SocketContext
+
+    init(context: SocketContext, kind: SocketKind, key: UInt64) throws(ZeroMQError) {
+        guard let handle = zmq_socket(context.handle, kind.rawType) else {
+            throw ZeroMQError(zmq_errno(), while: "open a \(kind) socket")
+        }
+        var descriptor: Int32 = -1
+        var size = MemoryLayout<Int32>.size
+        let result = errorNumber { zmq_getsockopt(handle, ZMQ_FD, &descriptor, &size) }
+        if result != 0 {
+            zmq_close(handle)
+            throw ZeroMQError(result, while: "read the descriptor of a \(kind) socket")
+        }
+        var linger: Int32 = 0
+        zmq_setsockopt(handle, ZMQ_LINGER, &linger, MemoryLayout<Int32>.size)
+        self.context = context
+        self.kind = kind
+        self.key = key
+        self.descriptor = descriptor
+        nonisolated(unsafe) let owned = handle  // from here on, touched under the lock only
+        state = Mutex(State(handle: owned))
+    }
+
+    /// Runs `call` on the handle, then serves whoever waits, since the call may have swallowed their signal.
+    func withHandle(_ call: (UnsafeMutableRawPointer) -> ErrorNumber) -> ErrorNumber {
+        var resumptions = Resumptions()
+        let result = state.withLock { state -> ErrorNumber in
+            guard let handle = state.handle else { return ENOTSOCK }
+            let result = call(handle)
+            state.serve(routing: kind.routesByFirstFrame, into: &resumptions)
+            return result
+        }
+        resumptions.resume()
+        return result
+    }
+
+    /// Serves waiters after an edge of the descriptor.
+    func serve() {
+        var resumptions = Resumptions()
+        state.withLock { $0.serve(routing: kind.routesByFirstFrame, into: &resumptions) }
+        resumptions.resume()
+    }
+
+    /// Has the loop watch the descriptor, from the first wait on.
+    func watch(_ state: inout State) -> ErrorNumber {
+        if state.isWatched { return 0 }
+        let result = context.loop.core.register(self)
+        state.isWatched = result == 0
+        return result
+    }
+
+    /// Sends the connections' events to an endpoint from now on, and no longer where they went before.
+    func startMonitor(_ monitor: UInt64, endpoint: String, mask: Int32) -> ErrorNumber {
+        state.withLock { state in
+            guard let handle = state.handle else { return ENOTSOCK }
+            state.monitor = monitor
+            return errorNumber { zmq_socket_monitor(handle, endpoint, mask) }
+        }
+    }
+
+    /// Ends the events, unless another monitor has taken over.
+    func stopMonitor(_ monitor: UInt64) {
+        state.withLock { state in
+            guard let handle = state.handle, state.monitor == monitor else { return }
+            state.monitor = 0
+            zmq_socket_monitor(handle, nil, 0)
+        }
+    }
+
+    var isClosed: Bool {
+        state.withLock { $0.handle == nil }
+    }
+
+    /// Closes the socket; whoever waits gets ENOTSOCK.
+    func close() {
+        var resumptions = Resumptions()
+        state.withLock { state in
+            guard let handle = state.handle else { return }
+            state.handle = nil
+            if state.isWatched { context.loop.core.unregister(self) }
+            zmq_close(handle)
+            for waiter in state.receivers.removeAll() { resumptions.append(waiter.finish(ENOTSOCK)) }
+            for waiter in state.senders.removeAll() { resumptions.append(waiter.finish(ENOTSOCK)) }
+        }
+        context.forget(self)
+        resumptions.resume()
+    }
+
+    // MARK: Waiting
+
+    /// Suspends the task until `waiter` is done, or gives it up when the task is cancelled.
+    func wait(for waiter: Waiter) async {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let isSuspended = state.withLock { _ in waiter.suspend(continuation) }
+                if !isSuspended { continuation.resume() }
+            }
+        } onCancel: {
+            cancel(waiter)
+        }
+    }
+
+    private func cancel(_ waiter: Waiter) {
+        let continuation = state.withLock { state -> UnsafeContinuation<Void, Never>? in
+            let isWaiting =
+                switch waiter {
+                case let receiver as ReceiveWaiter: state.receivers.remove(receiver)
+                case let sender as SendWaiter: state.senders.remove(sender)
+                default: false
+                }
+            return isWaiting ? waiter.finish(ECANCELED) : nil
+        }
+        continuation?.resume()
+    }
+}

@@ -1,0 +1,70 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The thread of a context that waits for its sockets, and on which tasks and actors can run.
+///
+/// When it has nothing to run, the thread sleeps in the kernel until libzmq signals one of the sockets. It then receives
+/// for whoever waits. A task that itself runs here goes on at once, on the thread that libzmq woke: there is no
+/// hand-over to another thread.
+///
+///     try await withTaskExecutorPreference(context.loop) { try await socket.receive() }
+///
+///     actor Connection {
+///         let context: SocketContext
+///         nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+///     }
+///
+/// Jobs run one at a time, in the order they came. What runs here holds up every socket of the context, so it must not
+/// block. An actor that uses the loop keeps the loop or its context alive, as the one above does.
+public final class SocketLoop: TaskExecutor {
+    let core: LoopCore
+
+    init() throws(ZeroMQError) {
+        core = try LoopCore()
+        core.attach(self)
+        try core.startThread()
+    }
+
+    deinit {
+        core.stop()
+    }
+
+    /// Runs a job on the thread, after all that came before.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        core.enqueue(UnownedJob(job), onBehalfOf: .task)
+    }
+
+    /// The executor for actors that run on this thread.
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        core.actorExecutor.asUnownedSerialExecutor()
+    }
+
+    /// Whether the caller runs on this thread.
+    public var isCurrent: Bool {
+        core.isCurrentThread
+    }
+}
+
+/// Runs actors on the loop's thread.
+///
+/// Apart from the task executor because Swift wants to know which of the two a job runs for: a task that is bound to no
+/// actor can enter one without a detour.
+final class LoopActorExecutor: SerialExecutor {
+    private unowned let core: LoopCore
+
+    init(core: LoopCore) {
+        self.core = core
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        core.enqueue(UnownedJob(job), onBehalfOf: .actor)
+    }
+
+    func checkIsolated() {
+        precondition(core.isCurrentThread, "not on the thread of the socket loop")
+    }
+
+    func isIsolatingCurrentContext() -> Bool? {
+        core.isCurrentThread
+    }
+}

@@ -1,0 +1,1 @@
+../ClosureCorpus/Corpus+Functions.swift

@@ -1,0 +1,1 @@
+../ClosureCorpus/Traveller.swift

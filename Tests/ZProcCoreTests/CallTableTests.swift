@@ -1,0 +1,42 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import ZProcCore
+
+@Suite struct CallTableTests {
+    @Test func aReplyFindsItsCallOnce() {
+        var table = CallTable<String>()
+        let first = table.makeID(), second = table.makeID()
+        #expect(first != second)
+        table.add("first", for: first)
+        table.add("second", for: second)
+        #expect(table.receivedReply(to: second) == "second")
+        #expect(table.receivedReply(to: second) == nil)
+        #expect(table.count == 1)
+    }
+
+    @Test func aLateReplyToACancelledCallIsDropped() {
+        var table = CallTable<String>()
+        let id = table.makeID()
+        table.add("call", for: id)
+        #expect(table.cancelled(id) == "call")
+        #expect(table.cancelled(id) == nil)
+        #expect(table.receivedReply(to: id) == nil)
+    }
+
+    @Test func theEndOfAConnectionEndsAllCallsOldestFirst() {
+        var table = CallTable<Int>()
+        for number in 0..<100 {
+            let id = table.makeID()
+            table.add(number, for: id)
+        }
+        #expect(table.connectionClosed() == Array(0..<100))
+        #expect(table.count == 0)
+    }
+
+    @Test func aReplyToNothingIsDropped() {
+        var table = CallTable<Int>()
+        #expect(table.receivedReply(to: CallID(7)) == nil)
+    }
+}

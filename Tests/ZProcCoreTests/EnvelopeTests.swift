@@ -1,0 +1,72 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import MessagePack
+import Testing
+import ZProcCore
+
+@Suite struct EnvelopeTests {
+    static let peer = PeerInfo(build: "abc", node: NodeID(number: .max), processID: 4_242)
+    static let all: [Envelope] = [
+        .hello(peer), .welcome(peer), .refused("no"), .refused(String(repeating: "é", count: 300)),
+        .call(CallID(1), service: "state", method: "get", arguments: [1, 2, 3]),
+        .call(CallID(.max), service: "", method: String(repeating: "m", count: 70_000), arguments: []),
+        .call(CallID(300), service: "s", method: "m", arguments: [UInt8](repeating: 1, count: 300)),
+        .call(CallID(70_000), service: "s", method: "m", arguments: [UInt8](repeating: 1, count: 70_000)),
+        .success(CallID(5_000_000_000), result: [0xc0]),
+        .failure(CallID(127), WireError(code: "c", message: "m", type: [1], payload: [2])), .cancel(CallID(128)),
+    ]
+
+    @Test(arguments: all)
+    func messagesComeBackAsTheyWent(_ envelope: Envelope) throws {
+        #expect(try Envelope(decoding: envelope.encoded()) == envelope)
+    }
+
+    @Test(arguments: all)
+    func messagesAreMessagePack(_ envelope: Envelope) throws {
+        guard case .array(let parts) = try Value(decoding: envelope.encoded()) else {
+            Issue.record("no array")
+            return
+        }
+        #expect(Value.array(parts).encoded() == envelope.encoded())
+    }
+
+    @Test(arguments: all)
+    func truncatedAndLongerMessagesAreMalformed(_ envelope: Envelope) {
+        let bytes = envelope.encoded()
+        for count in Set([0, 1, 2, 3, 5, bytes.count / 2, bytes.count - 1]) where count < bytes.count {
+            #expect(throws: TransportError.self) { try Envelope(decoding: Array(bytes.prefix(count))) }
+        }
+        #expect(throws: TransportError.self) { try Envelope(decoding: bytes + [0]) }
+    }
+
+    @Test func randomBytesAreMalformedOrAMessage() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SplitMix64(state: seed)
+        for round in 0..<20_000 {
+            var bytes = Self.all[round % Self.all.count].encoded()
+            if bytes.count > 1_000 { continue }
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random)
+            }
+            do throws(TransportError) {
+                // What is accepted can be written again; the form of numbers may be shorter then.
+                #expect(try Envelope(decoding: Envelope(decoding: bytes).encoded()).encoded().count <= bytes.count + 16)
+            } catch {
+                #expect(error.code == .malformed, "seed \(seed), round \(round)")
+            }
+        }
+    }
+}
+
+struct SplitMix64: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,148 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+import ZProc
+import ZProcCore
+import ZeroMQ
+
+@Suite(.tags(.fault), .timeLimit(.minutes(2))) struct BadInputTests {
+    @Test func anUnknownBackendNamesTheChoices() throws {
+        let error = try #require(throws: BackendError.self) { try Backend(named: "fibers") }
+        #expect(error.description == "there is no backend 'fibers'; choose threads or processes")
+        #expect(try Backend(named: "threads") == .threads)
+    }
+
+    @Test(arguments: ["", "nonsense", "tcp://", "tcp://localhost", "tcp://h:99999", "udp://x:1", "ipc://"])
+    func aBadAddressIsATypedError(_ address: String) throws {
+        let error = try #require(throws: TransportError.self) { try Context(.processes, address: address) }
+        #expect(error.code == .invalidEndpoint)
+        #expect(!error.description.contains("\n"))
+    }
+
+    @Test func aPathTooLongForASocketSaysSo() throws {
+        let address = "ipc:///tmp/" + String(repeating: "x", count: 200)
+        let error = try #require(throws: TransportError.self) { try Context(.processes, address: address) }
+        #expect(error.message.contains("107"))
+    }
+
+    @Test func aPortInUseIsATypedErrorAndTheOwnerLivesOn() async throws {
+        try await withContext(.processes, address: "tcp://127.0.0.1:*") { context in
+            let address = try context.address
+            try await withContext(.processes, address: address) { second in
+                let error = try #require(throws: TransportError.self) { try second.address }
+                #expect(error.code == .addressInUse)
+                await #expect(throws: TransportError.self) { try await second.spawn { 1 } }
+            }
+            #expect(try await context.spawn { 1 }.value == 1)
+        }
+    }
+
+    @Test func anIPCAddressInUseIsATypedErrorAndTheOwnerLivesOn() async throws {
+        let address = "ipc:///tmp/zproc-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        try await withContext(.processes, address: address) { context in
+            #expect(try context.address == address)
+            try await withContext(.processes, address: address) { second in
+                let error = try #require(throws: TransportError.self) { try second.address }
+                #expect(error.code == .addressInUse)
+            }
+            #expect(try await context.spawn { 1 }.value == 1)
+        }
+    }
+
+    @Test func anEndpointWithoutPermissionIsATypedError() async throws {
+        // Root may do anything, but nobody can make a socket there.
+        try await withContext(.processes, address: "ipc:///proc/zproc.sock") { context in
+            let error = try #require(throws: TransportError.self) { try context.address }
+            #expect(error.code == .permissionDenied || error.code == .invalidEndpoint)
+            #expect(error.message.contains("/proc/zproc.sock"))
+        }
+    }
+
+    @Test(arguments: [("/nonexistent", ENOENT), ("/etc/passwd", EACCES)])
+    func aProgramThatCannotBeStartedIsATypedError(_ program: String, _ number: Int32) async throws {
+        let context = try Context(.processes, address: nil, program: program)
+        let error = try await #require(throws: SpawnError.self) { try await context.spawn { 1 } }
+        #expect(error.errorNumber == number)
+        #expect(error.message.contains(program))
+        try await context.state.set("still", to: "here")
+        await context.shutdown()
+    }
+
+    @Test func aProgramThatEndsWithoutAnsweringIsATermination() async throws {
+        let context = try Context(.processes, address: nil, program: "/bin/false")
+        let process = try await context.spawn { 1 }
+        let error = try await #require(throws: ProcessTermination.self) { try await process.value }
+        #expect(error.cause == .exit(status: 1))
+        await context.shutdown()
+    }
+
+    @Test func garbageLeavesTheHubAlive() async throws {
+        try await withContext(.processes) { context in
+            try await context.state.set("key", to: "kept")
+            let address = try context.address
+            var random = SystemRandomNumberGenerator()
+            let zmq = try SocketContext()
+            let socket = try zmq.makeSocket(.dealer)
+            try socket.connect(to: address)
+            let known: [[UInt8]] = [
+                [], [0x90], [0x91, 0x03], [0xc1], [0x95, 0x03, 0x01, 0xa1, 0x78, 0xa1, 0x79, 0xc4, 0x00],
+                [0x96, 0x00, 0xa5] + Array("zproc".utf8) + [0x63, 0xa1, 0x62, 0x01, 0x01],
+                [0x95, 0x03, 0x01, 0xdb, 0xff, 0xff, 0xff, 0xff],
+            ]
+            for message in known { try await socket.send(Message(message)) }
+            for _ in 0..<2_000 {
+                let message = (0..<Int.random(in: 0..<64, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+                try await socket.send(Message(message))
+            }
+            // A wrong protocol version gets an answer that says so; so does everything else here.
+            let answer = try await socket.receive()
+            #expect(Array(answer).first == 0x92)
+            let state = context.state
+            #expect(try await context.spawn { try await state.get("key", as: String.self) }.value == "kept")
+            socket.close()
+            await zmq.shutdown()
+        }
+    }
+
+    @Test func garbageToServicesIsAnsweredWithErrors() async throws {
+        let caller = try Context(.threads), callee = try Context(.threads)
+        let address = try callee.system.address()
+        for (service, method) in [
+            ("state", "get"), ("state", "set"), ("state", "update"), ("state", "nonsense"), ("process", "job"),
+            ("process", "finished"), ("process", "x"), ("actor", "x"), ("nothing", "x"),
+        ] {
+            for arguments in [[], [0xc1], [0x93, 1, 2, 3], [0x92, 0xa1, 0x61, 0xc0]] as [[UInt8]] {
+                await #expect(throws: (any Error).self, "\(service).\(method) \(arguments)") {
+                    _ = try await caller.system.call(service, method, arguments: arguments, at: address)
+                }
+            }
+        }
+        #expect(try await callee.state.count() == 0)
+        await caller.shutdown()
+        await callee.shutdown()
+    }
+
+    @Test func nobodyAtAnAddressIsUnreachable() async throws {
+        try await withContext(.processes) { context in
+            let nowhere = NodeAddress(endpoint: try Endpoint("ipc:///tmp/zproc-nobody-\(getpid())"), node: .random())
+            let error = try await #require(throws: TransportError.self) {
+                _ = try await context.system.call("state", "get", arguments: [], at: nowhere)
+            }
+            #expect(error.code == .unreachable)
+        }
+    }
+
+    @Test func anotherNodeAtTheSameAddressIsNotTheOneMeant() async throws {
+        let caller = try Context(.threads), callee = try Context(.threads)
+        var address = try callee.system.address()
+        address.node = .random()
+        let error = try await #require(throws: TransportError.self) {
+            _ = try await caller.system.call("state", "count", arguments: [0x91, 0xa1, 0x61], at: address)
+        }
+        #expect(error.code == .peerGone)
+        await caller.shutdown()
+        await callee.shutdown()
+    }
+}

@@ -1,0 +1,98 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+import ZProc
+
+@Suite(.tags(.state), .timeLimit(.minutes(2))) struct SharedStateTests {
+    @Test(arguments: Backend.allCases)
+    func stateConformsWhereItLives(on backend: Backend) async throws {
+        try await withContext(backend) { try await StateConformance.run($0.state) }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func stateConformsInSpawnedBodies(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            try await context.spawn { try await StateConformance.run(state) }.value
+        }
+    }
+
+    @Test func stateConformsOverTCP() async throws {
+        try await withContext(.processes, address: "tcp://127.0.0.1:*") { context in
+            let state = context.state
+            try await context.spawn { try await StateConformance.run(state) }.value
+            #expect(try context.address.hasPrefix("tcp://127.0.0.1:"))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func updatesOfManyProcessesLoseNothing(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            var processes: [SpawnedProcess<Void>] = []
+            for number in 0..<4 {
+                let process = try await context.spawn(number) { number in
+                    for _ in 0..<100 {
+                        try await state.update { draft in
+                            draft["total", default: 0] += 1
+                            draft["by \(number)", default: 0] += 1
+                        }
+                    }
+                }
+                processes.append(process)
+            }
+            for process in processes { try await process.value }
+            let end = try await state.snapshot()
+            #expect(try end.get("total", default: 0) == 400)
+            for number in 0..<4 { #expect(try end.get("by \(number)", default: 0) == 100) }
+            #expect(end.revision == Revision(400))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func namespacesAreApart(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let one = context.state(namespace: "one"), other = context.state(namespace: "other")
+            try await context.spawn {
+                try await one.set("key", to: 1)
+                try await other.set("key", to: 2)
+            }.value
+            #expect(try await one.get("key", as: Int.self) == 1)
+            #expect(try await other.get("key", as: Int.self) == 2)
+            #expect(try await context.state.count() == 0)
+        }
+    }
+
+    @Test func aHandleComesBackAsTheStateItself() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            let returned = try await context.spawn { state }.value
+            try await returned.set("key", to: "value")
+            #expect(try await state.get("key", as: String.self) == "value")
+        }
+    }
+
+    @Test func anUpdateThatCannotTravelIsRefusedAtItsLine() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            let error = try await context.spawn { () -> String in
+                let untravelled = NotCodable(), number = 1
+                do {
+                    try await state.update { draft in draft["x"] = .int(Int64(untravelled.value + number)) }
+                    return "committed"
+                } catch let error as PortableClosureError {
+                    return error.description
+                }
+            }.value
+            #expect(error.contains("SharedStateTests.swift:\(#line - 7)"))
+            #expect(error.contains("NotCodable"))
+            #expect(try await state.count() == 0)
+        }
+    }
+}
+
+final class NotCodable: Sendable {
+    let value = 1
+}

@@ -1,0 +1,208 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+import ZProc
+
+@Suite(.tags(.process), .timeLimit(.minutes(2))) struct SpawnTests {
+    @Test func processesAreProcessesAndThreadsAreNot() async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn { Int(getpid()) }
+            #expect(try await process.value == process.pid)
+            #expect(process.pid != Int(getpid()))
+        }
+        try await withContext(.threads) { context in
+            let process = try await context.spawn { Int(getpid()) }
+            #expect(try await process.value == Int(getpid()))
+            #expect(process.pid == Int(getpid()))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func valuesAreKept(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let process = try await context.spawn(2, [3], "x") { $0 + $1[0] + $2.count }
+            #expect(try await process.value == 6)
+            #expect(try await process.value == 6)
+            try await eventually { await !process.isRunning }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func codableErrorsKeepTheirType(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let process = try await context.spawn { throw TestFailure(reason: "no flour") }
+            await #expect(throws: TestFailure(reason: "no flour")) { try await process.value }
+        }
+    }
+
+    @Test func otherErrorsComeAsRemoteErrors() async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn { throw PlainError(description: "burnt") }
+            let error = try await #require(throws: RemoteError.self) { try await process.value }
+            #expect(error.typeName.hasSuffix("PlainError"))
+            #expect(error.message == "burnt")
+            #expect(error.processID == process.pid)
+        }
+    }
+
+    @Test func exitIsAnErrorAtTheWaiter() async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn(name: "quitter") { exit(3) }
+            let error = try await #require(throws: ProcessTermination.self) { try await process.value }
+            #expect(error.cause == .exit(status: 3))
+            #expect(error.processID == process.pid)
+            #expect(error.description.contains("quitter"))
+        }
+    }
+
+    @Test(arguments: [SIGKILL, SIGSEGV, SIGTERM])
+    func deathBySignalIsAnErrorAtTheWaiter(_ number: Int32) async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn(number) { number in
+                kill(getpid(), number)
+                try await Task.sleep(for: .seconds(100))
+            }
+            let error = try await #require(throws: ProcessTermination.self) { try await process.value }
+            #expect(error.cause == .signal(Int(number)))
+        }
+    }
+
+    @Test func aTrapIsAnErrorAtTheWaiter() async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn([1, 2]) { numbers in numbers[numbers.count] }
+            let error = try await #require(throws: ProcessTermination.self) { try await process.value }
+            guard case .signal = error.cause else {
+                Issue.record("the trap was reported as \(error)")
+                return
+            }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func stopCancelsTheBody(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            let process = try await context.spawn {
+                try await state.set("started", to: true)
+                do {
+                    try await Task.sleep(for: .seconds(1_000))
+                } catch {
+                    try await state.set("cancelled", to: Task.isCancelled)
+                    throw error
+                }
+            }
+            try await eventually { try await state.contains("started") }
+            #expect(await process.isRunning)
+            await process.stop(grace: .seconds(20))
+            #expect(await !process.isRunning)
+            await #expect(throws: CancellationError.self) { try await process.value }
+        }
+    }
+
+    @Test func stopEndsBodiesThatDoNotListen() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            let deaf = try await context.spawn {
+                signal(SIGTERM, SIG_IGN)
+                try await state.set("deaf", to: true)
+                while true { usleep(1_000_000) }
+            }
+            try await eventually { try await state.contains("deaf") }
+            await deaf.stop(grace: .milliseconds(50))
+            let error = try await #require(throws: ProcessTermination.self) { try await deaf.value }
+            #expect(error.cause == .signal(Int(SIGKILL)))
+            #expect(!exists(deaf.pid))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func cancellingTheWaiterStopsTheProcess(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            let process = try await context.spawn {
+                try await state.set("started", to: true)
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            try await eventually { try await state.contains("started") }
+            let waiter = Task { try await process.value }
+            waiter.cancel()
+            await #expect(throws: CancellationError.self) { try await waiter.value }
+            try await eventually { await !process.isRunning }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func leavingTheScopeStopsWhatRuns(on backend: Backend) async throws {
+        let process = try await withContext(backend) { context in
+            let state = context.state
+            let process = try await context.spawn {
+                try await state.set("started", to: true)
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            try await eventually { try await state.contains("started") }
+            return process
+        }
+        #expect(await !process.isRunning)
+        if backend == .processes { #expect(!exists(process.pid)) }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func bodiesSpawnBodies(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let depth = try await context.spawn {
+                let state = context.state
+                try await state.set("1", to: Int(getpid()))
+                let process = try await context.spawn(2) { level in
+                    try await state.set("2", to: Int(getpid()))
+                    return try await context.spawn { () -> Int in
+                        try await state.set("3", to: Int(getpid()))
+                        return level + 1
+                    }.value
+                }
+                return try await process.value
+            }.value
+            #expect(depth == 3)
+            let pids = try await context.state.snapshot()
+            let different = Set(try ["1", "2", "3"].map { try pids.get($0, default: 0) })
+            #expect(different.count == (backend == .processes ? 3 : 1))
+        }
+    }
+
+    @Test func aRefusedClosureStartsNothing() async throws {
+        try await withContext(.processes) { context in
+            let untravelled = NotCodable(), number = Int(getpid())
+            let error = try await #require(throws: PortableClosureError.self) {
+                try await context.spawn { untravelled.value + number }
+            }
+            #expect(error.code == .captureNotCodable)
+            #expect(error.location?.fileID == "ZProcTests/SpawnTests.swift")
+            #expect(error.location?.line == #line - 4)
+            #expect(error.message.contains("NotCodable"))
+        }
+    }
+
+    @Test func aContextThatEndedSpawnsNothing() async throws {
+        for backend in Backend.allCases {
+            let context = try Context(backend)
+            await context.shutdown()
+            await context.shutdown()
+            await #expect(throws: (any Error).self) { try await context.spawn { 1 } }
+        }
+    }
+
+    @Test func resultsOfAnySizeComeBack() async throws {
+        try await withContext(.processes) { context in
+            let bytes = try await context.spawn { [UInt8](repeating: 5, count: 32 << 20) }.value
+            #expect(bytes == [UInt8](repeating: 5, count: 32 << 20))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func theMainActorWorksInBodies(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            #expect(try await context.spawn { await MainActor.run { 6 * 7 } }.value == 42)
+        }
+    }
+}
