@@ -7,12 +7,13 @@
 // walk is ours, and msgpack-c's load macros read the numbers.
 
 #include "CMsgPack.h"
+#include "token.h"
 
 #include <stdlib.h>
 
 /// The size of a value whose first byte says it all, or 0.
 static const uint8_t fixed_size[256] = {
-    [0x00 ... 0x7f] = 1, [0x80] = 1, [0x90] = 1,
+    [0x00 ... 0x7f] = 1,
     [0xa0] = 1,  [0xa1] = 2,  [0xa2] = 3,  [0xa3] = 4,  [0xa4] = 5,  [0xa5] = 6,  [0xa6] = 7,  [0xa7] = 8,
     [0xa8] = 9,  [0xa9] = 10, [0xaa] = 11, [0xab] = 12, [0xac] = 13, [0xad] = 14, [0xae] = 15, [0xaf] = 16,
     [0xb0] = 17, [0xb1] = 18, [0xb2] = 19, [0xb3] = 20, [0xb4] = 21, [0xb5] = 22, [0xb6] = 23, [0xb7] = 24,
@@ -24,21 +25,9 @@ static const uint8_t fixed_size[256] = {
 
 /// The size of the header of a value that `fixed_size` does not know.
 static const uint8_t header_size[256] = {
-    [0x81 ... 0x8f] = 1, [0x91 ... 0x9f] = 1, [0xc4] = 2, [0xc5] = 3, [0xc6] = 5, [0xc7] = 3, [0xc8] = 4, [0xc9] = 6,
+    [0x80 ... 0x8f] = 1, [0x90 ... 0x9f] = 1, [0xc4] = 2, [0xc5] = 3, [0xc6] = 5, [0xc7] = 3, [0xc8] = 4, [0xc9] = 6,
     [0xd9] = 2, [0xda] = 3, [0xdb] = 5, [0xdc] = 3, [0xdd] = 5, [0xde] = 3, [0xdf] = 5,
 };
-
-static inline cmsgpack_token token(uint8_t kind, uint8_t header, uint64_t number) {
-    return (cmsgpack_token){.number = number, .kind = kind, .header = header};
-}
-
-static inline cmsgpack_token unsigned_token(uint8_t header, uint64_t number) {
-    return token(number > INT64_MAX ? CMSGPACK_UINT : CMSGPACK_INT, header, number);
-}
-
-static inline cmsgpack_token ext_token(uint8_t header, uint8_t type, uint64_t length) {
-    return (cmsgpack_token){.number = length, .kind = CMSGPACK_EXT, .header = header, .ext = (int8_t)type};
-}
 
 cmsgpack_token cmsgpack_read(const uint8_t *at) {
     uint8_t first = *at;
@@ -354,80 +343,4 @@ cmsgpack_map_status cmsgpack_check_keys(const cmsgpack_message *message, cmsgpac
     if (slots != few) { free(slots); }
     *integers_found = integers;
     return status;
-}
-
-// Bulk reading. An element of another kind, or out of range, stops the loop; the caller then says what is wrong.
-
-#define READ_INTEGERS(NAME, TYPE, IS_SIGNED, LOWEST, HIGHEST)                                                          \
-    size_t cmsgpack_read_##NAME(const uint8_t *at, size_t count, void *out, const uint8_t **stop) {                    \
-        TYPE *to = out;                                                                                                \
-        size_t index = 0;                                                                                              \
-        for (; index < count; ++index) {                                                                               \
-            uint8_t first = *at;                                                                                       \
-            if (first < 0x80) {                                                                                        \
-                to[index] = (TYPE)first;                                                                               \
-                at += 1;                                                                                               \
-                continue;                                                                                              \
-            }                                                                                                          \
-            cmsgpack_token found = read_integer(at);                                                                   \
-            if (found.kind == CMSGPACK_INT) {                                                                          \
-                int64_t number = (int64_t)found.number;                                                                \
-                if (IS_SIGNED ? (number < (int64_t)LOWEST || number > (int64_t)HIGHEST)                                \
-                              : (number < 0 || found.number > (uint64_t)HIGHEST)) { break; }                           \
-            } else if (found.kind != CMSGPACK_UINT || IS_SIGNED || found.number > (uint64_t)HIGHEST) {                 \
-                break;                                                                                                 \
-            }                                                                                                          \
-            to[index] = (TYPE)found.number;                                                                            \
-            at += found.header;                                                                                        \
-        }                                                                                                              \
-        *stop = at;                                                                                                    \
-        return index;                                                                                                  \
-    }
-
-static inline __attribute__((always_inline)) cmsgpack_token read_integer(const uint8_t *at) {
-    const uint8_t *rest = at + 1;
-    switch (*at) {
-    case 0xcc: return token(CMSGPACK_INT, 2, cmsgpack_load8(rest));
-    case 0xcd: return token(CMSGPACK_INT, 3, cmsgpack_load16(rest));
-    case 0xce: return token(CMSGPACK_INT, 5, cmsgpack_load32(rest));
-    case 0xcf: return unsigned_token(9, cmsgpack_load64(rest));
-    case 0xd0: return token(CMSGPACK_INT, 2, (uint64_t)(int64_t)(int8_t)*rest);
-    case 0xd1: return token(CMSGPACK_INT, 3, (uint64_t)(int64_t)(int16_t)cmsgpack_load16(rest));
-    case 0xd2: return token(CMSGPACK_INT, 5, (uint64_t)(int64_t)(int32_t)cmsgpack_load32(rest));
-    case 0xd3: return token(CMSGPACK_INT, 9, cmsgpack_load64(rest));
-    default: return *at >= 0xe0 ? token(CMSGPACK_INT, 1, (uint64_t)(int64_t)(int8_t)*at) : token(CMSGPACK_INVALID, 1, 0);
-    }
-}
-
-READ_INTEGERS(int8, int8_t, true, INT8_MIN, INT8_MAX)
-READ_INTEGERS(int16, int16_t, true, INT16_MIN, INT16_MAX)
-READ_INTEGERS(int32, int32_t, true, INT32_MIN, INT32_MAX)
-READ_INTEGERS(int64, int64_t, true, INT64_MIN, INT64_MAX)
-READ_INTEGERS(uint8, uint8_t, false, 0, UINT8_MAX)
-READ_INTEGERS(uint16, uint16_t, false, 0, UINT16_MAX)
-READ_INTEGERS(uint32, uint32_t, false, 0, UINT32_MAX)
-READ_INTEGERS(uint64, uint64_t, false, 0, UINT64_MAX)
-
-// Only the plain form is read in bulk; integers and the other width take the caller's careful way.
-#define READ_FLOATS(NAME, TYPE, BITS, FIRST, LOAD)                                                                     \
-    size_t cmsgpack_read_##NAME(const uint8_t *at, size_t count, void *out, const uint8_t **stop) {                    \
-        TYPE *to = out;                                                                                                \
-        size_t index = 0;                                                                                              \
-        for (; index < count && *at == FIRST; ++index, at += 1 + sizeof(BITS)) {                                       \
-            BITS bits = (BITS)LOAD(at + 1);                                                                            \
-            memcpy(&to[index], &bits, sizeof bits);                                                                    \
-        }                                                                                                              \
-        *stop = at;                                                                                                    \
-        return index;                                                                                                  \
-    }
-
-READ_FLOATS(float, float, uint32_t, 0xca, cmsgpack_load32)
-READ_FLOATS(double, double, uint64_t, 0xcb, cmsgpack_load64)
-
-size_t cmsgpack_read_bool(const uint8_t *at, size_t count, void *out, const uint8_t **stop) {
-    bool *to = out;
-    size_t index = 0;
-    for (; index < count && (*at == 0xc2 || *at == 0xc3); ++index, ++at) { to[index] = *at == 0xc3; }
-    *stop = at;
-    return index;
 }

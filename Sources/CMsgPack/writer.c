@@ -30,6 +30,14 @@ void cmsgpack_writer_free(cmsgpack_writer *writer) {
     *writer = (cmsgpack_writer){0};
 }
 
+bool cmsgpack_pack_long_string(cmsgpack_writer *writer, const void *bytes, size_t count) {
+    if (count > UINT32_MAX) { return false; }
+    cmsgpack_writer_reserve(writer, count + 5);
+    cmsgpack_pack_str(writer, count);
+    cmsgpack_writer_append(writer, bytes, count);
+    return true;
+}
+
 void cmsgpack_writer_patch(cmsgpack_writer *writer, size_t header, size_t count, bool is_map) {
     if (count < 16) {
         writer->bytes[header] = (uint8_t)((is_map ? 0x80 : 0x90) | count);

@@ -3,9 +3,9 @@
 
 internal import CMsgPack
 
-/// Turns MessagePack into `Decodable` values. The bytes may come from anyone.
+/// Turns MessagePack into `Decodable` values.
 ///
-/// One pass checks the whole message before anything is made of it: every length against the bytes that are there, and
+/// The bytes may come from anyone. One pass checks the whole message before anything is made of it: every length against the bytes that are there, and
 /// depth, lengths, counts and size against ``limits``. Truncated messages and bytes after the value are refused.
 ///
 /// - Integers decode into any integer type they fit, floating-point numbers into none. `Double` and `Float` take any
@@ -17,15 +17,21 @@ internal import CMsgPack
 ///
 /// A decoder is a value and may be used from many tasks at once.
 public struct MessagePackDecoder: Sendable {
-    /// What a message may have at most. Each is checked before memory is set aside for what a message claims.
+    /// What a message may have at most.
+    ///
+    /// Each limit is checked before memory is set aside for what a message claims.
     public struct Limits: Sendable, Hashable {
         /// Bytes of a message: 256 MiB unless set, and never 4 GiB or more.
         public var maximumByteCount = 256 << 20
-        /// Arrays and maps inside each other: 512 unless set. The call stack grows with it.
+        /// Arrays and maps inside each other: 512 unless set.
+        ///
+        /// The call stack grows with it: raise it only where decoding runs on a large stack.
         public var maximumDepth = 512
         /// Bytes of one string, blob or extension, elements of one array, pairs of one map: 256 Mi unless set.
         public var maximumLength = 256 << 20
-        /// Values in a message, keys included: 64 Mi unless set. A one-byte value may become one of 24 bytes or more.
+        /// Values in a message, keys included: 64 Mi unless set.
+        ///
+        /// A value of one byte may become one of 24 bytes or more in memory.
         public var maximumValueCount = 64 << 20
 
         /// The limits named above.
@@ -69,7 +75,9 @@ public struct MessagePackDecoder: Sendable {
         try bytes.withUnsafeBytes { try decode(type, from: $0) }
     }
 
-    /// Decodes a value from a part of an array. Offsets in errors count from the start of the part.
+    /// Decodes a value from a part of an array.
+    ///
+    /// Offsets in errors count from the start of the part.
     public func decode<T: Decodable>(_ type: T.Type, from bytes: ArraySlice<UInt8>) throws -> T {
         try bytes.withUnsafeBytes { try decode(type, from: $0) }
     }
@@ -84,9 +92,11 @@ public struct MessagePackDecoder: Sendable {
     /// The bytes must not change during the call; afterwards they are not needed, even if a type kept its decoder.
     public func decode<T: Decodable>(_ type: T.Type, from bytes: UnsafeRawBufferPointer) throws -> T {
         var message = cmsgpack_message()
-        do {
+        let wellKnown = WellKnownType.of(type)
+        do throws(MessagePackError) {
             try scan(bytes, limits, &message)
-            if let value = try readWellKnown(type, &message, cmsgpack_cursor(offset: 0, span: 0)) {
+            if wellKnown != .none {
+                let value = try wellKnown.read(type, &message, cmsgpack_cursor(offset: 0, span: 0))
                 cmsgpack_message_free(&message)
                 return value
             }

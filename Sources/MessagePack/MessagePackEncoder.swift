@@ -31,29 +31,41 @@ public struct MessagePackEncoder: Sendable {
     ///
     /// - Throws: ``MessagePackError`` with the coding path, or what a type's `encode(to:)` throws, unchanged.
     public func encode<T: Encodable>(_ value: T) throws -> [UInt8] {
-        try withEncoded(value) { [UInt8]($0) }
+        let type = WellKnownType.of(T.self)
+        if type != .none { return try withTemporaryWriter(value, type) { [UInt8]($0) } }
+        let state = EncodingState(userInfo: userInfo, maximumDepth: maximumDepth)
+        try state.encode(message: value)
+        return [UInt8](state.bytes)
     }
 
     /// Encodes a value and appends the message to `buffer`, which stays as it was when this throws.
     ///
     /// - Throws: ``MessagePackError`` with the coding path, or what a type's `encode(to:)` throws, unchanged.
     public func encode<T: Encodable>(_ value: T, into buffer: inout [UInt8]) throws {
-        try withEncoded(value) { buffer.append(contentsOf: $0) }
+        let type = WellKnownType.of(T.self)
+        if type != .none { return try withTemporaryWriter(value, type) { buffer.append(contentsOf: $0) } }
+        let state = EncodingState(userInfo: userInfo, maximumDepth: maximumDepth)
+        try state.encode(message: value)
+        buffer.append(contentsOf: state.bytes)
     }
+}
 
-    private func withEncoded<T: Encodable, Result>(
-        _ value: T,
-        _ body: (UnsafeRawBufferPointer) throws -> Result
-    ) throws -> Result {
-        // A number, string, date or array of numbers needs no shared state, and a small one no heap.
-        let written = try withUnsafeTemporaryAllocation(byteCount: 256, alignment: 16) { stack -> Result? in
-            let start = stack.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            var writer = cmsgpack_writer(bytes: start, count: 0, capacity: stack.count, borrowed: start)
-            defer { cmsgpack_writer_free(&writer) }
-            guard try writeWellKnown(value, &writer) else { return nil }
-            return try body(UnsafeRawBufferPointer(start: writer.bytes, count: writer.count))
-        }
-        if let written { return written }
-        return try EncodingState(userInfo: userInfo, maximumDepth: maximumDepth).encode(message: value, body)
+/// Writes a value that needs no shared state into a buffer on the stack, or on the heap when it turns out large.
+@inline(__always)
+private func withTemporaryWriter<T, Result>(
+    _ value: T,
+    _ type: WellKnownType,
+    _ body: (UnsafeBufferPointer<UInt8>) -> Result
+) throws(MessagePackError) -> Result {
+    try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { stack throws(MessagePackError) in
+        var writer = cmsgpack_writer(
+            bytes: stack.baseAddress,
+            count: 0,
+            capacity: stack.count,
+            borrowed: stack.baseAddress
+        )
+        defer { cmsgpack_writer_free(&writer) }
+        try type.write(value, to: &writer)
+        return body(UnsafeBufferPointer(start: writer.bytes, count: writer.count))
     }
 }

@@ -70,6 +70,11 @@ public struct MessagePackError: Error, Hashable, Sendable, CustomStringConvertib
         self.byteOffset = byteOffset
     }
 
+    /// The error with a step in front of its path.
+    func under(_ step: String) -> MessagePackError {
+        MessagePackError(code, message, codingPath: [step] + codingPath, byteOffset: byteOffset)
+    }
+
     /// The failure on one line, such as `typeMismatch: "expected Int, found a string" (at people[3].age, byte 17)`.
     public var description: String {
         var place = ""

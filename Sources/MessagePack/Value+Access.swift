@@ -61,9 +61,10 @@ extension Value: CustomStringConvertible {
     /// The element at an index, if this is an array that has it; for a map, the value of that integer key.
     public subscript(index: Int) -> Value? {
         switch self {
-        case .array(let elements): elements.indices.contains(index) ? elements[index] : nil
+        // A bare `nil` would mean the value nil here.
+        case .array(let elements): elements.indices.contains(index) ? elements[index] : Value?.none
         case .map(let map): map[.int(Int64(index))]
-        default: nil
+        default: Value?.none
         }
     }
 

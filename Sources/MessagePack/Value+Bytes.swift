@@ -63,11 +63,13 @@ extension Value {
         }
     }
 
-    /// Reads the value at a place of a scanned message. The scan has bounded depth and counts.
+    /// Reads the value at a place of a scanned message.
+    ///
+    /// The scan has bounded depth and counts.
     init(reading message: Message, at cursor: cmsgpack_cursor) throws(MessagePackError) {
-        var cursor = cursor
+        var place = cursor
         do throws(MessagePackError) {
-            self = try Value.next(message, &cursor)
+            self = try Value.next(message, &place)
         } catch {
             let path = path(in: message, from: Int(cursor.offset), to: error.byteOffset ?? 0)
             throw MessagePackError(error.code, error.message, codingPath: path, byteOffset: error.byteOffset)
@@ -94,8 +96,11 @@ extension Value {
         }
         let offset = Int(cursor.offset)
         cursor = cmsgpack_skip(message, cursor)
-        let payload = UnsafeBufferPointer(start: start + Int(token.header), count: count)
-        switch cmsgpack_kind(UInt32(token.kind)) {
+        let kind = cmsgpack_kind(UInt32(token.kind))
+        // For a number, `count` is the number itself.
+        let hasPayload = kind == CMSGPACK_STR || kind == CMSGPACK_BIN || kind == CMSGPACK_EXT
+        let payload = UnsafeBufferPointer(start: start + Int(token.header), count: hasPayload ? count : 0)
+        switch kind {
         case CMSGPACK_NIL: return .nil
         case CMSGPACK_BOOL: return .bool(token.number != 0)
         case CMSGPACK_INT: return .int(Int64(bitPattern: token.number))
@@ -103,9 +108,7 @@ extension Value {
         case CMSGPACK_FLOAT: return .float(Float(bitPattern: UInt32(truncatingIfNeeded: token.number)))
         case CMSGPACK_DOUBLE: return .double(Double(bitPattern: token.number))
         case CMSGPACK_STR:
-            guard let string = String(validating: payload, as: UTF8.self) else {
-                throw invalidText(at: offset)
-            }
+            guard let string = makeString(payload) else { throw invalidText(at: offset) }
             return .string(string)
         case CMSGPACK_BIN: return .binary([UInt8](payload))
         default:

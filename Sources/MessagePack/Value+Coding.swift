@@ -30,7 +30,9 @@ extension Value: Codable {
     /// Reads a value from another format as far as that format tells kinds apart; a MessagePack decoder reads exactly.
     public init(from decoder: any Decoder) throws {
         if let map = try? decoder.container(keyedBy: PathKey.self) {
-            self = .map(Map(unique: try map.allKeys.map { (.string($0.stringValue), try map.decode(Value.self, forKey: $0)) }))
+            self = .map(
+                Map(unique: try map.allKeys.map { (.string($0.stringValue), try map.decode(Value.self, forKey: $0)) })
+            )
             return
         }
         if var array = try? decoder.unkeyedContainer() {

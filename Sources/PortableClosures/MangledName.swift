@@ -21,10 +21,10 @@ struct MangledName {
     /// Whether this is the lowered function type that descriptors use for captured functions: `…I…_`.
     var isFunction: Bool { bytes.last == UInt8(ascii: "_") && bytes.contains(UInt8(ascii: "I")) }
 
-    /// Whether this is weak, unowned or unmanaged storage: `…Xw`, `…Xo`, `…Xu`.
+    /// Whether this is weak, unowned or unmanaged storage, `…Xw`, `…Xo` or `…Xu`, perhaps in a box, `…z_Xx`.
     var isReferenceStorage: Bool {
-        guard bytes.count > 2, bytes[bytes.count - 2] == UInt8(ascii: "X"), let last = bytes.last else { return false }
-        return last == UInt8(ascii: "w") || last == UInt8(ascii: "o") || last == UInt8(ascii: "u")
+        let boxed = bytes.suffix(4).elementsEqual("z_Xx".utf8) ? bytes.dropLast(4) : bytes[...]
+        return ["Xw", "Xo", "Xu"].contains { boxed.suffix(2).elementsEqual($0.utf8) }
     }
 
     func resolve() -> (Any.Type)? {

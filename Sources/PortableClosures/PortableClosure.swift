@@ -95,7 +95,10 @@ extension PortableClosure: Codable {
         guard MemoryLayout<Holder>.size == MemoryLayout<FunctionValue>.size else {
             throw PortableClosureError(.malformed, "\(Holder.self) does not hold a function")
         }
-        // The cast takes over the reference to the context.
-        return unsafeBitCast(try FunctionValue(from: &container), to: Holder.self)
+        var function = try FunctionValue(from: &container)
+        // Moving, not casting: the holder takes over the reference to the context.
+        return withUnsafeMutablePointer(to: &function) { function in
+            UnsafeMutableRawPointer(function).assumingMemoryBound(to: Holder.self).move()
+        }
     }
 }

@@ -10,7 +10,8 @@ final class ZeroMQLink: TransportLink {
     private let socket: Socket
     private let endpoint: Endpoint
     private let receiver: any LinkReceiver
-    private let isClosed = Mutex(false)
+    /// Why there is no link any more; nil as long as there is one.
+    private let ended = Mutex<TransportError?>(nil)
 
     init(_ socket: Socket, endpoint: Endpoint, receiver: any LinkReceiver) {
         self.socket = socket
@@ -60,25 +61,26 @@ final class ZeroMQLink: TransportLink {
         do throws(ZeroMQError) {
             _ = try socket.trySend(message)
         } catch {
-            throw TransportError(error.code == .closed ? .peerGone : .resources, "\(endpoint): \(error.message)")
+            throw ended.withLock { $0 } ?? TransportError(.resources, "\(endpoint): \(error.message)")
         }
     }
 
     func close() {
-        guard markClosed() else { return }
+        guard markEnded(TransportError(.closed, "this side has closed the link to \(endpoint)")) else { return }
         socket.close()
     }
 
     private func end(_ error: TransportError) {
-        guard markClosed() else { return }
+        guard markEnded(error) else { return }
         socket.close()
         receiver.linkClosed(error)
     }
 
-    private func markClosed() -> Bool {
-        isClosed.withLock { isClosed in
-            defer { isClosed = true }
-            return !isClosed
+    private func markEnded(_ error: TransportError) -> Bool {
+        ended.withLock { ended in
+            guard ended == nil else { return false }
+            ended = error
+            return true
         }
     }
 }

@@ -23,7 +23,7 @@ extension Socket {
     /// - Throws: As ``receive()`` does.
     public func receiveMultipart() async throws(ZeroMQError) -> Multipart {
         var batch = MessageBatch()
-        try check(await core.receive(.message, upTo: 1, into: &batch))
+        try check(await core.receive(upTo: 1, into: &batch))
         return Multipart(adopting: batch.frames)
     }
 
@@ -34,7 +34,7 @@ extension Socket {
     /// - Throws: As ``receive()`` does.
     public func receiveBatch(limit: Int = 1000) async throws(ZeroMQError) -> MessageBatch {
         var batch = MessageBatch()
-        try check(await core.receive(.batch(max(1, limit)), upTo: max(1, limit), into: &batch))
+        try check(await core.receive(upTo: max(1, limit), into: &batch))
         return batch
     }
 

@@ -48,18 +48,13 @@ public final class SocketContext: Sendable {
     ///
     /// - Throws: ``ZeroMQError/Code/closed`` after ``shutdown()``, ``ZeroMQError/Code/tooManySockets`` at the limit.
     public func makeSocket(_ kind: SocketKind) throws(ZeroMQError) -> Socket {
-        let key = state.withLock { state -> UInt64 in
-            defer { state.nextKey += 1 }
-            return state.nextKey
-        }
-        let core = try SocketCore(context: self, kind: kind, key: key)
-        let isOpen = state.withLock { state in
-            if !state.isShutDown { state.sockets[key] = core }
-            return !state.isShutDown
-        }
-        if !isOpen {
-            core.close()
-            throw ZeroMQError(ETERM, while: "open a \(kind) socket")
+        // Under the lock, so that no socket is opened in a context that is being terminated.
+        let core = try state.withLock { state throws(ZeroMQError) -> SocketCore in
+            if state.isShutDown { throw ZeroMQError(ETERM, while: "open a \(kind) socket") }
+            let core = try SocketCore(context: self, kind: kind, key: state.nextKey)
+            state.sockets[state.nextKey] = core
+            state.nextKey += 1
+            return core
         }
         return Socket(core)
     }

@@ -5,12 +5,13 @@ import Synchronization
 
 /// Counts its living instances.
 final class Tracked: Codable, Sendable {
-    static let live = Mutex(0)
+    private static let count = Mutex(0)
+    static var live: Int { count.withLock { $0 } }
     let id: Int
 
     init(id: Int) {
         self.id = id
-        Self.live.withLock { $0 += 1 }
+        Self.count.withLock { $0 += 1 }
     }
 
     convenience init(from decoder: any Decoder) throws {
@@ -22,5 +23,5 @@ final class Tracked: Codable, Sendable {
         try container.encode(id)
     }
 
-    deinit { Self.live.withLock { $0 -= 1 } }
+    deinit { Self.count.withLock { $0 -= 1 } }
 }

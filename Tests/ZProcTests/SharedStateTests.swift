@@ -86,7 +86,7 @@ import ZProc
                     return error.description
                 }
             }.value
-            #expect(error.contains("SharedStateTests.swift:\(#line - 7)"))
+            #expect(error.contains("SharedStateTests.swift:\(#line - 6)"))
             #expect(error.contains("NotCodable"))
             #expect(try await state.count() == 0)
         }

@@ -50,8 +50,11 @@ static inline void cmsgpack_writer_append_byte(cmsgpack_writer *writer, uint8_t 
 #include <msgpack/pack_template.h>
 #undef msgpack_pack_ext
 
-/// Writes a string's header and its bytes.
-static inline void cmsgpack_pack_string(cmsgpack_writer *writer, const void *bytes, size_t count) {
+/// Writes a string of 32 bytes or more; false, and nothing written, when it is too long for MessagePack.
+bool cmsgpack_pack_long_string(cmsgpack_writer *writer, const void *bytes, size_t count);
+
+/// Writes a string's header and its bytes; false, and nothing written, when it is too long for MessagePack.
+static inline bool cmsgpack_pack_string(cmsgpack_writer *writer, const void *bytes, size_t count) {
     if (__builtin_expect(count < 32, 1)) {
         cmsgpack_writer_reserve(writer, 32);
         uint8_t *to = writer->bytes + writer->count;
@@ -73,10 +76,9 @@ static inline void cmsgpack_pack_string(cmsgpack_writer *writer, const void *byt
             to[count - 1] = from[count - 1];
         }
         writer->count += count + 1;
-    } else {
-        cmsgpack_pack_str(writer, count);
-        cmsgpack_writer_append(writer, bytes, count);
+        return true;
     }
+    return cmsgpack_pack_long_string(writer, bytes, count);
 }
 
 /// Writes a timestamp extension in its smallest form.
@@ -194,6 +196,9 @@ static inline uint64_t cmsgpack_load64(const uint8_t *at) {
     return value;
 }
 
+/// Whether the bytes are UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool cmsgpack_is_utf8(const uint8_t *bytes, size_t count);
+
 /// Reads the header at `at`, which lies in a scanned message.
 cmsgpack_token cmsgpack_read(const uint8_t *at);
 
@@ -248,5 +253,22 @@ size_t cmsgpack_read_uint64(const uint8_t *at, size_t count, void *out, const ui
 size_t cmsgpack_read_float(const uint8_t *at, size_t count, void *out, const uint8_t **stop);
 size_t cmsgpack_read_double(const uint8_t *at, size_t count, void *out, const uint8_t **stop);
 size_t cmsgpack_read_bool(const uint8_t *at, size_t count, void *out, const uint8_t **stop);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A table from addresses to objects that live for ever: what is worth keeping for each type of coding key.
+
+/// A table that only grows, up to a bound, and that any thread may read and add to at any time.
+typedef struct cmsgpack_cache {
+    void *slots[1024];
+} cmsgpack_cache;
+
+cmsgpack_cache *cmsgpack_writer_cache(void);
+cmsgpack_cache *cmsgpack_reader_cache(void);
+
+/// The object of a key, or null.
+void *cmsgpack_cache_find(cmsgpack_cache *cache, const void *key);
+
+/// Adds an object unless the key has one or there is no room; false says that the object stays the caller's.
+bool cmsgpack_cache_add(cmsgpack_cache *cache, const void *key, void *value);
 
 #endif

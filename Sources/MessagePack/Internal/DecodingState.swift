@@ -18,7 +18,9 @@ final class DecodingState {
     let core: UnsafeMutablePointer<Core>
     let userInfo: [CodingUserInfoKey: any Sendable]
 
-    /// Takes over a scanned message's spans. Its bytes stay the caller's until `copyBytes()`.
+    /// Takes over a scanned message's spans.
+    ///
+    /// Its bytes stay the caller's until `copyBytes()`.
     init(_ message: cmsgpack_message, _ userInfo: [CodingUserInfoKey: any Sendable]) {
         self.userInfo = userInfo
         core = .allocate(capacity: 1)
@@ -56,7 +58,9 @@ final class DecodingState {
 
     // MARK: Nodes
 
-    /// Adds a step to a way. It stays until the value that `decode(_:at:…)` is decoding is complete.
+    /// Adds a step to a way.
+    ///
+    /// It stays until the value that `decode(_:at:…)` is decoding is complete.
     @inline(__always)
     func push(parent: UInt32, step: UInt32, isIndex: Bool) -> UInt32 {
         let node = core.pointee.nodeCount
@@ -86,7 +90,9 @@ final class DecodingState {
         core.pointee.nodeCapacity = capacity
     }
 
-    /// The hint for a map's next key. A container that outlives its value may name a node that is gone; the hint says
+    /// The hint for a map's next key.
+    ///
+    /// A container that outlives its value may name a node that is gone; the hint says
     /// itself which map it belongs to, so the first node is as good as any.
     @inline(__always)
     func hint(_ node: UInt32) -> UnsafeMutablePointer<cmsgpack_node> {
@@ -101,10 +107,13 @@ final class DecodingState {
         step: UInt32,
         isIndex: Bool
     ) throws -> T {
-        do throws(MessagePackError) {
-            if let value = try readWellKnown(type, message, cursor) { return value }
-        } catch {
-            throw located(error, parent: parent, step: step, isIndex: isIndex)
+        let wellKnown = WellKnownType.of(type)
+        guard wellKnown == .none else {
+            do throws(MessagePackError) {
+                return try wellKnown.read(type, message, cursor)
+            } catch {
+                throw located(error, parent: parent, step: step, isIndex: isIndex)
+            }
         }
         let count = core.pointee.nodeCount
         let node = push(parent: parent, step: step, isIndex: isIndex)

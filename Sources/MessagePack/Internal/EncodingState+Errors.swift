@@ -25,7 +25,9 @@ extension EncodingState {
         codingPath(of: frame, step).map(\.stringValue)
     }
 
-    /// Reads a key back from the buffer. Bytes before an open value never move, so its offset stays right.
+    /// Reads a key back from the buffer.
+    ///
+    /// Bytes before an open value never move, so its offset stays right.
     private func key(for step: Step) -> PathKey? {
         if let index = step.index { return PathKey(intValue: index) }
         guard let offset = step.keyOffset, offset < core.pointee.writer.count else { return nil }
@@ -45,6 +47,11 @@ extension EncodingState {
 
     func tooLong(_ what: String, _ path: [String]) -> MessagePackError {
         MessagePackError(.tooLong, "\(what) is longer than the 4294967295 MessagePack allows", codingPath: path)
+    }
+
+    @inline(never)
+    func recordTooLongString() {
+        record(tooLong("a string", path(of: core.pointee.current)))
     }
 
     func nothingWritten(_ path: [String]) -> MessagePackError {

@@ -30,9 +30,10 @@ final class EncodingState {
     let core: UnsafeMutablePointer<Core>
     let userInfo: [CodingUserInfoKey: any Sendable]
     let maximumDepth: Int
-    var runs: [Run] = []
+    /// Guarded by the rule that one `encode` runs on one thread, like all of this object.
+    @exclusivity(unchecked) var runs: [Run] = []
     /// A failure found where nothing can be thrown; the next call that can throws it.
-    var failure: MessagePackError?
+    @exclusivity(unchecked) var failure: MessagePackError?
 
     init(userInfo: [CodingUserInfoKey: any Sendable], maximumDepth: Int) {
         self.userInfo = userInfo
@@ -48,26 +49,27 @@ final class EncodingState {
         core.deallocate()
     }
 
-    /// Encodes the whole message and hands its bytes to `body`.
-    func encode<T: Encodable, Result>(
-        message value: T,
-        _ body: (UnsafeRawBufferPointer) throws -> Result
-    ) throws -> Result {
-        try encode(value, at: .none)
+    /// Encodes the whole message; its bytes are then in the buffer.
+    func encode<T: Encodable>(message value: T) throws {
+        try encodeScope(value, at: .none)
         if let failure { throw failure }
-        return try body(UnsafeRawBufferPointer(start: core.pointee.writer.bytes, count: core.pointee.writer.count))
+    }
+
+    var bytes: UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(start: core.pointee.writer.bytes, count: core.pointee.writer.count)
     }
 
     // MARK: Values
 
     /// Writes a value where the buffer ends: at once when its type is well known, else through its `encode(to:)`.
     func encode<T: Encodable>(_ value: T, at step: Step) throws {
+        let type = WellKnownType.of(T.self)
+        if type == .none { return try encodeScope(value, at: step) }
         do throws(MessagePackError) {
-            if try writeWellKnown(value, writer) { return }
+            try type.write(value, to: writer)
         } catch {
             throw MessagePackError(error.code, error.message, codingPath: path(of: core.pointee.current, step))
         }
-        try encodeScope(value, at: step)
     }
 
     private func encodeScope<T: Encodable>(_ value: T, at step: Step) throws {

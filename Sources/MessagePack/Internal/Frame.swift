@@ -39,7 +39,9 @@ struct Step {
     var index: Int? { bits < 0 && bits != .min ? ~bits : nil }
 }
 
-/// Names a frame. The serial number tells a live frame from a later one in the same place.
+/// Names a frame.
+///
+/// The serial number tells a live frame from a later one in the same place.
 struct FrameHandle: Equatable {
     private let bits: UInt64
 

@@ -4,7 +4,7 @@
 internal import CMsgPack
 
 /// Reads the pairs of a map.
-struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
+struct KeyedReader<Key: CodingKey>: KeyedReading {
     let state: DecodingState
     let node: UInt32
     let map: MapPairs
@@ -15,7 +15,8 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
         var keys: [Key] = []
         state.forEachPair(map) { key, _ in
             switch key {
-            case .text(let text): if let key = Key(stringValue: String(decoding: text, as: UTF8.self)) { keys.append(key) }
+            case .text(let text):
+                if let key = Key(stringValue: String(decoding: text, as: UTF8.self)) { keys.append(key) }
             case .integer(let number):
                 if let key = Int(exactly: number).flatMap(Key.init(intValue:)) { keys.append(key) }
             }
@@ -78,7 +79,7 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
         forKey key: Key
     ) throws -> KeyedDecodingContainer<Nested> {
         let pair = try pair(key)
-        return KeyedDecodingContainer(try state.keyedReader(at: pair.value, node: push(pair)))
+        return try state.keyedContainer(at: pair.value, node: push(pair))
     }
 
     func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {

@@ -4,7 +4,7 @@
 internal import CMsgPack
 
 /// Writes the pairs of a map.
-struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
+struct KeyedWriter<Key: CodingKey>: KeyedWriting {
     let state: EncodingState
     let frame: FrameHandle
 
@@ -50,8 +50,7 @@ struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
         keyedBy type: Nested.Type,
         forKey key: Key
     ) -> KeyedEncodingContainer<Nested> {
-        let nested = state.open(openNested(key.stringValue), as: .map)
-        return KeyedEncodingContainer(KeyedWriter<Nested>(state: state, frame: nested))
+        state.keyedContainer(state.open(openNested(key.stringValue), as: .map))
     }
 
     func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {

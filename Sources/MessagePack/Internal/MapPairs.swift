@@ -50,14 +50,7 @@ final class PairIndex {
 }
 
 extension DecodingState {
-    func keyedReader<Key: CodingKey>(
-        at cursor: cmsgpack_cursor,
-        node: UInt32
-    ) throws(MessagePackError) -> KeyedReader<Key> {
-        KeyedReader(state: self, node: node, map: try mapPairs(at: cursor, node: node))
-    }
-
-    private func mapPairs(at cursor: cmsgpack_cursor, node: UInt32) throws(MessagePackError) -> MapPairs {
+    func mapPairs(at cursor: cmsgpack_cursor, node: UInt32) throws(MessagePackError) -> MapPairs {
         let start = start(of: cursor)
         let token = cmsgpack_read(start)
         guard cmsgpack_kind(UInt32(token.kind)) == CMSGPACK_MAP else {
@@ -71,13 +64,7 @@ extension DecodingState {
         var (integers, fault): (UInt32, UInt32) = (0, 0)
         let status = cmsgpack_check_keys(message, pairs, hashSeed, &integers, &fault)
         if status == CMSGPACK_MAP_BAD_KEY {
-            throw MessagePackError(
-                .unsupportedKey,
-                "a key is \(describe(message.pointee.bytes[Int(fault)])), where a string or an integer that fits 64 "
-                    + "signed bits is needed; decode a Value instead",
-                codingPath: path(node),
-                byteOffset: Int(fault)
-            )
+            throw located(unsupportedKey(message.pointee.bytes[Int(fault)], at: Int(fault)), path(node))
         }
         if status == CMSGPACK_MAP_OK, integers == 0 || integers == pairs.count {
             return MapPairs(pairs: pairs, offset: cursor.offset, keys: integers == 0 ? .strings : .integers)
@@ -145,7 +132,7 @@ extension DecodingState {
     func missing(_ key: some CodingKey, in map: MapPairs, node: UInt32) -> MessagePackError {
         var invalid: UInt32?
         forEachPair(map) { found, pair in
-            if case .text(let text) = found, String(validating: text, as: UTF8.self) == nil { invalid = pair.key }
+            if case .text(let text) = found, !cmsgpack_is_utf8(text.baseAddress, text.count) { invalid = pair.key }
         }
         if let invalid { return located(invalidText(at: Int(invalid)), path(node)) }
         return MessagePackError(

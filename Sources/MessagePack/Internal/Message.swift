@@ -3,7 +3,9 @@
 
 internal import CMsgPack
 
-/// A scanned message. The pointee lives as long as the `DecodingState` or the call that scanned it.
+/// A scanned message.
+///
+/// The pointee lives as long as the `DecodingState` or the call that scanned it.
 typealias Message = UnsafeMutablePointer<cmsgpack_message>
 
 /// Seeds the hashes of keys, so that no sender can prepare keys that collide.
@@ -66,7 +68,10 @@ private func scanError(
             (.truncated, "\(describe(message.pointee.bytes[offset])) goes past the end, \(left) bytes from its start")
         case CMSGPACK_RESERVED_BYTE: (.reservedByte, "0xc1 starts no value; these bytes are not MessagePack")
         case CMSGPACK_TOO_DEEP:
-            (.tooDeep, "arrays and maps are nested more than \(limits.maximumDepth) deep; raise maximumDepth to read it")
+            (
+                .tooDeep,
+                "arrays and maps are nested more than \(limits.maximumDepth) deep; raise maximumDepth to read it"
+            )
         case CMSGPACK_TOO_LONG:
             (
                 .tooLong,
@@ -82,7 +87,9 @@ private func scanError(
     return MessagePackError(code, text, codingPath: path(in: message, from: 0, to: offset), byteOffset: offset)
 }
 
-/// The keys and indices that lead from the value at `start` to the one at `target`. Values before it must be whole.
+/// The keys and indices that lead from the value at `start` to the one at `target`.
+///
+/// Values before it must be whole.
 func path(in message: Message, from start: Int, to target: Int) -> [String] {
     var open: [(isMap: Bool, next: Int, remaining: Int, key: Int?)] = []
     var offset = start
@@ -134,6 +141,14 @@ func keyName(_ message: Message, at offset: Int) -> String {
 
 func invalidText(at offset: Int) -> MessagePackError {
     MessagePackError(.invalidText, "a string is not valid UTF-8; send such bytes as a binary value", byteOffset: offset)
+}
+
+func unsupportedKey(_ first: UInt8, at offset: Int) -> MessagePackError {
+    MessagePackError(
+        .unsupportedKey,
+        "a key is \(describe(first)), where a string or an integer that fits 64 signed bits is needed; decode a Value",
+        byteOffset: offset
+    )
 }
 
 /// What kind of value a first byte starts.

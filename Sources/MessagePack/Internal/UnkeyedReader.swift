@@ -50,9 +50,12 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     mutating func nestedContainer<Nested: CodingKey>(
         keyedBy type: Nested.Type
     ) throws -> KeyedDecodingContainer<Nested> {
-        let reader: KeyedReader<Nested> = try state.keyedReader(at: try place(Value.Map.self), node: pushed())
+        let container: KeyedDecodingContainer<Nested> = try state.keyedContainer(
+            at: try place(Value.Map.self),
+            node: pushed()
+        )
         advance()
-        return KeyedDecodingContainer(reader)
+        return container
     }
 
     mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer {

@@ -12,7 +12,9 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
     var count: Int { state.elementCount(of: frame) }
 
     @inline(__always)
-    private func begin() throws(MessagePackError) -> UnsafeMutablePointer<cmsgpack_writer> { try state.beginElement(frame) }
+    private func begin() throws(MessagePackError) -> UnsafeMutablePointer<cmsgpack_writer> {
+        try state.beginElement(frame)
+    }
 
     func encodeNil() throws { cmsgpack_pack_nil(try begin()) }
     func encode(_ value: Bool) throws { writeBool(value, try begin()) }
@@ -42,7 +44,7 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
     }
 
     func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
-        KeyedEncodingContainer(KeyedWriter<Nested>(state: state, frame: state.open(openNested(), as: .map)))
+        state.keyedContainer(state.open(openNested(), as: .map))
     }
 
     func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {

@@ -3,7 +3,9 @@
 
 internal import CMsgPack
 
-/// The decoder a type's `init(from:)` gets, and its single value container. Small enough to travel without a box.
+/// The decoder a type's `init(from:)` gets, and its single value container.
+///
+/// Small enough to travel without a box.
 struct ValueReader: Decoder, SingleValueDecodingContainer {
     let state: DecodingState
     let cursor: cmsgpack_cursor
@@ -13,7 +15,7 @@ struct ValueReader: Decoder, SingleValueDecodingContainer {
     var userInfo: [CodingUserInfoKey: Any] { state.userInfo }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        KeyedDecodingContainer(try state.keyedReader(at: cursor, node: node))
+        try state.keyedContainer(at: cursor, node: node)
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
@@ -39,13 +41,14 @@ struct ValueReader: Decoder, SingleValueDecodingContainer {
     func decode(_ type: UInt64.Type) throws -> UInt64 { try checked(readInteger(start)) }
 
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
+        let wellKnown = WellKnownType.of(type)
+        // The same place, so the way to it is the same.
+        if wellKnown == .none { return try T(from: self) }
         do throws(MessagePackError) {
-            if let value = try readWellKnown(type, state.message, cursor) { return value }
+            return try wellKnown.read(type, state.message, cursor)
         } catch {
             throw state.located(error, state.path(node))
         }
-        // The same place, so the way to it is the same.
-        return try T(from: self)
     }
 
     private var start: Bytes { state.start(of: cursor) }

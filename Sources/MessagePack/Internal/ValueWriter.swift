@@ -12,7 +12,7 @@ struct ValueWriter: Encoder, SingleValueEncodingContainer {
     var userInfo: [CodingUserInfoKey: Any] { state.userInfo }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
-        KeyedEncodingContainer(KeyedWriter<Key>(state: state, frame: state.open(frame, as: .map)))
+        state.keyedContainer(state.open(frame, as: .map))
     }
 
     func unkeyedContainer() -> any UnkeyedEncodingContainer {

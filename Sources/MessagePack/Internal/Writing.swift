@@ -32,17 +32,20 @@ func writeUnsigned(_ value: UInt64, _ writer: Writer) {
 /// Writes a string; one of 4 GiB or more is noted in `state` as the encoder's failure.
 @inline(__always)
 func writeString(_ value: String, _ writer: Writer, _ state: EncodingState) {
-    if !writeString(value, writer) { state.record(tooLong("a string")) }
+    if !writeString(value, writer) { state.recordTooLongString() }
 }
 
+/// Writes a string; false, and nothing written, for one of 4 GiB or more.
 @inline(__always)
 func writeString(_ value: String, _ writer: Writer) -> Bool {
-    var value = value
-    return value.withUTF8 { bytes in
-        guard bytes.count <= UInt32.max else { return false }
-        cmsgpack_pack_string(writer, bytes.baseAddress, bytes.count)
-        return true
-    }
+    value.utf8.withContiguousStorageIfAvailable { cmsgpack_pack_string(writer, $0.baseAddress, $0.count) }
+        ?? writeForeignString(value, writer)
+}
+
+/// Writes a string that lives outside the native storage, as bridged ones do elsewhere.
+@inline(never)
+private func writeForeignString(_ value: String, _ writer: Writer) -> Bool {
+    [UInt8](value.utf8).withUnsafeBufferPointer { cmsgpack_pack_string(writer, $0.baseAddress, $0.count) }
 }
 
 func writeBytes(_ bytes: [UInt8], _ writer: Writer) throws(MessagePackError) {

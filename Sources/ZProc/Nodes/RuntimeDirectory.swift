@@ -19,7 +19,8 @@ final class RuntimeDirectory: Sendable {
     init() throws(TransportError) {
         let parent = Self.parent
         Self.sweep(parent)
-        var template = Array("\(parent)/\(Self.prefix)\(getuid())-XXXXXX".utf8CString)
+        // It gets the name that is swept when it is locked: before that, somebody else's sweep must not find it.
+        var template = Array("\(parent)/.\(Self.prefix)\(getuid())-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw TransportError(
                 .permissionDenied,
@@ -27,12 +28,13 @@ final class RuntimeDirectory: Sendable {
                     + "set TMPDIR to one that can be written to"
             )
         }
-        path = template.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        lock = open("\(path)/\(Self.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+        let hidden = template.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        path = "\(parent)/\(hidden.dropFirst(parent.utf8.count + 2))"
+        lock = open("\(hidden)/\(Self.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0, rename(hidden, path) == 0 else {
             throw TransportError(
                 .resources,
-                "cannot lock \(path)/\(Self.lockName): \(String(cString: strerror(errno)))"
+                "cannot lock a directory for sockets in \(parent): \(String(cString: strerror(errno)))"
             )
         }
     }

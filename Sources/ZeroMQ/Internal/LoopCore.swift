@@ -142,14 +142,20 @@ final class LoopCore: Sendable {
                 state.isAsleep = batch.isEmpty && !state.isStopping
                 return state.isStopping
             }
-            if batch.isEmpty {
-                if isStopping { return }
-                poll(into: &events, timeout: -1)
-            } else {
+            if !batch.isEmpty {
                 run(&batch)
-                poll(into: &events, timeout: 0)
+                // Sockets take turns with jobs that keep coming; without new jobs, the sleep looks at them anyway.
+                if hasJobs { poll(into: &events, timeout: 0) }
+            } else if isStopping {
+                return
+            } else {
+                poll(into: &events, timeout: -1)
             }
         }
+    }
+
+    private var hasJobs: Bool {
+        state.withLock { !$0.jobs.isEmpty }
     }
 
     private func run(_ batch: inout [QueuedJob]) {

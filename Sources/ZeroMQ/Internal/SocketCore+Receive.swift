@@ -5,69 +5,63 @@ internal import CZeroMQ
 internal import Synchronization
 
 extension SocketCore {
-    /// Receives one frame into `frame`, which is left initialised only if the result is 0.
+    /// Receives one frame, which is left initialised only if the result is 0; EAGAIN when there is none.
     func tryReceive(into frame: inout czeromq_frame) -> ErrorNumber {
-        var resumptions = Resumptions()
-        let result = state.withLock { state -> ErrorNumber in
-            guard let handle = state.handle else { return ENOTSOCK }
-            if !state.receivers.isEmpty { return EAGAIN }
-            let result = receiveFrame(into: &frame, from: handle)
-            if !state.senders.isEmpty { state.serveSenders(routing: kind.routesByFirstFrame, into: &resumptions) }
-            return result
-        }
-        resumptions.resume()
-        return result
+        attempt(elseWait: nil) { receiveFrame(into: &frame, from: $0) }.result
     }
 
     /// Receives up to `limit` whole messages; EAGAIN when there is none.
     func tryReceive(upTo limit: Int, into batch: inout MessageBatch) -> ErrorNumber {
-        var resumptions = Resumptions()
-        let result = state.withLock { state -> ErrorNumber in
-            guard let handle = state.handle else { return ENOTSOCK }
-            if !state.receivers.isEmpty { return EAGAIN }
-            let result = receiveMessages(upTo: limit, into: &batch, from: handle)
-            if !state.senders.isEmpty { state.serveSenders(routing: kind.routesByFirstFrame, into: &resumptions) }
-            return result
-        }
-        resumptions.resume()
-        return result
-    }
-
-    /// Lines `waiter` up. If it is the first, it is served at once or left behind with all commands processed.
-    func startWaiting(_ waiter: ReceiveWaiter) {
-        var resumptions = Resumptions()
-        state.withLock { state in
-            let result = state.handle == nil ? ENOTSOCK : watch(&state)
-            if result != 0 {
-                _ = waiter.finish(result)
-                return
-            }
-            state.receivers.append(waiter)
-            state.serve(routing: kind.routesByFirstFrame, into: &resumptions)
-        }
-        resumptions.resume()
+        attempt(elseWait: nil) { receiveMessages(upTo: limit, into: &batch, from: $0) }.result
     }
 
     /// Receives one frame, or waits for it. The frame is initialised only if the result is 0.
     func receive(into frame: inout czeromq_frame) async -> ErrorNumber {
-        let result = tryReceive(into: &frame)
-        if result != EAGAIN { return result }
-        let waiter = ReceiveWaiter(.frame)
-        startWaiting(waiter)
+        let (result, waiter) = attempt(elseWait: .frame) { receiveFrame(into: &frame, from: $0) }
+        guard let waiter else { return result }
         await wait(for: waiter)
         frame = waiter.frame
         return waiter.result
     }
 
-    /// Receives a batch, or waits until there is at least one message.
-    func receive(_ demand: ReceiveWaiter.Demand, upTo limit: Int, into batch: inout MessageBatch) async -> ErrorNumber {
-        let result = tryReceive(upTo: limit, into: &batch)
-        if result != EAGAIN { return result }
-        let waiter = ReceiveWaiter(demand)
-        startWaiting(waiter)
+    /// Receives up to `limit` messages, or waits until there is at least one.
+    func receive(upTo limit: Int, into batch: inout MessageBatch) async -> ErrorNumber {
+        let (result, waiter) = attempt(elseWait: .messages(limit)) {
+            receiveMessages(upTo: limit, into: &batch, from: $0)
+        }
+        guard let waiter else { return result }
         await wait(for: waiter)
         batch = waiter.takeReceived()
         return waiter.result
+    }
+
+    /// Receives by `receive` if nobody waits already; lines up a waiter with the given demand if there is nothing.
+    ///
+    /// Trying and lining up are one step under the lock, so that the waiter is left with all commands processed.
+    @inline(__always)
+    private func attempt(
+        elseWait demand: ReceiveWaiter.Demand?,
+        receive: (UnsafeMutableRawPointer) -> ErrorNumber
+    ) -> (result: ErrorNumber, waiter: ReceiveWaiter?) {
+        var resumptions = Resumptions()
+        var waiter: ReceiveWaiter?
+        let result = state.withLock { state -> ErrorNumber in
+            guard let handle = state.handle else { return ENOTSOCK }
+            var result = EAGAIN
+            if state.receivers.isEmpty { result = receive(handle) }
+            if result == EAGAIN, let demand {
+                // A descriptor that is ready already is an edge when the loop begins to watch it.
+                let watched = watch(&state)
+                if watched != 0 { return watched }
+                let newcomer = ReceiveWaiter(demand)
+                state.receivers.append(newcomer)
+                waiter = newcomer
+            }
+            if !state.senders.isEmpty { state.serve(routing: kind.routesByFirstFrame, into: &resumptions) }
+            return result
+        }
+        resumptions.resume()
+        return (result, waiter)
     }
 }
 
@@ -125,8 +119,7 @@ extension SocketCore.State {
             let result =
                 switch waiter.demand {
                 case .frame: receiveFrame(into: &waiter.frame, from: handle)
-                case .message: receiveMessages(upTo: 1, into: &waiter.received, from: handle)
-                case .batch(let limit): receiveMessages(upTo: limit, into: &waiter.received, from: handle)
+                case .messages(let limit): receiveMessages(upTo: limit, into: &waiter.received, from: handle)
                 }
             if result == EAGAIN { return }
             receivers.removeFirst()

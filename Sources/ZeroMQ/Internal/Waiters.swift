@@ -32,10 +32,8 @@ final class ReceiveWaiter: Waiter, @unchecked Sendable {
     enum Demand {
         /// One frame, into `frame`.
         case frame
-        /// The frames of one message.
-        case message
-        /// As many messages as there are, up to a limit.
-        case batch(Int)
+        /// As many whole messages as there are, up to a limit.
+        case messages(Int)
     }
 
     let demand: Demand

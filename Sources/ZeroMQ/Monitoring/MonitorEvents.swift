@@ -85,7 +85,8 @@ extension Socket {
     /// - Parameter kinds: The events to report; ``MonitorEvent/Kind/monitorStopped`` always is.
     /// - Throws: ``ZeroMQError/Code/closed`` when the socket is closed, ``ZeroMQError/Code/tooManySockets`` when there is
     ///   no socket left to report by.
-    public func monitor(_ kinds: [MonitorEvent.Kind] = MonitorEvent.Kind.allCases) throws(ZeroMQError) -> MonitorEvents {
+    public func monitor(_ kinds: [MonitorEvent.Kind] = MonitorEvent.Kind.allCases) throws(ZeroMQError) -> MonitorEvents
+    {
         try MonitorEvents(of: core, kinds: kinds)
     }
 }

@@ -8,13 +8,14 @@ extension SocketOption where Value == Int {
         Self(
             number: number,
             name: name,
+            size: 4,
             encode: { Int32(exactly: $0).map(RawOptionValue.int32) },
             decode: { decodeInteger($0) }
         )
     }
 
     static func longInteger(_ number: Int32, _ name: StaticString) -> Self {
-        Self(number: number, name: name, encode: { .int64(Int64($0)) }, decode: { decodeInteger($0) })
+        Self(number: number, name: name, size: 8, encode: { .int64(Int64($0)) }, decode: { decodeInteger($0) })
     }
 }
 
@@ -23,6 +24,7 @@ extension SocketOption where Value == Bool {
         Self(
             number: number,
             name: name,
+            size: 4,
             encode: { .int32($0 ? 1 : 0) },
             decode: { decodeInteger($0).map { $0 != 0 } }
         )
@@ -35,6 +37,7 @@ extension SocketOption where Value == Bool? {
         Self(
             number: number,
             name: name,
+            size: 4,
             encode: { .int32($0.map { $0 ? 1 : 0 } ?? -1) },
             decode: { decodeInteger($0).map { $0 < 0 ? nil : $0 != 0 } }
         )
@@ -47,6 +50,7 @@ extension SocketOption where Value == Duration {
         Self(
             number: number,
             name: name,
+            size: 4,
             encode: { $0 < .zero ? nil : wholeUnits(of: $0, unit: unit).map(RawOptionValue.int32) },
             decode: { decodeInteger($0).map { unit * $0 } }
         )
@@ -59,6 +63,7 @@ extension SocketOption where Value == Duration? {
         Self(
             number: number,
             name: name,
+            size: 4,
             encode: { duration in
                 guard let duration else { return .int32(-1) }
                 return duration < .zero ? nil : wholeUnits(of: duration, unit: unit).map(RawOptionValue.int32)
@@ -70,7 +75,7 @@ extension SocketOption where Value == Duration? {
 
 extension SocketOption where Value == [UInt8] {
     static func bytes(_ number: Int32, _ name: StaticString) -> Self {
-        Self(number: number, name: name, encode: { .bytes($0) }, decode: { $0 })
+        Self(number: number, name: name, size: 255, encode: { .bytes($0) }, decode: { $0 })
     }
 }
 
@@ -79,6 +84,7 @@ extension SocketOption where Value == String {
         Self(
             number: number,
             name: name,
+            size: 256,
             encode: { .bytes(Array($0.utf8)) },
             decode: { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         )
@@ -87,7 +93,7 @@ extension SocketOption where Value == String {
 
 extension SocketOption where Value == CurveKey {
     static func key(_ number: Int32, _ name: StaticString) -> Self {
-        Self(number: number, name: name, encode: { .bytes($0.bytes) }, decode: { CurveKey(bytes: $0) })
+        Self(number: number, name: name, size: 32, encode: { .bytes($0.bytes) }, decode: { CurveKey(bytes: $0) })
     }
 }
 

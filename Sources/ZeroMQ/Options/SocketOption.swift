@@ -11,6 +11,8 @@ internal import Synchronization
 public struct SocketOption<Value: Sendable>: Sendable {
     let number: Int32
     let name: StaticString
+    /// The room for a value that is read; libzmq insists on the exact size of numbers and keys.
+    let size: Int
     let encode: @Sendable (Value) -> RawOptionValue?
     let decode: @Sendable ([UInt8]) -> Value?
 }
@@ -51,7 +53,7 @@ extension Socket {
     /// - Throws: ``ZeroMQError/Code/invalidArgument`` when the option can only be set, ``ZeroMQError/Code/closed`` after
     ///   closing.
     public func get<Value>(_ option: SocketOption<Value>) throws(ZeroMQError) -> Value {
-        var size = 256
+        var size = option.size
         var bytes = [UInt8](repeating: 0, count: size)
         let result = core.withHandle { handle in
             errorNumber { zmq_getsockopt(handle, option.number, &bytes, &size) }

@@ -1,0 +1,65 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import CBenchReference
+import Glibc
+
+/// What this program does when it has started itself as somebody else's reference.
+enum ChildRole: Sendable {
+    /// Ends at once.
+    case exit
+    /// Echoes in C.
+    case cEcho(endpoint: String)
+    /// Echoes in Swift.
+    case swiftEcho(endpoint: String)
+
+    static let variable = "ZPROC_BENCH_ROLE"
+
+    /// The role this process was started for, if it was for one.
+    static var ofThisProcess: ChildRole? {
+        guard let text = getenv(variable) else { return nil }
+        let parts = String(cString: text).split(separator: " ", maxSplits: 1)
+        switch (parts.first, parts.last) {
+        case ("c-echo", let endpoint?): return .cEcho(endpoint: String(endpoint))
+        case ("swift-echo", let endpoint?): return .swiftEcho(endpoint: String(endpoint))
+        default: return .exit
+        }
+    }
+
+    /// The variable's value for this role.
+    var text: String {
+        switch self {
+        case .exit: "exit"
+        case .cEcho(let endpoint): "c-echo \(endpoint)"
+        case .swiftEcho(let endpoint): "swift-echo \(endpoint)"
+        }
+    }
+
+    /// Does what a child of this role does until its parent ends it.
+    func run() async -> Never {
+        switch self {
+        case .exit: Glibc.exit(0)
+        case .cEcho(let endpoint):
+            exitWithParent(endpoint)
+            fail("the C echo on \(endpoint) ended: \(String(cString: strerror(cbr_echo_serve(endpoint))))")
+        case .swiftEcho(let endpoint):
+            exitWithParent(endpoint)
+            do {
+                try await serveEcho(at: endpoint)
+                fail("the Swift echo on \(endpoint) ended")
+            } catch {
+                fail("the Swift echo on \(endpoint) ended: \(error)")
+            }
+        }
+    }
+
+    private func exitWithParent(_ endpoint: String) {
+        let result = cbr_exit_with_standard_input(endpoint)
+        if result != 0 { fail("no thread to watch the parent: \(String(cString: strerror(result)))") }
+    }
+
+    private func fail(_ problem: String) -> Never {
+        printError(problem)
+        Glibc.exit(70)
+    }
+}

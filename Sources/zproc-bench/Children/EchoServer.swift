@@ -1,0 +1,45 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import CBenchReference
+import Glibc
+
+/// An echo server in a process of its own, on a socket in a fresh directory.
+final class EchoServer {
+    let endpoint: String
+    private let directory: String
+    private let process: pid_t
+    /// The server ends when this is closed.
+    private let lifeline: Int32
+
+    /// Starts the program once more, for the role that `role` makes of the endpoint.
+    init(_ role: (String) -> ChildRole) throws {
+        directory = try Self.makeDirectory()
+        endpoint = "ipc://\(directory)/echo"
+        var lifeline: Int32 = -1
+        process = cbr_start(ChildRole.variable, role(endpoint).text, &lifeline)
+        self.lifeline = lifeline
+        if process < 0 {
+            rmdir(directory)
+            throw BenchError("cannot start an echo server: \(String(cString: strerror(-process)))")
+        }
+    }
+
+    /// Ends the server, which tidies up, and removes what one that has failed may have left.
+    deinit {
+        guard process > 0 else { return }
+        close(lifeline)
+        _ = cbr_wait(process)
+        unlink("\(directory)/echo")
+        rmdir(directory)
+    }
+
+    private static func makeDirectory() throws -> String {
+        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(parent)/zproc-bench-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw BenchError("cannot make a directory in \(parent): \(String(cString: strerror(errno)))")
+        }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

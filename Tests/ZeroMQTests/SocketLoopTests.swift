@@ -1,0 +1,158 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+import ZeroMQ
+
+@Suite(.timeLimit(.minutes(1)))
+struct SocketLoopTests {
+    actor Receiver {
+        let socket: Socket
+        private(set) var received: [UInt8] = []
+
+        nonisolated var unownedExecutor: UnownedSerialExecutor { socket.context.loop.asUnownedSerialExecutor() }
+
+        init(_ socket: Socket) {
+            self.socket = socket
+        }
+
+        func receiveAll(_ count: Int) async throws {
+            while received.count < count {
+                received += Array(try await socket.receive())
+                #expect(socket.context.loop.isCurrent)
+                assertIsolated()
+            }
+        }
+    }
+
+    @Test func anActorOnTheLoopReceivesThere() async throws {
+        let pair = try SocketPair(.pull, .push, over: .ipc)
+        let receiver = Receiver(pair.bound)
+        async let receiving: Void = receiver.receiveAll(100)
+        for number in UInt8(0)..<100 { try await pair.connected.send([number]) }
+        try await receiving
+        #expect(await receiver.received == Array(0..<100))
+    }
+
+    @Test func aTaskOnTheLoopReceivesThere() async throws {
+        let pair = try SocketPair(.pull, .push, over: .ipc)
+        let loop = pair.context.loop
+        async let receiving: Void = withTaskExecutorPreference(loop) {
+            for number in UInt8(0)..<100 {
+                let message = try await pair.bound.receive()
+                #expect(Array(message) == [number])
+                #expect(loop.isCurrent)
+            }
+        }
+        for number in UInt8(0)..<100 { try await pair.connected.send([number]) }
+        try await receiving
+        #expect(!loop.isCurrent)
+    }
+
+    @Test func anOrdinaryTaskStaysInThePool() async throws {
+        let pair = try SocketPair(.pull, .push, over: .ipc)
+        let receiver = Task.detached {
+            _ = try await pair.bound.receive()
+            return pair.context.loop.isCurrent
+        }
+        try await pair.connected.send([1])
+        #expect(try await receiver.value == false)
+    }
+
+    @Test func jobsRunInTheOrderTheyCome() async throws {
+        let context = try SocketContext()
+        let order = Shared<[Int]>([])
+        await withTaskGroup { group in
+            for number in 0..<100 {
+                group.addTask(executorPreference: context.loop) { order.update { $0.append(number) } }
+            }
+        }
+        #expect(order.value == Array(0..<100))
+    }
+
+    @Test func theLoopOutlivesItsContextForTasksThatUseIt() async throws {
+        let loop = try SocketContext().loop
+        let sum = await withTaskExecutorPreference(loop) {
+            await withTaskGroup { group in
+                for number in 0..<100 { group.addTask { number } }
+                return await group.reduce(0, +)
+            }
+        }
+        #expect(sum == 4950)
+    }
+
+    @Test func socketsTakeTurnsWithBusyJobs() async throws {
+        let pair = try SocketPair(.pull, .push, over: .ipc)
+        let isDone = Shared(false)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask(executorPreference: pair.context.loop) {
+                while !isDone.value { await Task.yield() }
+            }
+            group.addTask(executorPreference: pair.context.loop) {
+                _ = try await pair.bound.receive()
+                isDone.value = true
+            }
+            group.addTask(executorPreference: pair.context.loop) { try await pair.connected.send([1]) }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test func waitingBlocksNoThreadOfThePool() async throws {
+        // More waits than any pool has threads; the pool must still run everything else.
+        let context = try SocketContext()
+        let pairs = try (0..<100).map { _ in try SocketPair(.pull, .push, in: context) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for pair in pairs { group.addTask { _ = try await pair.bound.receive() } }
+            for _ in 0..<100 {
+                group.addTask { for _ in 0..<100 { await Task.yield() } }
+            }
+            for _ in 0..<100 { try await group.next() }  // only the others can have ended
+            for pair in pairs { try await pair.connected.send([1]) }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test func nothingIsLeftAfterManyContexts() async {
+        // In a process of its own, since other tests open descriptors and threads too.
+        await #expect(processExitsWith: .success) {
+            func openAndClose() async throws {
+                let pair = try SocketPair(.router, .dealer, over: .ipc)
+                let events = try pair.bound.monitor()
+                try await pair.connected.send([1])
+                _ = try await pair.bound.receiveMultipart()
+                _ = await events.next()
+                await pair.context.shutdown()
+            }
+            func dropped() async throws {
+                let pair = try SocketPair(.pull, .push, over: .tcp)
+                try await pair.connected.send([1])
+                _ = try await pair.bound.receive()
+            }
+            func entries(_ path: String) -> Int {
+                guard let folder = opendir(path) else { return -1 }
+                defer { closedir(folder) }
+                var count = 0
+                while readdir(folder) != nil { count += 1 }
+                return count
+            }
+            try await openAndClose()
+            try await dropped()
+            var descriptors = 0
+            var threads = 0
+            // Threads end in their own time.
+            _ = try await eventually {
+                (descriptors, threads) = (entries("/proc/self/fd"), entries("/proc/self/task"))
+                return threads <= 6
+            }
+            for _ in 0..<50 {
+                try await openAndClose()
+                try await dropped()
+            }
+            let isClean = try await eventually {
+                entries("/proc/self/fd") <= descriptors && entries("/proc/self/task") <= threads
+            }
+            #expect(isClean, "\(descriptors) → \(entries("/proc/self/fd")), \(threads) → \(entries("/proc/self/task"))")
+        }
+    }
+}
