@@ -63,7 +63,7 @@ let package = Package(
 
         // Tests. The corpus of closures is compiled twice: with our settings, and as a module without upcoming
         // features, because those change how async functions are called.
-        .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], swiftSettings: settings),
+        .testTarget(name: "MessagePackTests", dependencies: ["MessagePack", "CMsgPack"], swiftSettings: settings),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"], swiftSettings: settings),
         .target(name: "ClosureCorpus", dependencies: ["PortableClosures"], path: "Tests/ClosureCorpus", swiftSettings: settings),
         .target(

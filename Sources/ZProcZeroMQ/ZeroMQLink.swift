@@ -40,14 +40,15 @@ final class ZeroMQLink: TransportLink {
                 switch event.kind {
                 case .connected:
                     isConnected = true
-                case .disconnected, .connectRetried, .closed:
+                // Without detail, the handshake broke off: a peer that dies still accepts for a moment.
+                case .disconnected, .connectRetried, .closed, .handshakeFailedNoDetail:
                     self?.end(
                         isConnected
                             ? TransportError(.peerGone, "the node at \(endpoint) has gone; its calls may or may not have run")
                             : TransportError(.unreachable, "nobody listens at \(endpoint); is the program there running?")
                     )
                     return
-                case .handshakeFailedNoDetail, .handshakeFailedProtocol, .handshakeFailedAuthentication:
+                case .handshakeFailedProtocol, .handshakeFailedAuthentication:
                     self?.end(TransportError(.refused, "what listens at \(endpoint) is no node, or refuses this one"))
                     return
                 default:
