@@ -25,16 +25,13 @@ final class ZeroMQLink: TransportLink {
             .connected, .connectRetried, .closed, .disconnected, .handshakeFailedNoDetail, .handshakeFailedProtocol,
             .handshakeFailedAuthentication,
         ])
-        try socket.connect(to: endpoint.description)
-        let loop = socket.context.loop
-        Task(executorPreference: loop) { [socket, receiver] in
-            while var batch = try? await socket.receiveBatch() {
-                while let message = batch.popFirst() {
-                    if message.count == 1 { receiver.linkReceived(message[0]) }
-                }
-            }
+        try socket.deliver { [receiver] batch in
+            var batch = batch
+            while let frames = batch.popFrames(1) { if frames.count == 1 { receiver.linkReceived(frames[0]) } }
         }
-        Task(executorPreference: loop) { [weak self, endpoint] in
+        try socket.connect(to: endpoint.description)
+        // Ends when the socket is closed.
+        Task(executorPreference: socket.context.loop) { [weak self, endpoint] in
             var isConnected = false
             for await event in events {
                 switch event.kind {

@@ -16,14 +16,14 @@ final class ZeroMQListener: TransportListener {
         self.endpoint = endpoint
         self.lock = lock
         self.receiver = receiver
-        // Ends when the socket is closed.
-        Task(executorPreference: socket.context.loop) { [socket, receiver] in
-            while var batch = try? await socket.receiveBatch() {
-                while let message = batch.popFirst() {
-                    // Peers that send other shapes than one frame are no nodes.
-                    guard message.count == 2 else { continue }
-                    receiver.listenerReceived(message[1], from: PeerID(message[0]))
-                }
+    }
+
+    /// Receives until the socket is closed.
+    func start() throws(ZeroMQError) {
+        try socket.deliver { [receiver] batch in
+            var batch = batch
+            while let frames = batch.popFrames(2) {
+                if frames.count == 2 { receiver.listenerReceived(frames[1], from: PeerID(frames[0])) }
             }
         }
     }
@@ -41,5 +41,20 @@ final class ZeroMQListener: TransportListener {
     func close() {
         socket.close()
         lock?.release()
+    }
+}
+
+extension MessageBatch {
+    /// Takes the next message out: its frames if there are `count`, none if it has another shape; nil after the last.
+    mutating func popFrames(_ count: Int) -> [[UInt8]]? {
+        var left = firstFrameCount
+        if left == 0 { return nil }
+        var frames: [[UInt8]] = []
+        let isExpected = left == count
+        while left > 0, let frame = popFrame() {
+            if isExpected { frames.append(Array(frame)) }
+            left -= 1
+        }
+        return frames
     }
 }

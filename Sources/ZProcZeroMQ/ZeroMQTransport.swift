@@ -39,7 +39,14 @@ public final class ZeroMQTransport: Transport {
             try socket.set(.receiveHighWaterMark, to: 0)
             try socket.set(.linger, to: .seconds(1))
             let bound = try socket.bind(to: endpoint.description)
-            return ZeroMQListener(socket, endpoint: (try? Endpoint(bound)) ?? endpoint, lock: lock, receiver: receiver)
+            let listener = ZeroMQListener(
+                socket,
+                endpoint: (try? Endpoint(bound)) ?? endpoint,
+                lock: lock,
+                receiver: receiver
+            )
+            try listener.start()
+            return listener
         }
     }
 

@@ -34,18 +34,22 @@ struct MonitorTests {
 
     @Test func aKilledProcessIsReportedAtOnce() async throws {
         let context = try SocketContext()
-        let bound = try context.makeSocket(.pull)
+        let bound = try context.makeSocket(.reply)
         let events = try bound.monitor([.handshakeSucceeded, .disconnected])
         let endpoint = try bound.bind(to: TestTransport.ipc.makeEndpoint())
+        async let serving: Void = {
+            _ = try await bound.receive()
+            try await bound.send([2])
+        }()
         await #expect(processExitsWith: .signal(SIGKILL)) { [endpoint = endpoint as String] in
             let context = try SocketContext()
-            let socket = try context.makeSocket(.push)
-            try socket.set(.immediate, to: true)
+            let socket = try context.makeSocket(.request)
             try socket.connect(to: endpoint)
             try await socket.send([1])
-            // Nothing can be sent before the handshake; the kill may well come before the message.
+            _ = try await socket.receive()
             kill(getpid(), SIGKILL)
         }
+        try await serving
         #expect(await events.next()?.kind == .handshakeSucceeded)
         #expect(await events.next()?.kind == .disconnected)
     }

@@ -117,11 +117,11 @@ struct SocketLoopTests {
         // In a process of its own, since other tests open descriptors and threads too.
         await #expect(processExitsWith: .success) {
             func openAndClose() async throws {
-                let pair = try SocketPair(.router, .dealer, over: .ipc)
-                let events = try pair.bound.monitor()
+                var events: MonitorEvents?
+                let pair = try SocketPair(.router, .dealer, over: .ipc) { router, _ in events = try router.monitor() }
                 try await pair.connected.send([1])
                 _ = try await pair.bound.receiveMultipart()
-                _ = await events.next()
+                _ = await events?.next()
                 await pair.context.shutdown()
             }
             func dropped() async throws {

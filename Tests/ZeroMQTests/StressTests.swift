@@ -4,7 +4,9 @@
 import Testing
 import ZeroMQ
 
-/// Looks for wake-ups that get lost when many threads use a socket that the loop waits for. A lost one hangs.
+/// Looks for wake-ups that get lost when many threads use a socket that the loop waits for.
+///
+/// A lost one hangs.
 @Suite(.timeLimit(.minutes(3)))
 struct StressTests {
     @Test(arguments: TestTransport.allCases)

@@ -22,6 +22,8 @@ final class LoopCore: Sendable {
 
     private struct State: ~Copyable {
         var jobs: [QueuedJob] = []
+        /// Sockets to be served although their descriptor will not say so.
+        var poked: [SocketCore] = []
         /// Set by the thread before it sleeps, cleared by the one who wakes it, so that one write wakes it once.
         var isAsleep = false
         var isStopping = false
@@ -67,6 +69,16 @@ final class LoopCore: Sendable {
     func enqueue(_ job: UnownedJob, onBehalfOf lane: Lane) {
         let mustWake = state.withLock { state in
             state.jobs.append(QueuedJob(job: job, lane: lane))
+            defer { state.isAsleep = false }
+            return state.isAsleep
+        }
+        if mustWake { wake() }
+    }
+
+    /// Has the thread serve a socket soon: a call on it may have swallowed the signal for what lies there.
+    func poke(_ socket: SocketCore) {
+        let mustWake = state.withLock { state in
+            if !state.poked.contains(where: { $0 === socket }) { state.poked.append(socket) }
             defer { state.isAsleep = false }
             return state.isAsleep
         }
@@ -136,13 +148,17 @@ final class LoopCore: Sendable {
         czeromq_name_current_thread("zproc-io")
         var batch: [QueuedJob] = []
         var events = [epoll_event](repeating: epoll_event(), count: 64)
+        var poked: [SocketCore] = []
         while true {
             let isStopping = state.withLock { state in
                 swap(&state.jobs, &batch)
-                state.isAsleep = batch.isEmpty && !state.isStopping
+                swap(&state.poked, &poked)
+                state.isAsleep = batch.isEmpty && poked.isEmpty && !state.isStopping
                 return state.isStopping
             }
-            if !batch.isEmpty {
+            for socket in poked { socket.serve() }
+            if !batch.isEmpty || !poked.isEmpty {
+                poked.removeAll(keepingCapacity: true)
                 run(&batch)
                 // Sockets take turns with jobs that keep coming; without new jobs, the sleep looks at them anyway.
                 if hasJobs { poll(into: &events, timeout: 0) }
@@ -155,7 +171,7 @@ final class LoopCore: Sendable {
     }
 
     private var hasJobs: Bool {
-        state.withLock { !$0.jobs.isEmpty }
+        state.withLock { !$0.jobs.isEmpty || !$0.poked.isEmpty }
     }
 
     private func run(_ batch: inout [QueuedJob]) {

@@ -18,6 +18,7 @@ extension SocketCore {
     /// EAGAIN when it would have to wait, or others wait already that must go first.
     func trySend(_ frames: FrameRow) -> ErrorNumber {
         var resumptions = Resumptions()
+        var mustPoke = false
         let result = state.withLock { state -> ErrorNumber in
             guard let handle = state.handle else { return ENOTSOCK }
             if !state.senders.isEmpty, state.mustQueue(behind: frames, routing: kind.routesByFirstFrame) {
@@ -25,23 +26,28 @@ extension SocketCore {
             }
             let result = sendMessage(frames, to: handle)
             state.serve(routing: kind.routesByFirstFrame, into: &resumptions)
+            mustPoke = state.hasUnsignalledMessages()
             return result
         }
         resumptions.resume()
+        if mustPoke { context.loop.core.poke(self) }
         return result
     }
 
     /// Sends messages from the front of `batch` until it is empty (0) or one has to wait (EAGAIN).
     func trySend(_ batch: inout MessageBatch) -> ErrorNumber {
         var resumptions = Resumptions()
+        var mustPoke = false
         let result = state.withLock { state -> ErrorNumber in
             guard let handle = state.handle else { return ENOTSOCK }
             if !state.senders.isEmpty { return EAGAIN }
             let result = sendMessages(from: &batch, to: handle)
             state.serve(routing: kind.routesByFirstFrame, into: &resumptions)
+            mustPoke = state.hasUnsignalledMessages()
             return result
         }
         resumptions.resume()
+        if mustPoke { context.loop.core.poke(self) }
         return result
     }
 
@@ -62,6 +68,7 @@ extension SocketCore {
 
     private func startWaiting(_ waiter: SendWaiter) {
         var resumptions = Resumptions()
+        var mustPoke = false
         state.withLock { state in
             let result = state.handle == nil ? ENOTSOCK : watch(&state)
             if result != 0 {
@@ -70,8 +77,10 @@ extension SocketCore {
             }
             state.senders.append(waiter)
             state.serve(routing: kind.routesByFirstFrame, into: &resumptions)
+            mustPoke = state.hasUnsignalledMessages()
         }
         resumptions.resume()
+        if mustPoke { context.loop.core.poke(self) }
     }
 }
 

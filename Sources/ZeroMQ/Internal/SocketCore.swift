@@ -23,6 +23,8 @@ final class SocketCore: Sendable {
         var receivers = WaiterQueue<ReceiveWaiter>()
         var senders = WaiterQueue<SendWaiter>()
         var isWatched = false
+        /// Gets the messages instead of tasks that wait, once set.
+        var handler: DeliveryHandler?
         /// The key of the socket that the connections' events go to; 0 while there is none.
         var monitor: UInt64 = 0
 
@@ -63,21 +65,28 @@ final class SocketCore: Sendable {
     /// Runs `call` on the handle, then serves whoever waits, since the call may have swallowed their signal.
     func withHandle(_ call: (UnsafeMutableRawPointer) -> ErrorNumber) -> ErrorNumber {
         var resumptions = Resumptions()
+        var mustPoke = false
         let result = state.withLock { state -> ErrorNumber in
             guard let handle = state.handle else { return ENOTSOCK }
             let result = call(handle)
             state.serve(routing: kind.routesByFirstFrame, into: &resumptions)
+            mustPoke = state.hasUnsignalledMessages()
             return result
         }
         resumptions.resume()
+        if mustPoke { context.loop.core.poke(self) }
         return result
     }
 
-    /// Serves waiters after an edge of the descriptor.
+    /// Serves waiters or the handler after an edge of the descriptor, on the loop's thread.
     func serve() {
         var resumptions = Resumptions()
-        state.withLock { $0.serve(routing: kind.routesByFirstFrame, into: &resumptions) }
+        let handler = state.withLock { state -> DeliveryHandler? in
+            if state.handler == nil { state.serve(routing: kind.routesByFirstFrame, into: &resumptions) }
+            return state.handler
+        }
         resumptions.resume()
+        if let handler { deliver(handler) }
     }
 
     /// Has the loop watch the descriptor, from the first wait on.
@@ -116,6 +125,7 @@ final class SocketCore: Sendable {
         state.withLock { state in
             guard let handle = state.handle else { return }
             state.handle = nil
+            state.handler = nil
             if state.isWatched { context.loop.core.unregister(self) }
             zmq_close(handle)
             for waiter in state.receivers.removeAll() { resumptions.append(waiter.finish(ENOTSOCK)) }
