@@ -65,7 +65,12 @@ let package = Package(
         // features, because those change how async functions are called.
         .testTarget(name: "MessagePackTests", dependencies: ["MessagePack", "CMsgPack"], swiftSettings: settings),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"], swiftSettings: settings),
-        .target(name: "ClosureCorpus", dependencies: ["PortableClosures"], path: "Tests/ClosureCorpus", swiftSettings: settings),
+        .target(
+            name: "ClosureCorpus",
+            dependencies: ["PortableClosures"],
+            path: "Tests/ClosureCorpus",
+            swiftSettings: settings
+        ),
         .target(
             name: "PlainClosureCorpus",
             dependencies: ["PortableClosures"],

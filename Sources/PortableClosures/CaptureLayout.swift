@@ -31,7 +31,9 @@ struct CaptureLayout: Sendable {
 
     private struct UnsafeRawPointerKey: Hashable { let address: UInt }
 
-    /// The layout of boxes with this metadata. Cost: a dictionary look-up after the first time.
+    /// The layout of boxes with this metadata.
+    ///
+    /// Cost: a dictionary look-up after the first time.
     static func of(_ metadata: UnsafeRawPointer) throws(PortableClosureError) -> CaptureLayout {
         let key = UnsafeRawPointerKey(address: UInt(bitPattern: metadata))
         if let layout = known.withLock({ $0[key] }) { return layout }

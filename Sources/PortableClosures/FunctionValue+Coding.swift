@@ -8,7 +8,9 @@ internal import CPortableClosures
 extension FunctionValue {
     private enum ContextKind: Int, Codable { case box = 1, object = 2 }
 
-    /// Writes code and captures. Refuses before the first byte is written anywhere but into the encoder.
+    /// Writes code and captures.
+    ///
+    /// Refuses before the first byte is written anywhere but into the encoder.
     func encode(to container: inout any UnkeyedEncodingContainer) throws {
         try container.encode(CodeReference(code))
         guard let context else { return }
@@ -46,7 +48,10 @@ extension FunctionValue {
         case .object:
             let resolved = try container.decode(TypeReference.self).resolve()
             guard let type = resolved as? any Codable.Type else {
-                throw PortableClosureError(.malformed, "a closure's object is of type \(resolved), which is not Codable")
+                throw PortableClosureError(
+                    .malformed,
+                    "a closure's object is of type \(resolved), which is not Codable"
+                )
             }
             context = try Self.decodeObject(type, from: &container)
         case .box:

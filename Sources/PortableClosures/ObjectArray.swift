@@ -14,7 +14,10 @@ struct ObjectArray: Codable {
         while !container.isAtEnd {
             let type = try container.decode(TypeReference.self).resolve()
             guard let codable = type as? any (AnyObject & Codable).Type else {
-                throw PortableClosureError(.malformed, "an array's object is of type \(type), which is no Codable class")
+                throw PortableClosureError(
+                    .malformed,
+                    "an array's object is of type \(type), which is no Codable class"
+                )
             }
             objects.append(try Self.decode(codable, from: &container))
         }

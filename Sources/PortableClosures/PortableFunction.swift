@@ -18,9 +18,9 @@ public struct PortableFunction<Result, each Argument>: Sendable {
     /// Wraps `body`; nothing is read until it is encoded.
     ///
     /// - Parameters:
-    ///   - body: a closure or function whose captures are `Codable`.
     ///   - fileID: where the closure was written, for errors.
     ///   - line: where the closure was written, for errors.
+    ///   - body: a closure or function whose captures are `Codable`.
     public init(fileID: String = #fileID, line: Int = #line, _ body: @escaping Body) {
         holder = FunctionHolder(body: body)
         closure = PortableClosure(holder, fileID: fileID, line: line)

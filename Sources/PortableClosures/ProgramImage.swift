@@ -25,7 +25,9 @@ package struct ProgramImage: Sendable {
         }
     }
 
-    /// Identity of the running program. Processes with equal identities hold the same code at the same offsets.
+    /// Identity of the running program.
+    ///
+    /// Processes with equal identities hold the same code at the same offsets.
     package static var programIdentity: String { program.identity }
 
     static let program: ProgramImage =
@@ -41,7 +43,9 @@ package struct ProgramImage: Sendable {
         find { $0.identity == identity }
     }
 
-    /// Images seen so far. Libraries opened later are found by looking again; closed ones are not expected.
+    /// Images seen so far.
+    ///
+    /// Libraries opened later are found by looking again; closed ones are not expected.
     private static let known = Mutex<[ProgramImage]>([])
 
     private static func find(_ matches: (ProgramImage) -> Bool) -> ProgramImage? {

@@ -12,6 +12,7 @@ enum SoleCapture {
 
     /// - Parameter object: the context.
     /// - Returns: a type of one word whose value is the reference `object`.
+    /// - Throws: ``PortableClosureError/Code/captureNotCodable``.
     static func type(of object: UnsafeRawPointer) throws(PortableClosureError) -> any Codable.Type {
         let type: Any.Type = Swift.type(of: Unmanaged<AnyObject>.fromOpaque(object).takeUnretainedValue())
         let key = ObjectIdentifier(type)

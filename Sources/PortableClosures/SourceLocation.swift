@@ -14,6 +14,6 @@ public struct SourceLocation: Hashable, Sendable, Codable, CustomStringConvertib
         self.line = line
     }
 
-    /// `Module/File.swift:12`
+    /// Reads as `Module/File.swift:12`.
     public var description: String { "\(fileID):\(line)" }
 }

@@ -49,7 +49,9 @@ struct SymbolicNameWriter {
         pieces.append(.text("QP"))
     }
 
-    /// Memory to lay names into. Guarded by the lock; lives as long as the process.
+    /// Memory to lay names into.
+    ///
+    /// Guarded by the lock; lives as long as the process.
     private struct Page: @unchecked Sendable {
         var start: UnsafeMutableRawPointer?
         static let size = 1 << 16

@@ -30,7 +30,9 @@ public struct TypeReference: Hashable, Sendable {
 
     init(form: Form) { self.form = form }
 
-    /// Makes a reference to `type`. Cost: a dictionary look-up after the first time.
+    /// Makes a reference to `type`.
+    ///
+    /// Cost: a dictionary look-up after the first time.
     ///
     /// - Throws: PortableClosureError/Code/typeNotFound for types that have neither name nor descriptor: tuples,
     ///   functions and protocols over private types.
@@ -49,7 +51,9 @@ public struct TypeReference: Hashable, Sendable {
         }
     }
 
-    /// The type in this process. Cost: a dictionary look-up after the first time.
+    /// The type in this process.
+    ///
+    /// Cost: a dictionary look-up after the first time.
     ///
     /// - Throws: PortableClosureError/Code/typeNotFound when this program has no such type.
     public func resolve() throws(PortableClosureError) -> Any.Type {
@@ -83,8 +87,9 @@ public struct TypeReference: Hashable, Sendable {
         return try structure(of: type)
     }
 
-    /// The parts of a nominal type. Arguments are taken apart too: a mangled name with substitutions in it cannot
-    /// be put into another one.
+    /// The parts of a nominal type.
+    ///
+    /// Arguments are taken apart too: a mangled name with substitutions in it cannot be put into another one.
     private static func structure(of type: Any.Type) throws(PortableClosureError) -> Form {
         guard let nominal = NominalType(type) else { throw unnameable(type) }
         let named: Nominal

@@ -16,7 +16,7 @@ public enum Backend: String, Sendable, Codable, CaseIterable, CustomStringConver
         self = backend
     }
 
-    /// `threads` or `processes`
+    /// Reads as `threads` or `processes`.
     public var description: String { rawValue }
 }
 

@@ -21,6 +21,8 @@ extension Context {
     /// - Parameters:
     ///   - argument: passed to `body`.
     ///   - name: for error messages.
+    ///   - fileID: where the closure is written, for errors.
+    ///   - line: where the closure is written, for errors.
     ///   - body: what to run; its result becomes the process's ``SpawnedProcess/value``.
     /// - Returns: the process, as soon as it has been started.
     /// - Throws: ``PortableClosureError`` when a capture cannot travel, and nothing is started; ``SpawnError`` when the
@@ -78,7 +80,10 @@ extension Context {
     ///
     /// - Parameters:
     ///   - name: for error messages.
+    ///   - fileID: where the closure is written, for errors.
+    ///   - line: where the closure is written, for errors.
     ///   - make: makes the actor, with the system of the process it is to live in. Travels as a spawned body does.
+    /// - Returns: the actor's proxy, or on `.threads` the actor.
     /// - Throws: what `make` throws; ``PortableClosureError``, ``SpawnError`` and ``ProcessTermination`` as for
     ///   spawned bodies.
     public func host<Act: DistributedActor>(

@@ -31,7 +31,9 @@ public final class Context: Sendable {
     /// The same for the children of a child, shorter so that the child is done within its own grace.
     static let childGrace: Duration = .milliseconds(500)
 
-    /// Makes a root context: its process keeps the state. Call ``shutdown()`` when done.
+    /// Makes a root context: its process keeps the state.
+    ///
+    /// Call ``shutdown()`` when done.
     ///
     /// - Parameters:
     ///   - backend: what `spawn` makes.
@@ -65,14 +67,18 @@ public final class Context: Sendable {
         system.state(namespace: namespace, home: home)
     }
 
-    /// Where other processes reach this one, such as `ipc:///…/node.sock`. Listens from then on.
+    /// Where other processes reach this one, such as `ipc:///…/node.sock`.
+    ///
+    /// Listens from then on.
     ///
     /// - Throws: ``TransportError`` when the address cannot be used.
     public var address: String {
         get throws { try system.node.address().endpoint.description }
     }
 
-    /// Stops everything spawned, as ``SpawnedProcess/stop(grace:)`` does, and ends all connections. Safe to call twice.
+    /// Stops everything spawned, as ``SpawnedProcess/stop(grace:)`` does, and ends all connections.
+    ///
+    /// Safe to call twice.
     ///
     /// In a spawned process the context belongs to the body and this does nothing.
     public func shutdown() async {
@@ -87,6 +93,7 @@ public final class Context: Sendable {
 /// - Parameters:
 ///   - backend: `.threads` or `.processes`; nothing else changes.
 ///   - address: see ``Context/init(_:address:)``.
+///   - body: what to do with the context.
 /// - Returns: what `body` returns.
 /// - Throws: what `body` throws; ``TransportError`` for an address that cannot be used.
 public func withContext<Result>(

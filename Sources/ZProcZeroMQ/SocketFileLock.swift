@@ -28,7 +28,9 @@ final class SocketFileLock: Sendable {
         self.descriptor = Mutex(descriptor)
     }
 
-    /// Lets others have the path. Safe to call twice.
+    /// Lets others have the path.
+    ///
+    /// Safe to call twice.
     func release() {
         descriptor.withLock { descriptor in
             guard descriptor >= 0 else { return }

@@ -5,7 +5,9 @@ internal import Synchronization
 internal import ZProcCore
 internal import ZeroMQ
 
-/// A DEALER socket with one connection. The end of the connection is the end of the link.
+/// A DEALER socket with one connection.
+///
+/// The end of the connection is the end of the link.
 final class ZeroMQLink: TransportLink {
     private let socket: Socket
     private let endpoint: Endpoint
@@ -41,8 +43,14 @@ final class ZeroMQLink: TransportLink {
                 case .disconnected, .connectRetried, .closed, .handshakeFailedNoDetail:
                     self?.end(
                         isConnected
-                            ? TransportError(.peerGone, "the node at \(endpoint) has gone; its calls may or may not have run")
-                            : TransportError(.unreachable, "nobody listens at \(endpoint); is the program there running?")
+                            ? TransportError(
+                                .peerGone,
+                                "the node at \(endpoint) has gone; its calls may or may not have run"
+                            )
+                            : TransportError(
+                                .unreachable,
+                                "nobody listens at \(endpoint); is the program there running?"
+                            )
                     )
                     return
                 case .handshakeFailedProtocol, .handshakeFailedAuthentication:

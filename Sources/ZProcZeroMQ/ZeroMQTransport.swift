@@ -24,8 +24,9 @@ public final class ZeroMQTransport: Transport {
     /// Makes a transport; nothing is opened yet.
     public init() {}
 
-    /// See ``Transport/listen(at:receiver:)``. An `ipc://` path somebody listens at is an error; one that was left
-    /// behind is taken over.
+    /// See ``Transport/listen(at:receiver:)``.
+    ///
+    /// An `ipc://` path somebody listens at is an error; one that was left behind is taken over.
     public func listen(
         at endpoint: Endpoint,
         receiver: any ListenerReceiver

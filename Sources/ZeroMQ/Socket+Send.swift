@@ -45,7 +45,7 @@ extension Socket {
 
     /// Sends a message of one frame if the socket is not full; returns whether it did.
     ///
-    /// - Parameter message: Left empty if sent, as it was if not.
+    /// The message is left empty if sent, and as it was if not or if an error is thrown.
     public func trySend(_ message: inout Message) throws(ZeroMQError) -> Bool {
         let result = withUnsafeMutablePointer(to: &message.frame) { core.trySend(FrameRow(first: $0, count: 1)) }
         if result == EAGAIN { return false }
@@ -55,7 +55,7 @@ extension Socket {
 
     /// Sends a message with all its frames if the socket is not full; returns whether it did.
     ///
-    /// - Parameter message: Left empty if sent, as it was if not.
+    /// The message is left empty if sent, and as it was if not or if an error is thrown.
     public func trySend(_ message: inout Multipart) throws(ZeroMQError) -> Bool {
         if message.isEmpty { try check(EINVAL) }
         let result = core.trySend(FrameRow(first: message.frames.frame(at: 0), count: message.count))
@@ -67,7 +67,7 @@ extension Socket {
 
     /// Sends messages in order until the socket is full; returns whether all have been sent.
     ///
-    /// - Parameter batch: Left with the messages that have not been sent.
+    /// The batch is left with the messages that have not been sent.
     public func trySend(_ batch: inout MessageBatch) throws(ZeroMQError) -> Bool {
         let result = core.trySend(&batch)
         if result == EAGAIN { return false }

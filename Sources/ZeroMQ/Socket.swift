@@ -32,7 +32,9 @@ public final class Socket: Sendable {
         core.context
     }
 
-    /// Closes the socket and ends all waits with ``ZeroMQError/Code/closed``. Further calls do nothing.
+    /// Closes the socket and ends all waits with ``ZeroMQError/Code/closed``.
+    ///
+    /// Further calls do nothing.
     ///
     /// Returns at once; messages that may linger are sent in the background.
     public func close() {

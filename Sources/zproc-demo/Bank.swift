@@ -6,7 +6,9 @@ import ZProc
 
 /// Money moves between accounts from many bodies at once, and none is made or lost.
 struct Bank: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Random transfers between accounts, each an atomic update.")
+    static let configuration = CommandConfiguration(
+        abstract: "Random transfers between accounts, each an atomic update."
+    )
 
     @OptionGroup var options: BackendOption
     @Option(help: "How many bodies transfer at once.") var tellers = 8
@@ -33,7 +35,8 @@ struct Bank: AsyncParsableCommand {
                 let process = try await context.spawn(seed &+ UInt64(teller), name: "teller \(teller)") { seed in
                     var random = SplitMix64(state: seed), moved = 0
                     for _ in 0..<transfers {
-                        let pair = names.shuffled(using: &random).prefix(2), amount = Int.random(in: 1...50, using: &random)
+                        let pair = names.shuffled(using: &random).prefix(2),
+                            amount = Int.random(in: 1...50, using: &random)
                         let from = pair[0], to = pair[1]
                         moved += try await bank.update { draft in
                             let balance = draft[from, default: 0]

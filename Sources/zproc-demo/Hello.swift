@@ -7,7 +7,9 @@ import ZProc
 
 /// Two bodies, one state.
 struct Hello: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "A spawned body and its parent talk over the shared state.")
+    static let configuration = CommandConfiguration(
+        abstract: "A spawned body and its parent talk over the shared state."
+    )
 
     @OptionGroup var options: BackendOption
 

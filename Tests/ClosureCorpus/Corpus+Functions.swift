@@ -112,11 +112,13 @@ public let functionCorpus: [CorpusCase] = [
     CorpusCase("functions as arguments and results") { traveller in
         let number = opaque(2)
         let scale = PortableFunction<Int, Int> { $0 * number }
-        let composed = try await traveller.call(scale) { scale in PortableFunction<Int, Int> { try await scale($0) + 1 } }
+        let composed = try await traveller.call(scale) { scale in PortableFunction<Int, Int> { try await scale($0) + 1 }
+        }
         try expect(try await composed(5), 11)
     },
     CorpusCase("private types captured alone and among others") { traveller in
-        let secret = opaque(Secret(value: 1)), second = opaque(SecretEnum.two("b")), object = opaque(SecretClass(value: 3))
+        let secret = opaque(Secret(value: 1)), second = opaque(SecretEnum.two("b")),
+            object = opaque(SecretClass(value: 3))
         try expect(await traveller.call { secret.value }, 1)
         try expect(await traveller.call { second == .two("b") }, true)
         try expect(await traveller.call { object.value }, 3)

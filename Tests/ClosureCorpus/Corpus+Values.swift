@@ -152,7 +152,8 @@ public let valueCorpus: [CorpusCase] = [
         try expect(await traveller.call { animal.legs + box.value.count }, 6)
     },
     CorpusCase("16 MiB") { traveller in
-        let bytes = opaque([UInt8](repeating: 7, count: 16 << 20)), text = opaque(String(repeating: "x", count: 1 << 20))
+        let bytes = opaque([UInt8](repeating: 7, count: 16 << 20)),
+            text = opaque(String(repeating: "x", count: 1 << 20))
         let numbers = opaque(Array(0..<(1 << 17)))
         let sums = try await traveller.call {
             [bytes.count, bytes.lazy.filter { $0 == 7 }.count, text.utf8.count, numbers.reduce(0, +)]

@@ -14,7 +14,9 @@ public protocol Traveller: Sendable {
 
 /// One closure that must work wherever a traveller takes it.
 public struct CorpusCase: Sendable, CustomTestStringConvertible {
+    /// What is special about the closure.
     public let name: String
+    /// Sends the closure with a traveller, and throws when the result is not the one expected.
     public let run: @Sendable (any Traveller) async throws -> Void
 
     init(_ name: String, _ run: @escaping @Sendable (any Traveller) async throws -> Void) {
@@ -22,11 +24,13 @@ public struct CorpusCase: Sendable, CustomTestStringConvertible {
         self.run = run
     }
 
+    /// The name.
     public var testDescription: String { name }
 }
 
 /// What a case throws when the result is not the one expected.
 public struct Mismatch: Error, CustomStringConvertible {
+    /// What came and what was expected.
     public let description: String
 }
 

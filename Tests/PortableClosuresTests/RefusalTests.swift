@@ -92,12 +92,16 @@ actor Plain {
             func encode(to encoder: any Encoder) throws { throw Refused() }
         }
         let stubborn = opaque(Stubborn())
-        #expect(throws: Stubborn.Refused.self) { _ = try MessagePackEncoder().encode(PortableFunction { stubborn.value }) }
+        #expect(throws: Stubborn.Refused.self) {
+            _ = try MessagePackEncoder().encode(PortableFunction { stubborn.value })
+        }
     }
 }
 
 @Suite struct HostileClosureTests {
-    private static let honest = try? MessagePackEncoder().encode(HostileClosureTests.function(opaque([1, 2]), opaque("x")))
+    private static let honest = try? MessagePackEncoder().encode(
+        HostileClosureTests.function(opaque([1, 2]), opaque("x"))
+    )
 
     private static func function(_ numbers: [Int], _ text: String) -> PortableFunction<Int> {
         PortableFunction { numbers.count + text.count }
@@ -148,7 +152,9 @@ actor Plain {
 
     @Test func typesAreFoundAgain() throws {
         struct Local {}
-        for type: Any.Type in [Int.self, [String: Local].self, Local.self, Optional<[Local]>.self, Result<Int, any Error>.self] {
+        for type: Any.Type in [
+            Int.self, [String: Local].self, Local.self, Optional<[Local]>.self, Result<Int, any Error>.self,
+        ] {
             let bytes = try MessagePackEncoder().encode(TypeReference(type))
             #expect(try MessagePackDecoder().decode(TypeReference.self, from: bytes).resolve() == type)
         }
@@ -159,7 +165,10 @@ actor Plain {
         let bytes = try MessagePackEncoder().encode(PortableFunction { tracked.id + number })
         #expect(Tracked.live == 1)
         try withExtendedLifetime(tracked) {
-            var rebuilt: PortableFunction<Int>? = try MessagePackDecoder().decode(PortableFunction<Int>.self, from: bytes)
+            var rebuilt: PortableFunction<Int>? = try MessagePackDecoder().decode(
+                PortableFunction<Int>.self,
+                from: bytes
+            )
             #expect(rebuilt != nil && Tracked.live == 2)
             rebuilt = nil
             #expect(Tracked.live == 1)

@@ -14,7 +14,9 @@ import ZProcCore
         #expect(try MessagePackDecoder().decode(Endpoint.self, from: bytes) == endpoint)
     }
 
-    @Test(arguments: ["", "x", "://", "ipc://", "tcp://:5", "tcp://host", "tcp://host:", "tcp://host:70000", "http://h:1"])
+    @Test(arguments: [
+        "", "x", "://", "ipc://", "tcp://:5", "tcp://host", "tcp://host:", "tcp://host:70000", "http://h:1",
+    ])
     func badAddressesSayWhatIsWrong(_ text: String) throws {
         let error = try #require(throws: TransportError.self) { try Endpoint(text) }
         #expect(error.code == .invalidEndpoint)

@@ -27,7 +27,9 @@ distributed actor Counter {
     }
     distributed func fail(reason: String) throws { throw TestFailure(reason: reason) }
     distributed func failPlainly() throws -> Int { throw PlainError(description: "plain") }
-    distributed func call(_ other: Counter, by number: Int) async throws -> Int { try await other.increment(by: number) }
+    distributed func call(_ other: Counter, by number: Int) async throws -> Int {
+        try await other.increment(by: number)
+    }
     distributed func itself() -> Counter { self }
     distributed func wait() async throws { try await Task.sleep(for: .seconds(1_000)) }
     distributed func waitAndTell(_ state: SharedState) async throws {

@@ -93,7 +93,9 @@ import ZeroMQ
             ]
             for message in known { try await socket.send(Message(message)) }
             for _ in 0..<2_000 {
-                let message = (0..<Int.random(in: 0..<64, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+                let message = (0..<Int.random(in: 0..<64, using: &random)).map { _ in
+                    UInt8.random(in: 0...255, using: &random)
+                }
                 try await socket.send(Message(message))
             }
             // A wrong protocol version gets an answer that says so; so does everything else here.

@@ -49,7 +49,8 @@ import ZProc
 
     @Test func exitIsAnErrorAtTheWaiter() async throws {
         try await withContext(.processes) { context in
-            let process = try await context.spawn(3, name: "quitter") { status in if status > 0 { exit(Int32(status)) } }
+            let process = try await context.spawn(3, name: "quitter") { status in if status > 0 { exit(Int32(status)) }
+            }
             let error = try await #require(throws: ProcessTermination.self) { try await process.value }
             #expect(error.cause == .exit(status: 3))
             #expect(error.processID == process.pid)

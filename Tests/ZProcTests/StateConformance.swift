@@ -3,8 +3,9 @@
 
 import ZProc
 
-/// What every state must do, wherever it is kept and however it is reached. Runs inside spawned bodies too, so it
-/// throws what is wrong instead of recording it.
+/// What every state must do, wherever it is kept and however it is reached.
+///
+/// Runs inside spawned bodies too, so it throws what is wrong instead of recording it.
 enum StateConformance {
     struct Violation: Error, Codable, CustomStringConvertible { var description: String }
     struct Cake: Codable, Sendable, Equatable { var name: String, layers: [Double] }

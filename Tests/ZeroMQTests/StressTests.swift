@@ -32,6 +32,45 @@ struct StressTests {
         try await withTaskExecutorPreference(pair.context.loop) { try await Self.echo(pair, tasks: 4, rounds: 500) }
     }
 
+    @Test func handlersAmongFullSenders() async throws {
+        // Both directions of both sockets are full most of the time; a handler must not wait, so it starts a task.
+        let pair = try SocketPair(.router, .dealer, over: .ipc) {
+            for socket in [$0, $1] {
+                try socket.set(.sendHighWaterMark, to: 2)
+                try socket.set(.receiveHighWaterMark, to: 2)
+            }
+            try $0.set(.routerMandatory, to: true)
+        }
+        let total = 4000
+        let (replies, continuation) = AsyncStream.makeStream(of: Int.self)
+        let (requests, requestContinuation) = AsyncStream.makeStream(of: [[UInt8]].self)
+        try pair.bound.deliver { batch in
+            var batch = batch
+            while let request = batch.popFirst() { requestContinuation.yield(Array(request)) }
+        }
+        try pair.connected.deliver { batch in continuation.yield(batch.count) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask { for _ in 0..<total / 4 { try await pair.connected.send([1, 2, 3]) } }
+            }
+            group.addTask {
+                var answered = 0
+                for await request in requests {
+                    try await pair.bound.send(Multipart(request))
+                    answered += 1
+                    if answered == total { return }
+                }
+            }
+            var received = 0
+            for await count in replies {
+                received += count
+                if received >= total { break }
+            }
+            try await group.waitForAll()
+            #expect(received == total)
+        }
+    }
+
     @Test func cancelledReceiversAmongOthers() async throws {
         let pair = try SocketPair(.pull, .push, over: .ipc)
         let received = Shared(0)

@@ -32,7 +32,7 @@ public struct ActorID: Hashable, Sendable, CustomStringConvertible {
         hasher.combine(number)
     }
 
-    /// `node/number`
+    /// Reads as `node/number`.
     public var description: String { "\(node)/\(number)" }
 }
 

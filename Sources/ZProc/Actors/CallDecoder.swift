@@ -18,12 +18,16 @@ public struct CallDecoder: DistributedTargetInvocationDecoder {
         self.decoder = decoder
     }
 
-    /// What the generic parameters of the method stand for. Called by the language.
+    /// What the generic parameters of the method stand for.
+    ///
+    /// Called by the language.
     public mutating func decodeGenericSubstitutions() throws -> [Any.Type] {
         try call.genericTypes.map { try $0.resolve() }
     }
 
-    /// The next argument. Called by the language.
+    /// The next argument.
+    ///
+    /// Called by the language.
     ///
     /// - Throws: ``CallError/Code/badArguments`` when there is none, or it is no `Argument`.
     public mutating func decodeNextArgument<Argument: Codable>() throws -> Argument {
@@ -38,9 +42,13 @@ public struct CallDecoder: DistributedTargetInvocationDecoder {
         }
     }
 
-    /// Errors name their type themselves. Called by the language.
+    /// Errors name their type themselves.
+    ///
+    /// Called by the language.
     public mutating func decodeErrorType() throws -> (Any.Type)? { nil }
 
-    /// Both sides know it. Called by the language.
+    /// Both sides know it.
+    ///
+    /// Called by the language.
     public mutating func decodeReturnType() throws -> (Any.Type)? { nil }
 }

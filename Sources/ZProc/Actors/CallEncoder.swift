@@ -19,27 +19,37 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 
     init(encoder: MessagePackEncoder) { self.encoder = encoder }
 
-    /// Records what a generic parameter stands for. Called by the language.
+    /// Records what a generic parameter stands for.
+    ///
+    /// Called by the language.
     ///
     /// - Throws: ``PortableClosureError/Code/typeNotFound`` for a type that cannot be named in another process.
     public mutating func recordGenericSubstitution<T>(_ type: T.Type) throws {
         genericTypes.append(try TypeReference(type))
     }
 
-    /// Encodes an argument. Called by the language.
+    /// Encodes an argument.
+    ///
+    /// Called by the language.
     ///
     /// - Throws: what the value's own encoding throws.
     public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
         arguments.append(try encoder.encode(argument.value))
     }
 
-    /// Nothing to record: errors name their type themselves. Called by the language.
+    /// Nothing to record: errors name their type themselves.
+    ///
+    /// Called by the language.
     public mutating func recordErrorType<E: Error>(_ type: E.Type) throws {}
 
-    /// Nothing to record: both sides know it. Called by the language.
+    /// Nothing to record: both sides know it.
+    ///
+    /// Called by the language.
     public mutating func recordReturnType<R: Codable>(_ type: R.Type) throws {}
 
-    /// Nothing is left to do. Called by the language.
+    /// Nothing is left to do.
+    ///
+    /// Called by the language.
     public mutating func doneRecording() throws {}
 
     func message(to id: ActorID) throws -> [UInt8] {

@@ -17,7 +17,9 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
         self.system = system
     }
 
-    /// Sends a result; one that cannot be encoded is an error at the caller. Called by the language.
+    /// Sends a result; one that cannot be encoded is an error at the caller.
+    ///
+    /// Called by the language.
     public func onReturn<Success: Codable>(value: Success) async throws {
         do {
             call.succeed(try system.encoder.encode(value))
@@ -27,9 +29,13 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
         }
     }
 
-    /// Sends that the method returned. Called by the language.
+    /// Sends that the method returned.
+    ///
+    /// Called by the language.
     public func onReturnVoid() async throws { call.succeed([]) }
 
-    /// Sends the error the method threw. Called by the language.
+    /// Sends the error the method threw.
+    ///
+    /// Called by the language.
     public func onThrow<Err: Error>(error: Err) async throws { call.fail(error, encoder: system.errorCoder) }
 }

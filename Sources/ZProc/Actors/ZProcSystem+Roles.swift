@@ -22,7 +22,9 @@ extension ZProcSystem {
         }
         let directory = try RuntimeDirectory()
         let socket = try directory.endpoint(for: "hub")
-        return ZProcSystem(transport: ZeroMQTransport(), hub: StateHub(), directory: directory, program: program) { socket }
+        return ZProcSystem(transport: ZeroMQTransport(), hub: StateHub(), directory: directory, program: program) {
+            socket
+        }
     }
 
     /// The system of a child process: it listens beside its parent.
@@ -30,8 +32,13 @@ extension ZProcSystem {
         let near = parent.endpoint
         return ZProcSystem(transport: transport(for: near), hub: nil) { () throws(TransportError) in
             switch near.scheme {
-            case .ipc: try Endpoint(.ipc, "\(near.address[..<(near.address.lastIndex(of: "/") ?? near.address.startIndex)])/\(getpid())")
-            case .tcp: try Endpoint(.tcp, "\(near.address[..<(near.address.lastIndex(of: ":") ?? near.address.endIndex)]):*")
+            case .ipc:
+                try Endpoint(
+                    .ipc,
+                    "\(near.address[..<(near.address.lastIndex(of: "/") ?? near.address.startIndex)])/\(getpid())"
+                )
+            case .tcp:
+                try Endpoint(.tcp, "\(near.address[..<(near.address.lastIndex(of: ":") ?? near.address.endIndex)]):*")
             case .inproc: near
             }
         }

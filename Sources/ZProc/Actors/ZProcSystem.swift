@@ -90,7 +90,9 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         return SharedState(namespace: namespace, access: RemoteState(namespace: namespace, home: home, system: self))
     }
 
-    /// Where others reach this system. Listens from then on.
+    /// Where others reach this system.
+    ///
+    /// Listens from then on.
     package func address() throws(TransportError) -> NodeAddress { try node.address() }
 
     /// Ends all connections; calls that wait fail.
@@ -118,7 +120,9 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     // MARK: Actors that live here
 
-    /// Numbers a new actor. Called by the language.
+    /// Numbers a new actor.
+    ///
+    /// Called by the language.
     public func assignID<Act: DistributedActor>(_ actorType: Act.Type) -> ActorID where Act.ID == ActorID {
         let number = state.withLock { state in
             state.lastNumber += 1
@@ -127,22 +131,29 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         return ActorID(node: node.id, number: number)
     }
 
-    /// Makes a new actor reachable. Called by the language.
+    /// Makes a new actor reachable.
+    ///
+    /// Called by the language.
     public func actorReady<Act: DistributedActor>(_ actor: Act) where Act.ID == ActorID {
         let entry = WeakActor(actor: actor)
         let number = actor.id.number
         state.withLock { $0.actors[number] = entry }
     }
 
-    /// Forgets an actor that has ended. Called by the language.
+    /// Forgets an actor that has ended.
+    ///
+    /// Called by the language.
     public func resignID(_ id: ActorID) {
         state.withLock { _ = $0.actors.removeValue(forKey: id.number) }
     }
 
-    /// The actor itself when it lives here, nil to have a proxy made. Called by the language's `resolve(id:using:)`.
+    /// The actor itself when it lives here, nil to have a proxy made.
+    ///
+    /// Called by the language's `resolve(id:using:)`.
     ///
     /// - Throws: ``CallError/Code/actorNotFound`` for an id of this process whose actor has gone or has another type.
-    public func resolve<Act: DistributedActor>(id: ActorID, as actorType: Act.Type) throws -> Act? where Act.ID == ActorID {
+    public func resolve<Act: DistributedActor>(id: ActorID, as actorType: Act.Type) throws -> Act?
+    where Act.ID == ActorID {
         guard id.node == node.id else { return nil }
         guard let actor = localActor(id.number) as? Act else {
             throw CallError(.actorNotFound, "no \(actorType) \(id) lives in process \(node.info.processID) any more")
@@ -156,10 +167,14 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     // MARK: Calls to actors elsewhere
 
-    /// An empty call. Called by the language.
+    /// An empty call.
+    ///
+    /// Called by the language.
     public func makeInvocationEncoder() -> CallEncoder { CallEncoder(encoder: encoder) }
 
-    /// Calls a method that returns a value. Called by the language.
+    /// Calls a method that returns a value.
+    ///
+    /// Called by the language.
     public func remoteCall<Act: DistributedActor, Err: Error, Res: Codable>(
         on actor: Act,
         target: RemoteCallTarget,
@@ -175,7 +190,9 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         }
     }
 
-    /// Calls a method that returns nothing. Called by the language.
+    /// Calls a method that returns nothing.
+    ///
+    /// Called by the language.
     public func remoteCallVoid<Act: DistributedActor, Err: Error>(
         on actor: Act,
         target: RemoteCallTarget,
@@ -187,7 +204,10 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     private func send(_ invocation: CallEncoder, to id: ActorID, _ target: RemoteCallTarget) async throws -> [UInt8] {
         guard let address = id.address else {
-            throw CallError(.actorNotFound, "the actor \(id) belongs to another system; get its proxy from its own context")
+            throw CallError(
+                .actorNotFound,
+                "the actor \(id) belongs to another system; get its proxy from its own context"
+            )
         }
         let arguments = try invocation.message(to: id)
         return try await call(ActorService.name, target.identifier, arguments: arguments, at: address)

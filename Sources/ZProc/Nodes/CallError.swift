@@ -3,11 +3,15 @@
 
 public import Distributed
 
-/// Why a call to another process could not be carried out there. The call has not run.
+/// Why a call to another process could not be carried out there.
+///
+/// The call has not run.
 public struct CallError: DistributedActorSystemError, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The kind of failure, for code that wants to tell failures apart.
     public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
-        private enum Kind: String, Codable { case actorNotFound, methodNotFound, badArguments, differentBuild, badResult }
+        private enum Kind: String, Codable {
+            case actorNotFound, methodNotFound, badArguments, differentBuild, badResult
+        }
         private let kind: Kind
 
         /// The actor has gone, or never was.
@@ -18,7 +22,9 @@ public struct CallError: DistributedActorSystemError, Hashable, Sendable, Codabl
         public static var badArguments: Code { Code(kind: .badArguments) }
         /// Both programs must be the same build for this, and they are not.
         public static var differentBuild: Code { Code(kind: .differentBuild) }
-        /// The result cannot be encoded or decoded. The call has run.
+        /// The result cannot be encoded or decoded.
+        ///
+        /// The call has run.
         public static var badResult: Code { Code(kind: .badResult) }
 
         /// The code's name.
@@ -35,6 +41,6 @@ public struct CallError: DistributedActorSystemError, Hashable, Sendable, Codabl
         self.message = message
     }
 
-    /// `code: message`
+    /// Reads as `code: message`.
     public var description: String { "\(code): \(message)" }
 }

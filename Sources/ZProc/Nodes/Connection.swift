@@ -31,6 +31,7 @@ final class Connection: Sendable {
     private let onClose: @Sendable (Connection) -> Void
 
     /// - Parameters:
+    ///   - endpoint: where the peer listens.
     ///   - expected: the node to talk to; nil for whoever listens there.
     ///   - onClose: called once, when the link has ended.
     init(to endpoint: Endpoint, expected: NodeID?, onClose: @escaping @Sendable (Connection) -> Void) {

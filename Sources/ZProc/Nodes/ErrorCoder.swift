@@ -28,7 +28,8 @@ struct ErrorCoder: Sendable {
     private func encodeItself(_ error: some Error & Codable) -> WireError? {
         var encoder = MessagePackEncoder()
         encoder.userInfo = userInfo
-        guard let type = try? encoder.encode(TypeReference(Swift.type(of: error))), let payload = try? encoder.encode(error)
+        guard let type = try? encoder.encode(TypeReference(Swift.type(of: error))),
+            let payload = try? encoder.encode(error)
         else { return nil }
         return WireError(
             code: Self.thrown,
@@ -44,7 +45,8 @@ struct ErrorCoder: Sendable {
         var decoder = MessagePackDecoder()
         decoder.userInfo = userInfo
         if !error.type.isEmpty,
-            let type = try? decoder.decode(TypeReference.self, from: error.type).resolve() as? any (Error & Codable).Type,
+            let type = try? decoder.decode(TypeReference.self, from: error.type).resolve()
+                as? any (Error & Codable).Type,
             let original = try? decoder.decode(type, from: error.payload)
         {
             return original

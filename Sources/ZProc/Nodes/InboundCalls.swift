@@ -91,7 +91,10 @@ extension InboundCalls: ListenerReceiver {
                     throw TransportError(.refused, "it called before it said hello")
                 }
                 guard let handler = services[service] else {
-                    let error = WireError(code: "noService", message: "process \(info.processID) has no service '\(service)'")
+                    let error = WireError(
+                        code: "noService",
+                        message: "process \(info.processID) has no service '\(service)'"
+                    )
                     return send(.failure(id, error), to: peer)
                 }
                 handler.handle(

@@ -26,6 +26,7 @@ final class Node: Sendable {
     ///   - transport: how messages travel.
     ///   - endpoint: where to listen when somebody needs this node's address.
     ///   - services: who answers calls from others, by name.
+    ///   - processID: the number of this process, which peers are told.
     init(
         transport: any Transport,
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint,
@@ -40,7 +41,9 @@ final class Node: Sendable {
 
     var id: NodeID { info.node }
 
-    /// Where others reach this node. Starts to listen the first time.
+    /// Where others reach this node.
+    ///
+    /// Starts to listen the first time.
     func address() throws(TransportError) -> NodeAddress {
         try state.withLock { state throws(TransportError) in
             if let address = state.address { return address }

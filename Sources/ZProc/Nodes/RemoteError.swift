@@ -10,6 +10,6 @@ public struct RemoteError: Error, Hashable, Sendable, Codable, CustomStringConve
     /// The process it was thrown in.
     public let processID: Int
 
-    /// `typeName: message (in process n)`
+    /// Reads as `typeName: message (in process n)`.
     public var description: String { "\(typeName): \(message) (in process \(processID))" }
 }

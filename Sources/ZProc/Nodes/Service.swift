@@ -9,7 +9,9 @@ protocol Service: Sendable {
     func handle(_ call: IncomingCall)
 }
 
-/// A call that waits for its answer. Answer it exactly once.
+/// A call that waits for its answer.
+///
+/// Answer it exactly once.
 struct IncomingCall: Sendable {
     let method: String
     let arguments: [UInt8]
@@ -28,8 +30,9 @@ struct IncomingCall: Sendable {
         inbound.reply(.failure(id, encoder.encode(error)), to: self)
     }
 
-    /// Does the work on a task of its own, off the transport's thread, and answers with what it returns or throws. The
-    /// task is cancelled when the caller gives up or is lost.
+    /// Does the work on a task of its own, off the transport's thread, and answers with what it returns or throws.
+    ///
+    /// The task is cancelled when the caller gives up or is lost.
     func respond(encoder: ErrorCoder, _ work: @concurrent @escaping @Sendable () async throws -> [UInt8]) {
         inbound.start(self) {
             do {

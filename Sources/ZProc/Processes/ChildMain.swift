@@ -33,10 +33,14 @@ struct ChildMain: Sendable {
     let system: ZProcSystem
     private let argument: ChildArgument
 
-    /// What `main` is in a child. The main thread serves the main actor.
+    /// What `main` is in a child.
+    ///
+    /// The main thread serves the main actor.
     static func start() -> Never {
         guard let text = czproc_child_argument(), let argument = ChildArgument(String(cString: text)) else {
-            fail("the variable \(CZPROC_CHILD_VARIABLE) is not as a parent sets it; unset it and start the program again")
+            fail(
+                "the variable \(CZPROC_CHILD_VARIABLE) is not as a parent sets it; unset it and start the program again"
+            )
         }
         Task.detached { await ChildMain(argument).run() }
         dispatchMain()

@@ -52,9 +52,11 @@ final class ProcessLauncher: Sendable {
     /// Starts `path` as a child process.
     ///
     /// - Parameters:
+    ///   - path: the program.
     ///   - argument: what the child finds in its child variable.
     ///   - onExit: called once, on the launcher's thread, when a started child has ended and been reaped.
     ///   - onLaunch: called once before that, on the launcher's thread.
+    /// - Returns: whether it was started, as `onLaunch` is told.
     func launch(
         _ path: String,
         argument: String,

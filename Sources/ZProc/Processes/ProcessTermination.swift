@@ -37,7 +37,9 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
     }
 }
 
-/// A process could not be started. Nothing runs.
+/// A process could not be started.
+///
+/// Nothing runs.
 public struct SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What was to be started, why it could not be, and what to do.
     public let message: String

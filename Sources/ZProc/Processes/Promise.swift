@@ -3,7 +3,9 @@
 
 internal import Synchronization
 
-/// A value that will be there once, for any number of waiters. The first of several settings counts.
+/// A value that will be there once, for any number of waiters.
+///
+/// The first of several settings counts.
 final class Promise<Value: Sendable>: Sendable {
     private struct State {
         var result: Result<Value, any Error>?
@@ -29,7 +31,9 @@ final class Promise<Value: Sendable>: Sendable {
         return true
     }
 
-    /// Waits for the result. Cancelling ends the wait with `CancellationError`, and nothing else.
+    /// Waits for the result.
+    ///
+    /// Cancelling ends the wait with `CancellationError`, and nothing else.
     func value() async throws -> Value {
         if let result { return try result.get() }
         let ticket = state.withLock { state in

@@ -21,7 +21,9 @@ public actor SpawnedProcess<Value: Sendable> {
         self.body = body
     }
 
-    /// What the body returned. Waits for it; every later time gives the same.
+    /// What the body returned.
+    ///
+    /// Waits for it; every later time gives the same.
     ///
     /// Cancelling the task that waits stops the process, as a structured child task would be.
     ///

@@ -72,7 +72,9 @@ public struct SharedState: Sendable {
     /// How many keys there are.
     public func count() async throws -> Int { try await access.count() }
 
-    /// All keys, in no particular order. Cost: O(n).
+    /// All keys, in no particular order.
+    ///
+    /// Cost: O(n).
     public func keys() async throws -> [String] { try await access.keys() }
 
     /// Gives each key of `values` its value, all at once.
@@ -83,7 +85,9 @@ public struct SharedState: Sendable {
         try await access.merge(encoded)
     }
 
-    /// The whole state at one revision. Cost: O(1) where the state lives; in other processes the entries travel.
+    /// The whole state at one revision.
+    ///
+    /// Cost: O(1) where the state lives; in other processes the entries travel.
     public func snapshot() async throws -> Snapshot { try await access.snapshot() }
 
     /// Removes all keys.

@@ -52,7 +52,8 @@ struct LocalState: StateAccess {
 
     func clear() async throws { try await engine.update { $0.removeAll() } }
 
-    func update<Result: Sendable>(_ closure: UpdateClosure<Result>, at location: SourceLocation) async throws -> Result {
+    func update<Result: Sendable>(_ closure: UpdateClosure<Result>, at location: SourceLocation) async throws -> Result
+    {
         try await engine.update(closure.body)
     }
 
@@ -90,11 +91,13 @@ struct RemoteState: StateAccess {
         _ = try await call(.merge, StateRequest(namespace, values))
     }
 
-    func update<Result: Sendable>(_ closure: UpdateClosure<Result>, at location: SourceLocation) async throws -> Result {
+    func update<Result: Sendable>(_ closure: UpdateClosure<Result>, at location: SourceLocation) async throws -> Result
+    {
         let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
         let bytes = try await call(.update, StateRequest(namespace, travelling))
         if let nothing = () as? Result { return nothing }
-        guard let type = Result.self as? any Codable.Type, let result = try system.decoder.decode(type, from: bytes) as? Result
+        guard let type = Result.self as? any Codable.Type,
+            let result = try system.decoder.decode(type, from: bytes) as? Result
         else { throw CallError(.badResult, "the result of an update is no \(Result.self)") }
         return result
     }

@@ -30,7 +30,9 @@ enum StateMethod: String {
     case update
 }
 
-/// The arguments of a state method. Parts that a method does not have are absent from the array.
+/// The arguments of a state method.
+///
+/// Parts that a method does not have are absent from the array.
 struct StateRequest<Argument: Codable>: Codable {
     var namespace: String
     var argument: Argument

@@ -8,7 +8,9 @@ package struct CallID: Hashable, Sendable {
     package init(_ number: UInt64) { self.number = number }
 }
 
-/// Matches replies to waiting calls. Never suspends, locks, reads a clock or calls out.
+/// Matches replies to waiting calls.
+///
+/// Never suspends, locks, reads a clock or calls out.
 package struct CallTable<Waiter> {
     private var waiting: [CallID: Waiter] = [:]
     private var lastID: UInt64 = 0

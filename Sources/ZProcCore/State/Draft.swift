@@ -4,8 +4,9 @@
 internal import HashTreeCollections
 public import MessagePack
 
-/// The mutable view of a namespace inside `update`. Reads see the writes made before; nobody else sees them until the
-/// closure returns.
+/// The mutable view of a namespace inside `update`.
+///
+/// Reads see the writes made before; nobody else sees them until the closure returns.
 ///
 ///     try await state.update { draft in
 ///         draft["cookies", default: 0] += 5
@@ -91,7 +92,9 @@ public struct Draft {
     /// Whether there is no key.
     public var isEmpty: Bool { entries.isEmpty }
 
-    /// All keys, in no particular order. Cost: O(n).
+    /// All keys, in no particular order.
+    ///
+    /// Cost: O(n).
     public var keys: [String] { Array(entries.keys) }
 
     /// Whether `key` has a value; nil is a value.

@@ -4,7 +4,9 @@
 package import HashTreeCollections
 package import MessagePack
 
-/// The content of a namespace: values in their MessagePack form. Copies share what they have in common.
+/// The content of a namespace: values in their MessagePack form.
+///
+/// Copies share what they have in common.
 package typealias Entries = TreeDictionary<String, EncodedValue>
 
 extension EncodedValue {

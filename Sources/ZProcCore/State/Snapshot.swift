@@ -4,7 +4,9 @@
 internal import HashTreeCollections
 public import MessagePack
 
-/// The content of a namespace at one revision. Immutable; making one never copies the state.
+/// The content of a namespace at one revision.
+///
+/// Immutable; making one never copies the state.
 public struct Snapshot: Sendable {
     /// Which revision this is.
     public let revision: Revision
@@ -21,13 +23,17 @@ public struct Snapshot: Sendable {
     /// Whether there is no key.
     public var isEmpty: Bool { entries.isEmpty }
 
-    /// All keys, in no particular order. Cost: O(n).
+    /// All keys, in no particular order.
+    ///
+    /// Cost: O(n).
     public var keys: [String] { Array(entries.keys) }
 
     /// Whether `key` has a value; nil is a value.
     public func contains(_ key: String) -> Bool { entries[key] != nil }
 
-    /// The value of `key`, or nil when there is none. Cost: O(log n) and decoding.
+    /// The value of `key`, or nil when there is none.
+    ///
+    /// Cost: O(log n) and decoding.
     ///
     /// - Throws: ``StateError/Code/typeMismatch`` when the value is no `T`.
     public func get<T: Decodable>(_ key: String, as type: T.Type = T.self) throws(StateError) -> T? {
@@ -70,7 +76,9 @@ extension Snapshot: Codable {
         entries = Entries(uniqueKeysWithValues: try container.decode([String: EncodedValue].self).map { ($0, $1) })
     }
 
-    /// Writes `[revision, {key: value, …}]`. Cost: O(n).
+    /// Writes `[revision, {key: value, …}]`.
+    ///
+    /// Cost: O(n).
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.unkeyedContainer()
         try container.encode(revision)

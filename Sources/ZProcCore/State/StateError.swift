@@ -1,7 +1,9 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why an operation on the shared state failed. Nothing has changed when one is thrown.
+/// Why an operation on the shared state failed.
+///
+/// Nothing has changed when one is thrown.
 public struct StateError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The kind of failure, for code that wants to tell failures apart.
     public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
@@ -34,6 +36,6 @@ public struct StateError: Error, Hashable, Sendable, Codable, CustomStringConver
         self.key = key
     }
 
-    /// `code: message`
+    /// Reads as `code: message`.
     public var description: String { "\(code): \(message)" }
 }

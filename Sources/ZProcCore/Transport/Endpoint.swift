@@ -25,7 +25,8 @@ public struct Endpoint: Hashable, Sendable {
     ///
     /// - Throws: ``TransportError`` with ``TransportError/Code/invalidEndpoint`` that says what is wrong.
     public init(_ text: String) throws(TransportError) {
-        guard let separator = text.firstRange(of: "://"), let scheme = Scheme(rawValue: String(text[..<separator.lowerBound]))
+        guard let separator = text.firstRange(of: "://"),
+            let scheme = Scheme(rawValue: String(text[..<separator.lowerBound]))
         else {
             throw TransportError(
                 .invalidEndpoint,
@@ -55,7 +56,8 @@ public struct Endpoint: Hashable, Sendable {
             }
         case .tcp:
             let colon = address.lastIndex(of: ":")
-            let host = colon.map { address[..<$0] } ?? "", port = colon.map { address[address.index(after: $0)...] } ?? ""
+            let host = colon.map { address[..<$0] } ?? "",
+                port = colon.map { address[address.index(after: $0)...] } ?? ""
             guard !host.isEmpty, port == "*" || UInt16(port) != nil else {
                 throw TransportError(
                     .invalidEndpoint,
@@ -69,7 +71,7 @@ public struct Endpoint: Hashable, Sendable {
 }
 
 extension Endpoint: CustomStringConvertible, Codable {
-    /// `scheme://address`
+    /// Reads as `scheme://address`.
     public var description: String { "\(scheme.rawValue)://\(address)" }
 
     /// Reads the text form.

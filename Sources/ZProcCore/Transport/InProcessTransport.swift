@@ -57,9 +57,14 @@ public final class InProcessTransport: Transport {
 
     private func check(_ endpoint: Endpoint) throws(TransportError) {
         guard endpoint.scheme == .inproc else {
-            throw TransportError(.invalidEndpoint, "the in-process transport cannot reach \(endpoint); use inproc://NAME")
+            throw TransportError(
+                .invalidEndpoint,
+                "the in-process transport cannot reach \(endpoint); use inproc://NAME"
+            )
         }
-        guard !state.withLock({ $0.isShutDown }) else { throw TransportError(.closed, "the transport has been shut down") }
+        guard !state.withLock({ $0.isShutDown }) else {
+            throw TransportError(.closed, "the transport has been shut down")
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// How messages get from node to node. A message is a non-empty array of bytes.
+/// How messages get from node to node.
+///
+/// A message is a non-empty array of bytes.
 ///
 /// A transport moves messages and knows nothing of their content. Between one caller and one listener, messages
 /// arrive whole, once and in order, until the link ends; when it ends, both ends learn of it as soon as the system
@@ -40,7 +42,9 @@ public protocol TransportListener: Sendable {
     func close()
 }
 
-/// Which link of a listener a message came in by. Means something to that listener only.
+/// Which link of a listener a message came in by.
+///
+/// Means something to that listener only.
 public struct PeerID: Hashable, Sendable {
     /// The transport's own name for the link.
     public let bytes: [UInt8]

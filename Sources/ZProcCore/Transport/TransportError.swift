@@ -1,7 +1,9 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// What went wrong between two nodes. One line: what happened, where, and what to do.
+/// What went wrong between two nodes.
+///
+/// One line: what happened, where, and what to do.
 public struct TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of failure, for code that wants to tell failures apart.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -18,9 +20,13 @@ public struct TransportError: Error, Hashable, Sendable, CustomStringConvertible
         public static var addressInUse: Code { Code(kind: .addressInUse) }
         /// The system does not let this process use the address.
         public static var permissionDenied: Code { Code(kind: .permissionDenied) }
-        /// Nobody listens there. Nothing was sent.
+        /// Nobody listens there.
+        ///
+        /// Nothing was sent.
         public static var unreachable: Code { Code(kind: .unreachable) }
-        /// The peer went away. A call that waited for its answer may or may not have run.
+        /// The peer went away.
+        ///
+        /// A call that waited for its answer may or may not have run.
         public static var peerGone: Code { Code(kind: .peerGone) }
         /// The peer does not want to talk to us: another protocol version, or no ZProc node.
         public static var refused: Code { Code(kind: .refused) }
@@ -48,6 +54,6 @@ public struct TransportError: Error, Hashable, Sendable, CustomStringConvertible
         self.message = message
     }
 
-    /// `code: message`
+    /// Reads as `code: message`.
     public var description: String { "\(code): \(message)" }
 }

@@ -21,7 +21,9 @@ package enum Envelope: Equatable, Sendable {
     case failure(CallID, WireError)
     case cancel(CallID)
 
-    /// The version of the protocol this code speaks. Nodes of different versions refuse each other.
+    /// The version of the protocol this code speaks.
+    ///
+    /// Nodes of different versions refuse each other.
     package static let protocolVersion = 1
     fileprivate static let magic = "zproc"
 }

@@ -40,7 +40,9 @@ struct HeaderReader {
         case 0xdb: count = Int(try readInteger(UInt32.self))
         default: throw malformed("no string")
         }
-        guard let text = String(validating: try readBytes(count), as: UTF8.self) else { throw malformed("invalid UTF-8") }
+        guard let text = String(validating: try readBytes(count), as: UTF8.self) else {
+            throw malformed("invalid UTF-8")
+        }
         return text
     }
 

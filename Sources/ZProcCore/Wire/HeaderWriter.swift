@@ -1,7 +1,9 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes the few MessagePack forms that envelopes are made of. Every call passes here, so it is done by hand.
+/// Writes the few MessagePack forms that envelopes are made of.
+///
+/// Every call passes here, so it is done by hand.
 struct HeaderWriter {
     private(set) var bytes: [UInt8] = []
 

@@ -106,12 +106,38 @@ final class LoopCore: Sendable {
 
     // MARK: Sockets
 
+    /// What the thread is to be told of a socket's descriptor.
+    enum Interest {
+        /// libzmq has begun to signal.
+        case signals
+        /// libzmq has begun to signal or taken a signal in, whichever thread made it do so.
+        ///
+        /// The descriptor is an eventfd, always writable: with that asked for too, each write and each read of it is
+        /// reported, even if the signal has gone by the time the thread looks.
+        case signalsAndReads
+
+        fileprivate var events: UInt32 {
+            switch self {
+            case .signals: EPOLLIN.rawValue | EPOLLET.rawValue
+            case .signalsAndReads: EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLET.rawValue
+            }
+        }
+    }
+
     /// Watches a socket's descriptor until ``unregister(_:)``; reports at once what is ready already.
     func register(_ socket: SocketCore) -> ErrorNumber {
         sockets.withLock { $0[socket.key] = socket }
         guard let number = add(socket.descriptor, key: socket.key) else { return 0 }
         sockets.withLock { $0[socket.key] = nil }
         return number
+    }
+
+    /// Changes what is reported; reports at once what is ready already.
+    func change(_ interest: Interest, in socket: SocketCore) -> ErrorNumber {
+        var event = epoll_event()
+        event.events = interest.events
+        event.data.u64 = socket.key
+        return epoll_ctl(poller, EPOLL_CTL_MOD, socket.descriptor, &event) == 0 ? 0 : errno
     }
 
     func unregister(_ socket: SocketCore) {
@@ -121,7 +147,7 @@ final class LoopCore: Sendable {
 
     private func add(_ descriptor: Int32, key: UInt64) -> ErrorNumber? {
         var event = epoll_event()
-        event.events = EPOLLIN.rawValue | EPOLLET.rawValue
+        event.events = Interest.signals.events
         event.data.u64 = key
         return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) == 0 ? nil : errno
     }

@@ -21,7 +21,7 @@ extension SocketCore {
         return result
     }
 
-    /// Receives all there is and hands it over, after an edge of the descriptor or a poke. On the loop's thread.
+    /// Receives all there is and hands it over, on the loop's thread, after an edge of the descriptor or a poke.
     ///
     /// The lock is free while the handler runs, and the descriptor armed: libzmq had nothing more. So what the handler
     /// wakes can send at once, and nothing of what it sets going has to be waited for.
@@ -29,18 +29,21 @@ extension SocketCore {
         while true {
             var batch = MessageBatch()
             var resumptions = Resumptions()
+            var isAll = true
             let result = state.withLock { state -> ErrorNumber in
                 guard let handle = state.handle else { return ENOTSOCK }
                 let result = receiveMessages(upTo: Self.deliveryLimit, into: &batch, from: handle)
                 if !state.senders.isEmpty {
                     state.serveSenders(routing: kind.routesByFirstFrame, into: &resumptions)
+                    // Sending may have swallowed the signal for what has come since.
+                    if state.hasUnsignalledMessages() { isAll = false }
                 }
                 return result
             }
             resumptions.resume()
-            if batch.isEmpty || result != 0 { return }
-            let isAll = batch.count < Self.deliveryLimit
-            handler(batch)
+            if result != 0, result != EAGAIN { return }
+            if batch.count == Self.deliveryLimit { isAll = false }
+            if !batch.isEmpty { handler(batch) }
             if isAll { return }
         }
     }

@@ -15,7 +15,9 @@ extension SocketCore {
         attempt(elseWait: nil) { receiveMessages(upTo: limit, into: &batch, from: $0) }.result
     }
 
-    /// Receives one frame, or waits for it. The frame is initialised only if the result is 0.
+    /// Receives one frame, or waits for it.
+    ///
+    /// The frame is initialised only if the result is 0.
     func receive(into frame: inout czeromq_frame) async -> ErrorNumber {
         let (result, waiter) = attempt(elseWait: .frame) { receiveFrame(into: &frame, from: $0) }
         guard let waiter else { return result }
@@ -65,7 +67,9 @@ extension SocketCore {
     }
 }
 
-/// Receives a frame without waiting. EAGAIN means that libzmq has processed all its commands.
+/// Receives a frame without waiting.
+///
+/// EAGAIN means that libzmq has processed all its commands.
 @inline(__always)
 func receiveFrame(into frame: inout czeromq_frame, from handle: UnsafeMutableRawPointer) -> ErrorNumber {
     czeromq_frame_init(&frame)

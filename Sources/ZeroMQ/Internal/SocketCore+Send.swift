@@ -51,7 +51,9 @@ extension SocketCore {
         return result
     }
 
-    /// Sends a batch, or waits until all of it could be sent. What an error leaves unsent is dropped.
+    /// Sends a batch, or waits until all of it could be sent.
+    ///
+    /// What an error leaves unsent is dropped.
     func send(_ batch: consuming MessageBatch) async -> ErrorNumber {
         let result = trySend(&batch)
         if result != EAGAIN { return result }
@@ -70,7 +72,7 @@ extension SocketCore {
         var resumptions = Resumptions()
         var mustPoke = false
         state.withLock { state in
-            let result = state.handle == nil ? ENOTSOCK : watch(&state)
+            let result = state.handle == nil ? ENOTSOCK : watchForReads(&state)
             if result != 0 {
                 _ = waiter.finish(result)
                 return
@@ -146,7 +148,9 @@ private func sendMessages(from batch: inout MessageBatch, to handle: UnsafeMutab
     return 0
 }
 
-/// Sends one message without waiting. EAGAIN means that libzmq has processed all its commands and took no frame.
+/// Sends one message without waiting.
+///
+/// EAGAIN means that libzmq has processed all its commands and took no frame.
 private func sendMessage(_ frames: FrameRow, to handle: UnsafeMutableRawPointer) -> ErrorNumber {
     let count = frames.count
     var result = sendFrame(frames.first, isLast: count == 1, to: handle)

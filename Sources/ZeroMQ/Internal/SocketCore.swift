@@ -14,6 +14,8 @@ internal import Synchronization
 ///    on, the next command makes libzmq signal the descriptor: a new edge for the loop.
 /// 2. Any call may process commands, and with them swallow a signal; so whoever made the call serves the waiters.
 /// 3. The loop serves on every edge, and serving ends with rule 1 or with nobody waiting.
+/// 4. Looking for one side processes commands that the other may wait for, and each look does so again. While senders
+///    wait, the loop therefore hears of every signal taken in, by itself too, and serves until a turn takes none.
 ///
 /// Continuations are resumed after unlocking. No other lock is taken inside but the loop's registry.
 final class SocketCore: Sendable {
@@ -23,6 +25,8 @@ final class SocketCore: Sendable {
         var receivers = WaiterQueue<ReceiveWaiter>()
         var senders = WaiterQueue<SendWaiter>()
         var isWatched = false
+        /// Whether reads of the descriptor are reported too; see rule 4.
+        var isWatchedForReads = false
         /// Gets the messages instead of tasks that wait, once set.
         var handler: DeliveryHandler?
         /// The key of the socket that the connections' events go to; 0 while there is none.
@@ -82,6 +86,9 @@ final class SocketCore: Sendable {
     func serve() {
         var resumptions = Resumptions()
         let handler = state.withLock { state -> DeliveryHandler? in
+            if state.isWatchedForReads, state.senders.isEmpty {
+                state.isWatchedForReads = context.loop.core.change(.signals, in: self) != 0
+            }
             if state.handler == nil { state.serve(routing: kind.routesByFirstFrame, into: &resumptions) }
             return state.handler
         }
@@ -117,6 +124,15 @@ final class SocketCore: Sendable {
 
     var isClosed: Bool {
         state.withLock { $0.handle == nil }
+    }
+
+    /// Has the loop watch the descriptor so that rule 4 holds.
+    func watchForReads(_ state: inout State) -> ErrorNumber {
+        let result = watch(&state)
+        if result != 0 || state.isWatchedForReads { return result }
+        let change = context.loop.core.change(.signalsAndReads, in: self)
+        state.isWatchedForReads = change == 0
+        return change
     }
 
     /// Closes the socket; whoever waits gets ENOTSOCK.

@@ -3,7 +3,9 @@
 
 internal import Glibc
 
-/// Starts a thread that nobody joins and no signal handler of the program runs on. Returns 0 or an error number.
+/// Starts a thread that nobody joins and no signal handler of the program runs on.
+///
+/// Returns 0 or an error number.
 func startDetachedThread(
     _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?,
     argument: UnsafeMutableRawPointer

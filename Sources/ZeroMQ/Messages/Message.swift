@@ -8,7 +8,9 @@ internal import CZeroMQ
 /// A message has one owner and is given away when it is sent. Up to 33 bytes are held in place; longer ones are shared
 /// with libzmq by reference.
 public struct Message: ~Copyable {
-    /// A moved-over zmq_msg_t. libzmq itself moves messages by plain assignment, so this struct may too.
+    /// A moved-over zmq_msg_t.
+    ///
+    /// libzmq itself moves messages by plain assignment, so this struct may too.
     var frame: czeromq_frame
 
     /// Makes an empty message.
@@ -19,9 +21,7 @@ public struct Message: ~Copyable {
 
     /// Makes a message of `count` bytes that `initialize` fills in place.
     ///
-    /// - Parameters:
-    ///   - count: The size of the message in bytes.
-    ///   - initialize: Writes every byte of the buffer it is given.
+    /// The closure has to write every byte of the buffer it is given; an error of its own ends the making.
     public init<Failure: Error>(
         count: Int,
         initializingWith initialize: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void

@@ -59,9 +59,7 @@ public struct Multipart: ~Copyable, Sendable {
 
     /// Gives `body` the bytes of one frame, which must not be used after it returns.
     ///
-    /// - Parameters:
-    ///   - index: Counts from the first frame that has not been taken out.
-    ///   - body: Reads the bytes.
+    /// Frames are counted from the first that has not been taken out.
     public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
         at index: Int,
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

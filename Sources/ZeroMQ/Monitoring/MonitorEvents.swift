@@ -82,9 +82,9 @@ extension Socket {
     /// system closes its connection; one that is cut off from the network only by heartbeats. `inproc://` connections
     /// have no events. A socket has one monitor at a time: a new one ends the one before.
     ///
-    /// - Parameter kinds: The events to report; ``MonitorEvent/Kind/monitorStopped`` always is.
-    /// - Throws: ``ZeroMQError/Code/closed`` when the socket is closed, ``ZeroMQError/Code/tooManySockets`` when there is
-    ///   no socket left to report by.
+    /// Besides the given kinds, ``MonitorEvent/Kind/monitorStopped`` is always reported. Throws
+    /// ``ZeroMQError/Code/closed`` when the socket is closed, ``ZeroMQError/Code/tooManySockets`` when there is no
+    /// socket left to report by.
     public func monitor(_ kinds: [MonitorEvent.Kind] = MonitorEvent.Kind.allCases) throws(ZeroMQError) -> MonitorEvents
     {
         try MonitorEvents(of: core, kinds: kinds)

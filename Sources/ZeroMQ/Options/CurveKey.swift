@@ -73,7 +73,9 @@ extension Socket {
         try set(.curveSecretKey, to: keys.secretKey)
     }
 
-    /// Makes this socket encrypt with CURVE and talk only to the server with the given key. Call it before connecting.
+    /// Makes this socket encrypt with CURVE and talk only to the server with the given key.
+    ///
+    /// Call it before connecting.
     public func useCurve(with keys: CurveKeyPair, server: CurveKey) throws(ZeroMQError) {
         try set(.curveServerKey, to: server)
         try set(.curvePublicKey, to: keys.publicKey)

@@ -10,7 +10,9 @@ extension SocketOption where Value == Int {
     public static var sendHighWaterMark: Self { .integer(ZMQ_SNDHWM, "sendHighWaterMark") }
     /// How many messages of each peer may wait to be received; 0 means without bound.
     public static var receiveHighWaterMark: Self { .integer(ZMQ_RCVHWM, "receiveHighWaterMark") }
-    /// The largest frame in bytes; a peer that sends a larger one is cut off. -1 means without bound.
+    /// The largest frame in bytes; a peer that sends a larger one is cut off.
+    ///
+    /// -1 means without bound.
     public static var maxMessageSize: Self { .longInteger(ZMQ_MAXMSGSIZE, "maxMessageSize") }
     /// How many connections may wait to be accepted.
     public static var backlog: Self { .integer(ZMQ_BACKLOG, "backlog") }
@@ -23,7 +25,9 @@ extension SocketOption where Value == Int {
 }
 
 extension SocketOption where Value == Bool {
-    /// Keep only the newest message. Not for multipart messages.
+    /// Keep only the newest message.
+    ///
+    /// Not for multipart messages.
     public static var conflate: Self { .flag(ZMQ_CONFLATE, "conflate") }
     /// Queue messages only for connections that stand, so that none is lost in one that never does.
     public static var immediate: Self { .flag(ZMQ_IMMEDIATE, "immediate") }
@@ -45,22 +49,37 @@ extension SocketOption where Value == [UInt8] {
 }
 
 extension SocketOption where Value == Bool {
-    /// A router throws ``ZeroMQError/Code/unreachable`` for an unknown peer, and waits for a full one; otherwise it
-    /// drops the message. Can only be set.
+    /// A router throws ``ZeroMQError/Code/unreachable`` for an unknown peer, and waits for a full one.
+    ///
+    /// Otherwise it drops the message. Can only be set.
     public static var routerMandatory: Self { .flag(ZMQ_ROUTER_MANDATORY, "routerMandatory") }
-    /// A peer takes over the routing id of an earlier one; otherwise it is turned away. Can only be set.
+    /// A peer takes over the routing id of an earlier one; otherwise it is turned away.
+    ///
+    /// Can only be set.
     public static var routerHandover: Self { .flag(ZMQ_ROUTER_HANDOVER, "routerHandover") }
-    /// Send an empty message on each new connection, so that a router knows this socket. Can only be set.
+    /// Send an empty message on each new connection, so that a router knows this socket.
+    ///
+    /// Can only be set.
     public static var probeRouter: Self { .flag(ZMQ_PROBE_ROUTER, "probeRouter") }
-    /// A request may be followed by another without waiting for the reply. Can only be set.
+    /// A request may be followed by another without waiting for the reply.
+    ///
+    /// Can only be set.
     public static var requestRelaxed: Self { .flag(ZMQ_REQ_RELAXED, "requestRelaxed") }
-    /// Replies are matched to their requests by number. Can only be set.
+    /// Replies are matched to their requests by number.
+    ///
+    /// Can only be set.
     public static var requestCorrelate: Self { .flag(ZMQ_REQ_CORRELATE, "requestCorrelate") }
-    /// An xpub hears of every subscription, not only of the first to each prefix. Can only be set.
+    /// An xpub hears of every subscription, not only of the first to each prefix.
+    ///
+    /// Can only be set.
     public static var xpubVerbose: Self { .flag(ZMQ_XPUB_VERBOSE, "xpubVerbose") }
-    /// An xpub hears of every subscription and every end of one. Can only be set.
+    /// An xpub hears of every subscription and every end of one.
+    ///
+    /// Can only be set.
     public static var xpubVerboser: Self { .flag(ZMQ_XPUB_VERBOSER, "xpubVerboser") }
-    /// A publisher waits for full subscribers instead of dropping messages. Can only be set.
+    /// A publisher waits for full subscribers instead of dropping messages.
+    ///
+    /// Can only be set.
     public static var xpubNoDrop: Self { .flag(ZMQ_XPUB_NODROP, "xpubNoDrop") }
     /// Subscribe to what does not match.
     public static var invertMatching: Self { .flag(ZMQ_INVERT_MATCHING, "invertMatching") }
@@ -71,7 +90,9 @@ extension SocketOption where Value == Bool {
 // MARK: Connections
 
 extension SocketOption where Value == Duration? {
-    /// How long closing goes on sending; nil means for ever. Zero unless set, unlike libzmq's own default.
+    /// How long closing goes on sending; nil means for ever.
+    ///
+    /// Zero unless set, unlike libzmq's own default.
     public static var linger: Self { .optionalDuration(ZMQ_LINGER, "linger") }
     /// The first delay before connecting again; nil means that a lost connection stays lost.
     public static var reconnectInterval: Self { .optionalDuration(ZMQ_RECONNECT_IVL, "reconnectInterval") }
