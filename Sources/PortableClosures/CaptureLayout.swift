@@ -82,6 +82,12 @@ struct CaptureLayout: Sendable {
                 offset = (offset + alignment - 1) & ~(alignment - 1)
                 fields.append(.value(CodableType(codable), offset: offset))
                 offset += size
+            } else if let type = name.typeWithoutMetadata {
+                throw PortableClosureError(
+                    .typeNotFound,
+                    "captures a \(type), of which the optimiser kept no metadata because nothing else needs it; "
+                        + "declare it public, or pass the value as an argument instead of capturing it"
+                )
             } else {
                 throw PortableClosureError(
                     .captureNotCodable,

@@ -34,6 +34,15 @@ struct MangledName {
         return unsafeBitCast(type, to: (Any.Type).self)
     }
 
+    /// The name of the type this refers to if the program holds its description but no metadata for it.
+    ///
+    /// The optimiser drops the metadata of types that are not public and that nothing in their module needs at run time.
+    var typeWithoutMetadata: String? {
+        guard let start = bytes.baseAddress, bytes.count == 5, bytes[0] == 1 else { return nil }
+        let field = start + 1
+        return ContextDescriptor(field + Int(field.loadUnaligned(as: Int32.self))).nameWithoutMetadata
+    }
+
     /// What of the name is text, for messages.
     var text: String { String(decoding: bytes.filter { (0x20..<0x7f).contains($0) }, as: UTF8.self) }
 }

@@ -136,6 +136,12 @@ struct ContextDescriptor {
         }
     }
 
+    /// The type's name when it has no function to get its metadata by.
+    var nameWithoutMetadata: String? {
+        guard let kind, kind != .module, address.load(fromByteOffset: 12, as: Int32.self) == 0 else { return nil }
+        return name
+    }
+
     private var identifier: String {
         let name = name
         return "\(name.utf8.count)\(name)"

@@ -74,6 +74,8 @@ public let functionCorpus: [CorpusCase] = [
     CorpusCase("methods bound to a value") { traveller in
         let multiplier = opaque(Multiplier(factor: 6))
         try expect(await traveller.call(7, body: multiplier.apply), 42)
+        // As an argument too, so that the type's metadata is there in optimised builds.
+        try expect(await traveller.call(multiplier) { $0.factor }, 6)
     },
     CorpusCase("generic functions") { traveller in
         try expect(await traveller.call(4, body: twice), [4, 4])

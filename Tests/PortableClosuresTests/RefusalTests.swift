@@ -14,6 +14,10 @@ struct Wrapper: Sendable {
     let number = 1
 }
 
+struct OnlyCaptured: Codable, Sendable {
+    let value: Int
+}
+
 actor Plain {
     var value = 1
 }
@@ -85,6 +89,18 @@ actor Plain {
         #expect(error.message.contains("generic"))
     }
 
+    /// The optimiser drops the metadata of such a type, and with it the only way to encode it.
+    @Test func aTypeThatIsOnlyCapturedWorksOrSaysWhatToDo() throws {
+        let only = opaque(OnlyCaptured(value: 1)), number = opaque(2)
+        let function = PortableFunction { only.value + number }
+        do {
+            _ = try MessagePackEncoder().encode(function)
+        } catch let error as PortableClosureError {
+            #expect(error.code == .typeNotFound)
+            #expect(error.message.contains("OnlyCaptured") && error.message.contains("declare it public"))
+        }
+    }
+
     @Test func errorsOfACapturedValuesOwnEncodingPassThrough() throws {
         struct Stubborn: Codable, Sendable {
             struct Refused: Error {}
@@ -92,6 +108,7 @@ actor Plain {
             func encode(to encoder: any Encoder) throws { throw Refused() }
         }
         let stubborn = opaque(Stubborn())
+        #expect(throws: Stubborn.Refused.self) { _ = try MessagePackEncoder().encode(stubborn) }
         #expect(throws: Stubborn.Refused.self) {
             _ = try MessagePackEncoder().encode(PortableFunction { stubborn.value })
         }

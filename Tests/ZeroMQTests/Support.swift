@@ -85,7 +85,7 @@ struct SocketPair: Sendable {
 /// Looks until `condition` holds; for what the system does in its own time and tells nobody.
 func eventually(_ condition: () throws -> Bool) async throws -> Bool {
     let clock = ContinuousClock()
-    let deadline = clock.now + .seconds(10)
+    let deadline = clock.now + .seconds(60)
     while try !condition() {
         if clock.now > deadline { return false }
         try await clock.sleep(for: .milliseconds(1))
