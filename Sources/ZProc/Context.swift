@@ -103,7 +103,8 @@ public func withContext<Result>(
 ) async throws -> Result {
     let context = try Context(backend, address: address)
     do {
-        let result = try await body(context)
+        // Without an executor of its own, the transport leaves the body where it is.
+        let result = try await withTaskExecutorPreference(context.system.node.taskExecutor) { try await body(context) }
         await context.shutdown()
         return result
     } catch {

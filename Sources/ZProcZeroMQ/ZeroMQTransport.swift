@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import Synchronization
 public import ZProcCore
 internal import ZeroMQ
@@ -75,6 +76,12 @@ public final class ZeroMQTransport: Transport {
         await context?.shutdown()
     }
 
+    /// The threads of the transport's sockets: as many jobs at once as there are processors.
+    public var taskExecutor: (any TaskExecutor)? {
+        guard let endpoint = try? Endpoint(.tcp, "*:*") else { return nil }
+        return try? context(for: endpoint).loop
+    }
+
     private func context(for endpoint: Endpoint) throws(TransportError) -> SocketContext {
         guard endpoint.scheme != .inproc else {
             throw TransportError(.invalidEndpoint, "ZeroMQ cannot reach \(endpoint); use ipc://PATH or tcp://HOST:PORT")
@@ -82,7 +89,9 @@ public final class ZeroMQTransport: Transport {
         return try state.withLock { state throws(TransportError) in
             if let context = state.context { return context }
             if state.isShutDown { throw TransportError(.closed, "the transport has been shut down") }
-            let context = try wrapped(endpoint) { () throws(ZeroMQError) in try SocketContext(maxSockets: 16_000) }
+            let context = try wrapped(endpoint) { () throws(ZeroMQError) in 
+                try SocketContext(maxSockets: 16_000, jobThreads: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+            }
             state.context = context
             return context
         }

@@ -29,9 +29,11 @@ public final class SocketContext: Sendable {
     /// - Parameters:
     ///   - ioThreads: How many threads of libzmq serve connections; one is enough for about a gigabyte per second.
     ///   - maxSockets: How many sockets may be open at a time.
+    ///   - jobThreads: How many jobs the ``loop`` runs at once, besides waiting for the sockets. 0 means that one
+    ///     thread does both.
     /// - Throws: ``ZeroMQError/Code/tooManySockets`` when the process has no descriptors left.
-    public init(ioThreads: Int = 1, maxSockets: Int = 1023) throws(ZeroMQError) {
-        loop = try SocketLoop()
+    public init(ioThreads: Int = 1, maxSockets: Int = 1023, jobThreads: Int = 0) throws(ZeroMQError) {
+        loop = try SocketLoop(jobThreads: max(0, jobThreads))
         guard let handle = zmq_ctx_new() else { throw ZeroMQError(zmq_errno(), while: "open a context") }
         self.handle = handle
         try set(ZMQ_IO_THREADS, to: ioThreads, named: "ioThreads")

@@ -15,14 +15,15 @@
 ///     }
 ///
 /// Jobs run one at a time, in the order they came. What runs here holds up every socket of the context, so it must not
-/// block. An actor that uses the loop keeps the loop or its context alive, as the one above does.
+/// block; in a context with job threads, jobs run on these, in parallel, and whoever has nothing to run waits for the
+/// sockets, so that neither a hand-over is needed nor blocking jobs do harm. An actor that uses the loop keeps the loop or its context alive, as the one above does.
 public final class SocketLoop: TaskExecutor {
     let core: LoopCore
 
-    init() throws(ZeroMQError) {
-        core = try LoopCore()
+    init(jobThreads: Int) throws(ZeroMQError) {
+        core = try LoopCore(jobThreads: jobThreads)
         core.attach(self)
-        try core.startThread()
+        try core.startThreads()
     }
 
     deinit {
@@ -35,11 +36,14 @@ public final class SocketLoop: TaskExecutor {
     }
 
     /// The executor for actors that run on this thread.
+    ///
+    /// A loop with job threads has none, since its jobs run at the same time: asking for it is a mistake.
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
-        core.actorExecutor.asUnownedSerialExecutor()
+        precondition(core.jobThreads == 0, "a socket loop with job threads runs tasks, not actors")
+        return core.actorExecutor.asUnownedSerialExecutor()
     }
 
-    /// Whether the caller runs on this thread.
+    /// Whether the caller runs on this thread; never true for a loop with job threads.
     public var isCurrent: Bool {
         core.isCurrentThread
     }

@@ -23,10 +23,12 @@ final class InboundCalls: Sendable {
 
     private let info: PeerInfo
     private let services: [String: any Service]
+    private let transport: any Transport
     private let state = Mutex(State())
 
-    init(info: PeerInfo, services: [String: any Service]) {
+    init(info: PeerInfo, services: [String: any Service], transport: any Transport) {
         self.info = info
+        self.transport = transport
         self.services = services
     }
 
@@ -58,7 +60,7 @@ final class InboundCalls: Sendable {
             return state.isClosed
         }
         if isClosed { return }
-        let task = Task {
+        let task = Task(executorPreference: transport.taskExecutor) {
             await work()
             self.state.withLock { _ = $0.tasks.removeValue(forKey: key) }
         }

@@ -36,10 +36,12 @@ final class Node: Sendable {
         self.transport = transport
         listenEndpoint = endpoint
         info = PeerInfo(build: ProgramImage.programIdentity, node: .random(), processID: processID)
-        inbound = InboundCalls(info: info, services: services)
+        inbound = InboundCalls(info: info, services: services, transport: transport)
     }
 
     var id: NodeID { info.node }
+    /// Where tasks run that talk to other nodes a lot.
+    var taskExecutor: (any TaskExecutor)? { transport.taskExecutor }
 
     /// Where others reach this node.
     ///

@@ -42,7 +42,8 @@ struct ChildMain: Sendable {
                 "the variable \(CZPROC_CHILD_VARIABLE) is not as a parent sets it; unset it and start the program again"
             )
         }
-        Task.detached { await ChildMain(argument).run() }
+        let child = ChildMain(argument)
+        Task(executorPreference: child.system.node.taskExecutor) { await child.run() }
         dispatchMain()
     }
 
@@ -58,7 +59,7 @@ struct ChildMain: Sendable {
         } catch {
             Self.fail("cannot get its job from its parent: \(error)")
         }
-        let body = Task { try await run(job) }
+        let body = Task(executorPreference: system.node.taskExecutor) { try await run(job) }
         let stopping = Task {
             // An error means that the parent has gone, and that ends this process anyway.
             _ = try? await call(.stopRequested, argument.token)

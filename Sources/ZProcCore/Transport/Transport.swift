@@ -10,6 +10,10 @@
 /// tells. Events are delivered on the transport's own thread, one at a time for each link: receivers return quickly
 /// and never block.
 public protocol Transport: Sendable {
+    /// The executor whose threads also wait for messages, if there is one: a task that runs there and waits for a
+    /// message goes on on the thread that receives it.
+    var taskExecutor: (any TaskExecutor)? { get }
+
     /// Accepts links at `endpoint`.
     ///
     /// - Returns: the listener, which knows the endpoint others can connect to (with the port chosen for `*`).

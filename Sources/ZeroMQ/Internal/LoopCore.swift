@@ -15,13 +15,15 @@ final class LoopCore: Sendable {
         case task, actor
     }
 
-    private struct QueuedJob {
+    struct QueuedJob {
         let job: UnownedJob
         let lane: Lane
     }
 
-    private struct State: ~Copyable {
+    struct State: ~Copyable {
         var jobs: [QueuedJob] = []
+        /// What the threads of a loop with job threads do; see `LoopCore+Threads.swift`.
+        var threads = ThreadCounts()
         /// Sockets to be served although their descriptor will not say so.
         var poked: [SocketCore] = []
         /// Set by the thread before it sleeps, cleared by the one who wakes it, so that one write wakes it once.
@@ -30,7 +32,11 @@ final class LoopCore: Sendable {
         weak var loop: SocketLoop?
     }
 
-    private let state = Mutex(State())
+    let state = Mutex(State())
+    /// How many jobs run at once besides the waiting; 0 for a loop whose one thread does both.
+    let jobThreads: Int
+    /// Threads with nothing to do sleep on this.
+    let idle: Semaphore
     private let sockets = Mutex<[UInt64: SocketCore]>([:])
     private let poller: Int32
     private let wakeUp: Int32
@@ -41,7 +47,9 @@ final class LoopCore: Sendable {
     /// The key of the wake-up descriptor; sockets have others.
     private static let wakeUpKey: UInt64 = 0
 
-    init() throws(ZeroMQError) {
+    init(jobThreads: Int) throws(ZeroMQError) {
+        self.jobThreads = jobThreads
+        idle = Semaphore()
         poller = epoll_create1(Int32(EPOLL_CLOEXEC))
         let pollerError = errno
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -67,6 +75,7 @@ final class LoopCore: Sendable {
     // MARK: Jobs
 
     func enqueue(_ job: UnownedJob, onBehalfOf lane: Lane) {
+        if jobThreads > 0 { return enqueueForThreads(QueuedJob(job: job, lane: lane)) }
         let mustWake = state.withLock { state in
             state.jobs.append(QueuedJob(job: job, lane: lane))
             defer { state.isAsleep = false }
@@ -87,19 +96,23 @@ final class LoopCore: Sendable {
 
     /// Ends the thread when it has run all jobs.
     func stop() {
-        let mustWake = state.withLock { state in
+        let (mustWake, idling) = state.withLock { state in
             state.isStopping = true
-            defer { state.isAsleep = false }
-            return state.isAsleep
+            defer {
+                state.isAsleep = false
+                state.threads.idle = 0
+            }
+            return (state.isAsleep, state.threads.idle)
         }
         if mustWake { wake() }
+        for _ in 0..<idling { idle.signal() }
     }
 
     var isCurrentThread: Bool {
         thread.load(ordering: .relaxed) == UInt(pthread_self())
     }
 
-    private func wake() {
+    func wake() {
         // Cannot fail but by overflow, after 2^64 wake-ups.
         eventfd_write(wakeUp, 1)
     }
@@ -154,7 +167,11 @@ final class LoopCore: Sendable {
 
     // MARK: Thread
 
-    func startThread() throws(ZeroMQError) {
+    func startThreads() throws(ZeroMQError) {
+        for _ in 0...jobThreads { try startThread() }
+    }
+
+    private func startThread() throws(ZeroMQError) {
         let core = Unmanaged.passRetained(self)
         let result = startDetachedThread(
             { argument in
@@ -170,6 +187,7 @@ final class LoopCore: Sendable {
     }
 
     private func run() {
+        if jobThreads > 0 { return runAsOneOfMany() }
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         czeromq_name_current_thread("zproc-io")
         var batch: [QueuedJob] = []
@@ -213,10 +231,11 @@ final class LoopCore: Sendable {
         batch.removeAll(keepingCapacity: true)
     }
 
-    private func poll(into events: inout [epoll_event], timeout: Int32) {
+    func poll(into events: inout [epoll_event], timeout: Int32, beforeServing: () -> Void = {}) {
         let count = epoll_wait(poller, &events, Int32(events.count), timeout)
         if timeout != 0 { state.withLock { $0.isAsleep = false } }
         guard count > 0 else { return }
+        beforeServing()
         for index in 0..<Int(count) where events[index].data.u64 != Self.wakeUpKey {
             let key = events[index].data.u64
             // The socket may have been closed since.
