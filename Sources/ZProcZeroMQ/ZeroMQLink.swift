@@ -12,6 +12,7 @@ final class ZeroMQLink: TransportLink {
     private let socket: Socket
     private let endpoint: Endpoint
     private let receiver: any LinkReceiver
+    private let outbox = Outbox<[UInt8]>()
     /// Why there is no link any more; nil as long as there is one.
     private let ended = Mutex<TransportError?>(nil)
 
@@ -65,7 +66,11 @@ final class ZeroMQLink: TransportLink {
 
     func send(_ message: [UInt8]) throws(TransportError) {
         do throws(ZeroMQError) {
-            _ = try socket.trySend(message)
+            try outbox.put(message) { messages throws(ZeroMQError) in
+                var batch = MessageBatch()
+                for message in messages { batch.append(Message(message)) }
+                _ = try socket.trySend(&batch)
+            }
         } catch {
             throw ended.withLock { $0 } ?? TransportError(.resources, "\(endpoint): \(error.message)")
         }

@@ -10,6 +10,7 @@ final class ZeroMQListener: TransportListener {
     private let socket: Socket
     private let lock: SocketFileLock?
     private let receiver: any ListenerReceiver
+    private let outbox = Outbox<(PeerID, [UInt8])>()
 
     init(_ socket: Socket, endpoint: Endpoint, lock: SocketFileLock?, receiver: any ListenerReceiver) {
         self.socket = socket
@@ -29,12 +30,26 @@ final class ZeroMQListener: TransportListener {
     }
 
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
-        var parts = Multipart(Message(peer.bytes), Message(message))
         do throws(ZeroMQError) {
-            _ = try socket.trySend(&parts)
+            try outbox.put((peer, message)) { messages throws(ZeroMQError) in try send(messages) }
         } catch {
-            if error.code == .unreachable { return receiver.listenerLost(peer) }
             throw TransportError(.closed, "\(endpoint): \(error.message)")
+        }
+    }
+
+    private func send(_ messages: [(PeerID, [UInt8])]) throws(ZeroMQError) {
+        var batch = MessageBatch()
+        for (peer, message) in messages { batch.append(Multipart(Message(peer.bytes), Message(message))) }
+        while !batch.isEmpty {
+            do throws(ZeroMQError) {
+                _ = try socket.trySend(&batch)
+                return
+            } catch {
+                guard error.code == .unreachable else { throw error }
+                // That peer has gone; the others have not.
+                receiver.listenerLost(messages[messages.count - batch.count].0)
+                _ = batch.popFirst()
+            }
         }
     }
 

@@ -89,7 +89,7 @@ public final class ZeroMQTransport: Transport {
         return try state.withLock { state throws(TransportError) in
             if let context = state.context { return context }
             if state.isShutDown { throw TransportError(.closed, "the transport has been shut down") }
-            let context = try wrapped(endpoint) { () throws(ZeroMQError) in 
+            let context = try wrapped(endpoint) { () throws(ZeroMQError) in
                 try SocketContext(maxSockets: 16_000, jobThreads: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
             }
             state.context = context
