@@ -126,6 +126,19 @@ import ZeroMQ
         await callee.shutdown()
     }
 
+    @Test func messagesOverTheLimitAreRefusedBeforeTheyAreSent() async throws {
+        try await withContext(.processes) { context in
+            let large = [UInt8](repeating: 0, count: Envelope.maximumByteCount + 1)
+            let address = try context.system.address()
+            let error = try await #require(throws: TransportError.self) {
+                _ = try await context.system.call("state", "get", arguments: large, at: address)
+            }
+            #expect(error.code == .tooLarge)
+            await #expect(throws: SpawnError.self) { try await context.spawn(large) { $0.count } }
+            #expect(try await context.spawn { 1 }.value == 1)
+        }
+    }
+
     @Test func nobodyAtAnAddressIsUnreachable() async throws {
         try await withContext(.processes) { context in
             let nowhere = NodeAddress(endpoint: try Endpoint("ipc:///tmp/zproc-nobody-\(getpid())"), node: .random())

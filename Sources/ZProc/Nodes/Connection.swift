@@ -53,6 +53,13 @@ final class Connection: Sendable {
     ///
     /// - Throws: ``TransportError`` when the peer is not there or goes away; ``WireError`` when the call failed there.
     @concurrent func call(_ service: String, _ method: String, arguments: [UInt8]) async throws -> [UInt8] {
+        guard arguments.count <= Envelope.maximumByteCount else {
+            throw TransportError(
+                .tooLarge,
+                "the arguments of \(service).\(method) have \(arguments.count) bytes, of at most "
+                    + "\(Envelope.maximumByteCount); pass large data in parts"
+            )
+        }
         _ = try await peer()
         let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
         let message = Envelope.call(id, service: service, method: method, arguments: arguments).encoded()

@@ -22,6 +22,10 @@ struct IncomingCall: Sendable {
 
     /// Answers with the bytes of a result.
     func succeed(_ result: [UInt8]) {
+        guard result.count <= Envelope.maximumByteCount else {
+            let text = "the result of \(method) has \(result.count) bytes, of at most \(Envelope.maximumByteCount)"
+            return inbound.reply(.failure(id, WireError(code: "tooLarge", message: text)), to: self)
+        }
         inbound.reply(.success(id, result: result), to: self)
     }
 

@@ -21,8 +21,15 @@ final class ChildProcess: Sendable, Stoppable {
     /// Settled when the process has ended and been reaped.
     let exit = Promise<Void>()
 
-    /// The pid, and a descriptor for signals until the process is reaped.
-    private let process = Mutex<(pid: pid_t, descriptor: Int32)?>(nil)
+    private struct State {
+        /// 0 before the process has been started.
+        var pid: pid_t = 0
+        /// For signals, from the start until the process is reaped; else -1.
+        var descriptor: Int32 = -1
+        /// A signal sent before the process was there to get it.
+        var early: Int32?
+    }
+    private let state = Mutex(State())
 
     init(token: UInt64, name: String?, job: [UInt8]) {
         self.token = token
@@ -30,17 +37,29 @@ final class ChildProcess: Sendable, Stoppable {
         self.job = job
     }
 
-    var processID: Int { process.withLock { Int($0?.pid ?? 0) } }
+    var processID: Int { state.withLock { Int($0.pid) } }
     var isRunning: Bool { exit.result == nil }
 
     func started(pid: pid_t, descriptor: Int32) {
-        process.withLock { $0 = (pid, exit.result == nil ? descriptor : -1) }
+        state.withLock { state in
+            state.pid = pid
+            state.descriptor = descriptor
+            if let early = state.early { _ = czproc_signal(descriptor, early) }
+        }
+    }
+
+    /// The system could not start it: there is nothing to stop or to wait for.
+    func failedToStart(_ error: SpawnError) {
+        outcome.settle(.failure(error))
+        hosted.settle(.failure(error))
+        exit.settle(.success(()))
     }
 
     /// The process has been reaped, and its descriptor is no more.
-    func ended(_ cause: ProcessTermination.Cause, pid: Int) {
-        process.withLock { process in
-            if let pid = process?.pid { process = (pid, -1) }
+    func ended(_ cause: ProcessTermination.Cause) {
+        let pid = state.withLock { state in
+            state.descriptor = -1
+            return Int(state.pid)
         }
         let termination = ProcessTermination(cause: cause, processID: pid, name: name)
         outcome.settle(.failure(termination))
@@ -48,11 +67,14 @@ final class ChildProcess: Sendable, Stoppable {
         exit.settle(.success(()))
     }
 
-    /// Sends a signal; a process that has ended gets none.
+    /// Sends a signal: as soon as the process has been started, and never after its end.
     func signal(_ number: Int32) {
-        process.withLock { process in
-            guard let process, process.descriptor >= 0 else { return }
-            _ = czproc_signal(process.descriptor, number)
+        state.withLock { state in
+            if state.pid == 0 {
+                state.early = number
+            } else if state.descriptor >= 0 {
+                _ = czproc_signal(state.descriptor, number)
+            }
         }
     }
 

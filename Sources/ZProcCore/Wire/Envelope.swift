@@ -25,6 +25,8 @@ package enum Envelope: Equatable, Sendable {
     ///
     /// Nodes of different versions refuse each other.
     package static let protocolVersion = 1
+    /// The most bytes that arguments or a result may have; a decoder takes no more than that either.
+    package static let maximumByteCount = 256 << 20
     fileprivate static let magic = "zproc"
 }
 
