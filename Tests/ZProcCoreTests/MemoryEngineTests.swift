@@ -71,6 +71,7 @@ import ZProcCore
                         default: if number == 9 { draft.removeAll() }
                         }
                     }
+                    #expect(draft.keys.count == draft.count && Set(draft.keys).count == draft.count, "seed \(seed)")
                     if fails { throw Stop() }
                 }
                 #expect(!fails)

@@ -17,14 +17,18 @@ public import MessagePack
 /// O(log n), and encoding or decoding the value.
 public struct Draft {
     private let base: Snapshot
-    private(set) var entries: Entries
-    private var isChanged = false
+    /// What was written, kept apart from the state; nil for a removed key.
+    private var writes: [String: EncodedValue?] = [:]
+    /// Whether all keys of the base were removed before the writes.
+    private var isCleared = false
+    /// How many keys there are.
+    public private(set) var count: Int
     /// The first read or write that failed in a subscript, which cannot throw.
-    private(set) var failure: StateError?
+    private var failure: StateError?
 
     package init(_ base: Snapshot) {
         self.base = base
-        entries = base.entries
+        count = base.count
     }
 
     /// The value of `key`, or `defaultValue` when there is none; set it or change it in place.
@@ -53,7 +57,7 @@ public struct Draft {
     ///
     /// - Throws: ``StateError/Code/typeMismatch``; catch it to go on without the value.
     public func get<T: Decodable>(_ key: String, as type: T.Type = T.self) throws(StateError) -> T? {
-        guard let value = entries[key] else { return nil }
+        guard let value = self[encoded: key] else { return nil }
         return try value.decode(T.self, for: key)
     }
 
@@ -67,16 +71,17 @@ public struct Draft {
     /// Removes `key`; whether it had a value.
     @discardableResult
     public mutating func remove(_ key: String) -> Bool {
-        guard entries.removeValue(forKey: key) != nil else { return false }
-        isChanged = true
-        return true
+        let hadValue = contains(key)
+        self[encoded: key] = nil
+        return hadValue
     }
 
     /// Removes all keys.
     public mutating func removeAll() {
-        guard !entries.isEmpty else { return }
-        entries = [:]
-        isChanged = true
+        guard count > 0 else { return }
+        writes = [:]
+        isCleared = true
+        count = 0
     }
 
     /// Gives each key of `values` its value.
@@ -86,19 +91,19 @@ public struct Draft {
         for (key, value) in values { try set(key, to: value) }
     }
 
-    /// How many keys there are.
-    public var count: Int { entries.count }
-
     /// Whether there is no key.
-    public var isEmpty: Bool { entries.isEmpty }
+    public var isEmpty: Bool { count == 0 }
 
     /// All keys, in no particular order.
     ///
     /// Cost: O(n).
-    public var keys: [String] { Array(entries.keys) }
+    public var keys: [String] {
+        let kept = isCleared ? [] : base.keys.filter { writes[$0] == nil }
+        return kept + writes.compactMap { $0.value == nil ? nil : $0.key }
+    }
 
     /// Whether `key` has a value; nil is a value.
-    public func contains(_ key: String) -> Bool { entries[key] != nil }
+    public func contains(_ key: String) -> Bool { self[encoded: key] != nil }
 
     private mutating func read<T: Decodable>(_ key: String, as type: T.Type) -> T? {
         do throws(StateError) {
@@ -118,20 +123,45 @@ public struct Draft {
     }
 
     package subscript(encoded key: String) -> EncodedValue? {
-        get { entries[key] }
+        get {
+            if !writes.isEmpty, let written = writes[key] { return written }
+            return isCleared ? nil : base.encoded(key)
+        }
         set {
+            let old = self[encoded: key]
             // A write that changes nothing makes no revision.
-            guard entries[key] != newValue else { return }
-            entries[key] = newValue
-            isChanged = true
+            guard old != newValue else { return }
+            count += (newValue == nil ? 0 : 1) - (old == nil ? 0 : 1)
+            writes[key] = .some(newValue)
         }
     }
 
-    /// What is to be published when the closure has returned; the base itself when nothing was changed.
+    /// What is to be done to the state when the closure has returned; nil when nothing was changed.
+    ///
+    /// Gives up the base with the draft, so that the state may be changed in place when nobody else looks at it.
     ///
     /// - Throws: the failure of a subscript.
-    package func committed() throws(StateError) -> Snapshot {
+    package consuming func commit() throws(StateError) -> Commit? {
         if let failure { throw failure }
-        return isChanged ? Snapshot(revision: base.revision.next, entries: entries) : base
+        return isCleared || !writes.isEmpty ? Commit(isCleared: isCleared, writes: writes) : nil
+    }
+}
+
+/// The outcome of an update.
+package struct Commit: Sendable {
+    /// Whether all keys go before the writes.
+    let isCleared: Bool
+    /// New values; nil for keys to remove.
+    let writes: [String: EncodedValue?]
+}
+
+extension Snapshot {
+    /// Makes this the next revision.
+    ///
+    /// Cost: O(log n) for each write; less when no other snapshot shares the entries.
+    mutating func apply(_ commit: Commit) {
+        revision = revision.next
+        if commit.isCleared { entries = [:] }
+        for (key, value) in commit.writes { entries[key] = value }
     }
 }

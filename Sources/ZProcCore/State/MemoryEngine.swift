@@ -19,8 +19,8 @@ package actor MemoryEngine: StateEngine {
     package func update<Result: Sendable>(_ body: @Sendable (inout Draft) throws -> Result) async throws -> Result {
         var draft = Draft(snapshot())
         let result = try body(&draft)
-        let committed = try draft.committed()
-        published.withLock { $0 = committed }
+        let commit = try (consume draft).commit()
+        if let commit { published.withLock { $0.apply(commit) } }
         return result
     }
 }

@@ -9,8 +9,8 @@ public import MessagePack
 /// Immutable; making one never copies the state.
 public struct Snapshot: Sendable {
     /// Which revision this is.
-    public let revision: Revision
-    package let entries: Entries
+    public internal(set) var revision: Revision
+    package internal(set) var entries: Entries
 
     package init(revision: Revision, entries: Entries) {
         self.revision = revision

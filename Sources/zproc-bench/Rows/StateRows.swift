@@ -12,7 +12,7 @@ extension Row {
                     for _ in 0..<calls { _ = try await state.get(key, as: Int.self) }
                 },
                 stateRow("state.set", on: backend) { state, calls in
-                    for _ in 0..<calls { try await state.set(key, to: 1) }
+                    for number in 0..<calls { try await state.set(key, to: number) }
                 },
                 stateRow("state.update", on: backend) { state, calls in try await increment(state, calls) },
             ]
