@@ -17,8 +17,8 @@ public import MessagePack
 /// O(log n), and encoding or decoding the value.
 public struct Draft {
     private let base: Snapshot
-    /// What was written, kept apart from the state; nil for a removed key.
-    private var writes: [String: EncodedValue?] = [:]
+    /// What was written, kept apart from the state.
+    private var writes = WriteSet()
     /// Whether all keys of the base were removed before the writes.
     private var isCleared = false
     /// How many keys there are.
@@ -79,7 +79,7 @@ public struct Draft {
     /// Removes all keys.
     public mutating func removeAll() {
         guard count > 0 else { return }
-        writes = [:]
+        writes.removeAll()
         isCleared = true
         count = 0
     }
@@ -98,8 +98,11 @@ public struct Draft {
     ///
     /// Cost: O(n).
     public var keys: [String] {
-        let kept = isCleared ? [] : base.keys.filter { writes[$0] == nil }
-        return kept + writes.compactMap { $0.value == nil ? nil : $0.key }
+        var keys = isCleared ? [] : base.keys.filter { writes[$0] == nil }
+        writes.forEach { key, value in
+            if value != nil { keys.append(key) }
+        }
+        return keys
     }
 
     /// Whether `key` has a value; nil is a value.
@@ -124,7 +127,7 @@ public struct Draft {
 
     package subscript(encoded key: String) -> EncodedValue? {
         get {
-            if !writes.isEmpty, let written = writes[key] { return written }
+            if let written = writes[key] { return written }
             return isCleared ? nil : base.encoded(key)
         }
         set {
@@ -132,7 +135,7 @@ public struct Draft {
             // A write that changes nothing makes no revision.
             guard old != newValue else { return }
             count += (newValue == nil ? 0 : 1) - (old == nil ? 0 : 1)
-            writes[key] = .some(newValue)
+            writes.write(newValue, to: key)
         }
     }
 
@@ -151,8 +154,8 @@ public struct Draft {
 package struct Commit: Sendable {
     /// Whether all keys go before the writes.
     let isCleared: Bool
-    /// New values; nil for keys to remove.
-    let writes: [String: EncodedValue?]
+    /// New values, and keys to remove.
+    let writes: WriteSet
 }
 
 extension Snapshot {
@@ -162,6 +165,6 @@ extension Snapshot {
     mutating func apply(_ commit: Commit) {
         revision = revision.next
         if commit.isCleared { entries = [:] }
-        for (key, value) in commit.writes { entries[key] = value }
+        commit.writes.forEach { key, value in entries[key] = value }
     }
 }
