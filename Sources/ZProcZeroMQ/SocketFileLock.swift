@@ -9,10 +9,12 @@ internal import ZProcCore
 ///
 /// A lock on a file beside the socket, which the system frees when its owner dies.
 final class SocketFileLock: Sendable {
+    private let socketPath: String
     private let path: String
     private let descriptor: Mutex<Int32>
 
     init(path: String) throws(TransportError) {
+        socketPath = path
         self.path = "\(path).lock"
         let descriptor = open(self.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
@@ -28,12 +30,13 @@ final class SocketFileLock: Sendable {
         self.descriptor = Mutex(descriptor)
     }
 
-    /// Lets others have the path.
+    /// Removes the socket, which libzmq leaves behind, and lets others have the path.
     ///
     /// Safe to call twice.
     func release() {
         descriptor.withLock { descriptor in
             guard descriptor >= 0 else { return }
+            unlink(socketPath)
             unlink(path)
             close(descriptor)
             descriptor = -1

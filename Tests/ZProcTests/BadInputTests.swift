@@ -49,6 +49,7 @@ import ZeroMQ
             }
             #expect(try await context.spawn { 1 }.value == 1)
         }
+        #expect(access(String(address.dropFirst("ipc://".count)), F_OK) != 0)
     }
 
     @Test func anEndpointWithoutPermissionIsATypedError() async throws {
