@@ -1,7 +1,7 @@
 # The two commands: `make demo` shows what ZProc does, `make test` passes the tests.
 # Both install the system packages first when they are missing.
 
-PACKAGES := libzmq3-dev libmsgpack-dev
+PACKAGES := libzmq3-dev libmsgpack-dev liblmdb-dev
 DEMO := .build/release/zproc-demo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SOURCES := Package.swift Sources Tests

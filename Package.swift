@@ -12,7 +12,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-let collections = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -21,6 +23,7 @@ let package = Package(
         .library(name: "ZProc", targets: ["ZProc"]),
         .library(name: "MessagePack", targets: ["MessagePack"]),
         .library(name: "ZeroMQ", targets: ["ZeroMQ"]),
+        .library(name: "LMDB", targets: ["LMDB"]),
         .library(name: "PortableClosures", targets: ["PortableClosures"]),
         .executable(name: "zproc-demo", targets: ["zproc-demo"]),
         .executable(name: "zproc-bench", targets: ["zproc-bench"]),
@@ -28,6 +31,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -36,16 +40,26 @@ let package = Package(
         .target(name: "MessagePack", dependencies: ["CMsgPack"], swiftSettings: settings),
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
         .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: settings),
+        .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
+        .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
         .target(name: "CPortableClosures"),
         .target(name: "PortableClosures", dependencies: ["CPortableClosures"], swiftSettings: settings),
 
         // ZProc, from the bottom up.
-        .target(name: "ZProcCore", dependencies: ["MessagePack", collections], swiftSettings: settings),
+        .target(name: "ZProcCore", dependencies: ["MessagePack", hashTrees, deques], swiftSettings: settings),
         .target(name: "ZProcZeroMQ", dependencies: ["ZProcCore", "ZeroMQ"], swiftSettings: settings),
+        .target(name: "CSharedStore"),
+        .target(
+            name: "ZProcSharedEngine",
+            dependencies: ["ZProcCore", "LMDB", "CSharedStore", "MessagePack", hashTrees],
+            swiftSettings: settings
+        ),
         .target(name: "CZProc"),
         .target(
             name: "ZProc",
-            dependencies: ["CZProc", "ZProcCore", "ZProcZeroMQ", "PortableClosures", "MessagePack"],
+            dependencies: [
+                "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcZeroMQ", "PortableClosures", "MessagePack", logging,
+            ],
             swiftSettings: settings
         ),
 
@@ -65,6 +79,7 @@ let package = Package(
         // features, because those change how async functions are called.
         .testTarget(name: "MessagePackTests", dependencies: ["MessagePack", "CMsgPack"], swiftSettings: settings),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"], swiftSettings: settings),
+        .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
         .target(
             name: "ClosureCorpus",
             dependencies: ["PortableClosures"],

@@ -16,7 +16,8 @@ public struct EncodedValue: Hashable, Sendable {
         bytes = try encoder.encode(value)
     }
 
-    init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+    /// Takes bytes that are known to be one value, because an encoder of ours wrote them.
+    package init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
     /// Decodes the value.
     ///

@@ -6,6 +6,7 @@ internal import MessagePack
 internal import PortableClosures
 internal import Synchronization
 internal import ZProcCore
+internal import ZProcSharedEngine
 
 /// The way in: a backend, a shared state, and everything spawned.
 ///
@@ -22,8 +23,9 @@ public final class Context: Sendable {
     public let backend: Backend
     /// Runs the distributed actors of this process; give it to their initialisers.
     public let system: ZProcSystem
-    /// Where the state is kept.
-    private let home: NodeAddress?
+    /// Where the state is kept; nil for this process.
+    private let home: StateHome?
+    private let origin: Origin
     private let ownsSystem: Bool
 
     /// How long what still runs gets at the end of a scope, for each step of stopping.
@@ -39,23 +41,26 @@ public final class Context: Sendable {
     ///   - backend: what `spawn` makes.
     ///   - address: where other processes reach this one, such as `tcp://127.0.0.1:*`. By default a socket in a fresh
     ///     directory only this user can enter. Nothing listens before the first process is spawned.
-    /// - Throws: ``TransportError`` for an address that cannot be used.
-    public convenience init(_ backend: Backend, address: String? = nil) throws {
-        try self.init(backend, address: address, program: ZProcSystem.ownProgram)
+    ///   - state: where the state is kept, for how long, and how much of its past.
+    /// - Throws: ``TransportError`` for an address that cannot be used; ``StateError`` for storage that cannot.
+    public convenience init(_ backend: Backend, address: String? = nil, state: StateOptions = StateOptions()) throws {
+        try self.init(backend, address: address, state: state, program: ZProcSystem.ownProgram)
     }
 
     /// Makes a root context whose children run another program.
-    package init(_ backend: Backend, address: String?, program: String) throws {
+    package init(_ backend: Backend, address: String?, state: StateOptions = StateOptions(), program: String) throws {
         self.backend = backend
-        system = try ZProcSystem.root(backend, address: address, program: program)
+        system = try ZProcSystem.root(backend, address: address, state: state, program: program)
         home = nil
+        origin = .random()
         ownsSystem = true
     }
 
-    private init(_ backend: Backend, system: ZProcSystem, home: NodeAddress) {
+    private init(_ backend: Backend, system: ZProcSystem, home: StateHome, origin: Origin) {
         self.backend = backend
         self.system = system
         self.home = home
+        self.origin = origin
         ownsSystem = false
     }
 
@@ -63,8 +68,23 @@ public final class Context: Sendable {
     public var state: SharedState { state(namespace: "default") }
 
     /// A dictionary of its own, by name; made the first time somebody names it.
+    ///
+    /// A name has 1 to ``StateLimits/namespaceByteCount`` bytes; with another one every operation is an error.
     public func state(namespace: String) -> SharedState {
-        system.state(namespace: namespace, home: home)
+        SharedState(
+            namespace: namespace,
+            origin: origin,
+            access: system.state(namespace: namespace, home: home)
+        )
+    }
+
+    /// The namespaces that something was written to and that were not dropped, sorted.
+    public func namespaces() async throws -> [String] {
+        if let store = system.states.own { return try store.namespaces() }
+        guard let home else { return [] }
+        if let reference = home.store, let store = system.states.store(reference) { return try store.namespaces() }
+        let client = StateClient(system: system, address: home.address)
+        return try await client.call(.namespaces, [String](), returning: [String].self)
     }
 
     /// Where other processes reach this one, such as `ipc:///…/node.sock`.
@@ -92,16 +112,19 @@ public final class Context: Sendable {
 ///
 /// - Parameters:
 ///   - backend: `.threads` or `.processes`; nothing else changes.
-///   - address: see ``Context/init(_:address:)``.
+///   - address: see ``Context/init(_:address:state:)``.
+///   - state: where the state is kept, for how long, and how much of its past.
 ///   - body: what to do with the context.
 /// - Returns: what `body` returns.
-/// - Throws: what `body` throws; ``TransportError`` for an address that cannot be used.
+/// - Throws: what `body` throws; ``TransportError`` for an address that cannot be used; ``StateError`` for storage that
+///   cannot.
 public func withContext<Result>(
     _ backend: Backend,
     address: String? = nil,
+    state: StateOptions = StateOptions(),
     _ body: (Context) async throws -> Result
 ) async throws -> Result {
-    let context = try Context(backend, address: address)
+    let context = try Context(backend, address: address, state: state)
     do {
         // Without an executor of its own, the transport leaves the body where it is.
         let result = try await withTaskExecutorPreference(context.system.node.taskExecutor) { try await body(context) }
@@ -113,27 +136,28 @@ public func withContext<Result>(
     }
 }
 
-/// A context travels as its backend and the address of the process that keeps the state.
+/// A context travels as its backend, its origin, and where the state lives.
 extension Context: Codable {
     /// Makes the same context in a spawned process, from the system in `userInfo[.actorSystemKey]`.
     public convenience init(from decoder: any Decoder) throws {
         var container = try decoder.unkeyedContainer()
         let backend = try container.decode(Backend.self)
-        let home = try container.decode(NodeAddress.self)
+        let origin = try container.decode(Origin.self)
+        let home = try container.decode(StateHome.self)
         guard let system = decoder.userInfo[.actorSystemKey] as? ZProcSystem else {
             throw StateError(
                 .unavailable,
                 "a context is decoded in spawned processes only, with a system in the decoder's userInfo[.actorSystemKey]"
             )
         }
-        self.init(backend, system: system, home: home)
+        self.init(backend, system: system, home: home, origin: origin)
     }
 
-    /// Writes `[backend, address]`, and makes this process listen when it keeps the state.
+    /// Writes `[backend, origin, home]`, and makes this process listen when it keeps the state.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.unkeyedContainer()
         try container.encode(backend)
-        try container.encode(try home ?? system.node.address())
+        try container.encode(origin)
+        try container.encode(try home ?? system.ownHome())
     }
-
 }

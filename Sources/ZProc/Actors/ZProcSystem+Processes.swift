@@ -29,10 +29,11 @@ extension ZProcSystem {
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
         }
         let argument = ChildArgument(parent: address, token: child.token)
-        let processes = self.processes
+        let processes = self.processes, states = self.states
         let launch = await ProcessLauncher.shared.launch(program, argument: argument.text) { termination in
             // The launch is reported before the end, by the same thread.
             child.ended(termination.cause)
+            states.processEnded()
             processes.remove(child)
         } onLaunch: { launch in
             if case .started(let pid, let descriptor) = launch { child.started(pid: pid, descriptor: descriptor) }

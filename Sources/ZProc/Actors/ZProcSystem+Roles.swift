@@ -7,22 +7,28 @@ internal import ZProcZeroMQ
 
 extension ZProcSystem {
     /// The system of a root context, which keeps the state.
+    ///
+    /// - Throws: ``TransportError`` for an address that cannot be used; ``StateError`` for storage that cannot.
     static func root(
         _ backend: Backend,
         address: String?,
+        state options: StateOptions,
         program: String
-    ) throws(TransportError) -> ZProcSystem {
+    ) throws -> ZProcSystem {
         let endpoint: Endpoint? = if let address { try Endpoint(address) } else { nil }
         if backend == .threads, endpoint == nil {
             let anywhere = try Endpoint(.inproc, "*")
-            return ZProcSystem(transport: InProcessTransport(), hub: StateHub()) { anywhere }
+            let states = try StateTable.own(options, on: backend, beside: nil)
+            return ZProcSystem(transport: InProcessTransport(), states: states) { anywhere }
         }
         if let endpoint {
-            return ZProcSystem(transport: transport(for: endpoint), hub: StateHub(), program: program) { endpoint }
+            let states = try StateTable.own(options, on: backend, beside: nil)
+            return ZProcSystem(transport: transport(for: endpoint), states: states, program: program) { endpoint }
         }
         let directory = try RuntimeDirectory()
         let socket = try directory.endpoint(for: "hub")
-        return ZProcSystem(transport: ZeroMQTransport(), hub: StateHub(), directory: directory, program: program) {
+        let states = try StateTable.own(options, on: backend, beside: directory)
+        return ZProcSystem(transport: ZeroMQTransport(), states: states, directory: directory, program: program) {
             socket
         }
     }
@@ -30,7 +36,7 @@ extension ZProcSystem {
     /// The system of a child process: it listens beside its parent.
     static func child(of parent: NodeAddress) -> ZProcSystem {
         let near = parent.endpoint
-        return ZProcSystem(transport: transport(for: near), hub: nil) { () throws(TransportError) in
+        return ZProcSystem(transport: transport(for: near), states: StateTable(own: nil)) { () throws(TransportError) in
             switch near.scheme {
             case .ipc:
                 try Endpoint(

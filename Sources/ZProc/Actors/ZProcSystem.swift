@@ -44,8 +44,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     private let state = Mutex(State())
     /// What was spawned through this system.
     let processes = ProcessTable()
-    /// The namespaces that live here; nil in a child.
-    let hub: StateHub?
+    /// The states this process has a part in.
+    let states: StateTable
     private let directory: RuntimeDirectory?
     /// What children run; this program, also when its file has been replaced in the meantime.
     let program: String
@@ -54,40 +54,31 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     /// - Parameters:
     ///   - transport: how messages travel.
-    ///   - hub: the namespaces that live here, if any do.
+    ///   - states: where the state lives.
     ///   - directory: removed when the system is shut down.
     ///   - program: what children run.
     ///   - endpoint: where to listen, asked for when somebody needs the address.
     init(
         transport: any Transport,
-        hub: StateHub?,
+        states: StateTable,
         directory: RuntimeDirectory? = nil,
         program: String = ZProcSystem.ownProgram,
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint
     ) {
-        self.hub = hub
+        self.states = states
         self.directory = directory
         self.program = program
         var services: [String: any Service] = [
             ActorService.name: ActorService(self),
             ProcessService.name: ProcessService(table: processes, system: self),
         ]
-        if let hub { services[StateService.name] = StateService(hub: hub, system: self) }
+        if let store = states.own { services[StateService.name] = StateService(store: store, system: self) }
         ownNode = Node(transport: transport, listeningAt: endpoint, services: services, processID: Int(getpid()))
     }
 
     var node: Node {
         guard let ownNode else { preconditionFailure("a ZProcSystem was used before it was made") }
         return ownNode
-    }
-
-    /// A handle of a namespace, which lives at `home` or, when that is nil or this process, here.
-    func state(namespace: String, home: NodeAddress?) -> SharedState {
-        if let hub, home == nil || home?.node == node.id {
-            return SharedState(namespace: namespace, access: LocalState(engine: hub.engine(for: namespace), node: node))
-        }
-        guard let home else { preconditionFailure("a system without hub needs to be told where the state lives") }
-        return SharedState(namespace: namespace, access: RemoteState(namespace: namespace, home: home, system: self))
     }
 
     /// Where others reach this system.
@@ -97,6 +88,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     /// Ends all connections; calls that wait fail.
     func shutdown() async {
+        states.shutdown()
         await node.shutdown()
         directory?.remove()
     }
@@ -224,6 +216,25 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             return try await node.connection(to: address).call(service, method, arguments: arguments)
         } catch let error as WireError {
             throw errorCoder.decode(error)
+        }
+    }
+
+    /// Calls a service of another node; the message is on its way when this returns.
+    func request(
+        _ service: String,
+        _ method: String,
+        arguments: [UInt8],
+        at address: NodeAddress,
+        answer: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
+    ) {
+        let errorCoder = errorCoder
+        do {
+            let connection = try node.connection(to: address)
+            connection.start(service, method, arguments: arguments) { result in
+                answer(result.mapError { ($0 as? WireError).map(errorCoder.decode) ?? $0 })
+            }
+        } catch {
+            answer(.failure(error))
         }
     }
 }

@@ -9,7 +9,20 @@ internal import ZProcCore
 /// Any number of calls are in flight at once; each is answered by its number. When the peer goes away, the calls that
 /// wait fail at once, and so does every later one.
 final class Connection: Sendable {
-    typealias Waiter = UnsafeContinuation<[UInt8], any Error>
+    /// Who waits for an answer.
+    private enum Waiter {
+        case task(UnsafeContinuation<[UInt8], any Error>)
+        case callback(@Sendable (Result<[UInt8], any Error>) -> Void)
+
+        func resume(with result: Result<[UInt8], any Error>) {
+            switch self {
+            case .task(let task): task.resume(with: result)
+            case .callback(let callback): callback(result)
+            }
+        }
+
+        func resume(throwing error: any Error) { resume(with: .failure(error)) }
+    }
 
     private enum Phase {
         case greeting
@@ -22,6 +35,8 @@ final class Connection: Sendable {
         var link: (any TransportLink)?
         /// Calls that wait for the greeting to end.
         var opening: [UnsafeContinuation<PeerInfo, any Error>] = []
+        /// Messages that go out when it has, ahead of those calls.
+        var queued: [[UInt8]] = []
         var calls = CallTable<Waiter>()
     }
 
@@ -64,13 +79,13 @@ final class Connection: Sendable {
         let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
         let message = Envelope.call(id, service: service, method: method, arguments: arguments).encoded()
         return try await withTaskCancellationHandler {
-            try await withUnsafeThrowingContinuation { (waiter: Waiter) in
+            try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<[UInt8], any Error>) in
                 let closed = state.withLock { state -> TransportError? in
                     if case .closed(let error) = state.phase { return error }
-                    state.calls.add(waiter, for: id)
+                    state.calls.add(.task(task), for: id)
                     return nil
                 }
-                if let closed { return waiter.resume(throwing: closed) }
+                if let closed { return task.resume(throwing: closed) }
                 do throws(TransportError) {
                     try link?.send(message)
                 } catch {
@@ -81,6 +96,41 @@ final class Connection: Sendable {
             }
         } onCancel: {
             cancel(id)
+        }
+    }
+
+    /// Calls at once: the message is on its way, ahead of any later call, when this returns.
+    ///
+    /// - Parameters:
+    ///   - service: whom to call.
+    ///   - method: what to do.
+    ///   - arguments: its arguments, encoded.
+    ///   - callback: called once, with the answer or the error.
+    func start(
+        _ service: String,
+        _ method: String,
+        arguments: [UInt8],
+        callback: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
+    ) {
+        enum Next { case send((any TransportLink)?), wait, fail(TransportError) }
+        let (id, message, next) = state.withLock { state -> (CallID, [UInt8], Next) in
+            let id = state.calls.makeID()
+            let message = Envelope.call(id, service: service, method: method, arguments: arguments).encoded()
+            if case .closed(let error) = state.phase { return (id, message, .fail(error)) }
+            state.calls.add(.callback(callback), for: id)
+            if case .open = state.phase { return (id, message, .send(state.link)) }
+            state.queued.append(message)
+            return (id, message, .wait)
+        }
+        switch next {
+        case .wait: break
+        case .fail(let error): callback(.failure(error))
+        case .send(let link):
+            do throws(TransportError) {
+                try link?.send(message)
+            } catch {
+                state.withLock { $0.calls.cancelled(id) }?.resume(throwing: error)
+            }
         }
     }
 
@@ -131,7 +181,7 @@ extension Connection: LinkReceiver {
             case .welcome(let peer): try welcomed(by: peer)
             case .refused(let reason): throw TransportError(.refused, "\(endpoint) refuses this node: \(reason)")
             case .success(let id, let result):
-                state.withLock { $0.calls.receivedReply(to: id) }?.resume(returning: result)
+                state.withLock { $0.calls.receivedReply(to: id) }?.resume(with: .success(result))
             case .failure(let id, let error):
                 state.withLock { $0.calls.receivedReply(to: id) }?.resume(throwing: error)
             case .hello, .call, .cancel:
@@ -148,9 +198,17 @@ extension Connection: LinkReceiver {
         if let expected, peer.node != expected {
             throw TransportError(.peerGone, "the node at \(endpoint) has gone; another one listens there now")
         }
-        let waiting = state.withLock { state -> [UnsafeContinuation<PeerInfo, any Error>] in
-            guard case .greeting = state.phase else { return [] }
-            state.phase = .open(peer)
+        // What was queued goes out before the phase changes: nothing may overtake it.
+        while true {
+            let (queued, link) = state.withLock { state in
+                defer { state.queued = [] }
+                if state.queued.isEmpty, case .greeting = state.phase { state.phase = .open(peer) }
+                return (state.queued, state.link)
+            }
+            if queued.isEmpty { break }
+            for message in queued { try link?.send(message) }
+        }
+        let waiting = state.withLock { state in
             defer { state.opening = [] }
             return state.opening
         }

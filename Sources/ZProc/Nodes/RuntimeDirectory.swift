@@ -4,7 +4,7 @@
 internal import Glibc
 internal import ZProcCore
 
-/// A directory for sockets that only this user can enter, gone with the context that made it.
+/// A directory for sockets, or for shared memory, that only this user can enter, gone with the context that made it.
 ///
 /// Its owner holds a lock on a file in it for as long as it lives. Directories whose lock is free were left behind by
 /// processes that were killed; making a new one sweeps them away.
@@ -15,16 +15,18 @@ final class RuntimeDirectory: Sendable {
     private static let prefix = "zproc-"
     private static let lockName = "owner.lock"
 
-    /// Makes a directory under `$XDG_RUNTIME_DIR`, else under `$TMPDIR`, else under `/tmp`.
-    init() throws(TransportError) {
-        let parent = Self.parent
+    /// Makes a directory.
+    ///
+    /// - Parameter parent: where; by default under `$XDG_RUNTIME_DIR`, else under `$TMPDIR`, else under `/tmp`.
+    init(in parent: String? = nil) throws(TransportError) {
+        let parent = parent ?? Self.parent
         Self.sweep(parent)
         // It gets the name that is swept when it is locked: before that, somebody else's sweep must not find it.
         var template = Array("\(parent)/.\(Self.prefix)\(getuid())-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw TransportError(
                 .permissionDenied,
-                "cannot make a directory for sockets in \(parent): \(String(cString: strerror(errno))); "
+                "cannot make a private directory in \(parent): \(String(cString: strerror(errno))); "
                     + "set TMPDIR to one that can be written to"
             )
         }
@@ -34,7 +36,7 @@ final class RuntimeDirectory: Sendable {
         guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0, rename(hidden, path) == 0 else {
             throw TransportError(
                 .resources,
-                "cannot lock a directory for sockets in \(parent): \(String(cString: strerror(errno)))"
+                "cannot lock a private directory in \(parent): \(String(cString: strerror(errno)))"
             )
         }
     }

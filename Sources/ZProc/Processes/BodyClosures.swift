@@ -17,23 +17,6 @@ protocol PortableBody: ClosureHolder {
     func run(arguments: [UInt8], in child: ChildMain) async throws -> [UInt8]
 }
 
-/// The arguments of a body, as they travel: an array.
-struct ArgumentList<each Argument: Codable>: Codable {
-    let values: (repeat each Argument)
-
-    init(_ value: repeat each Argument) { values = (repeat each value) }
-
-    init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        values = (repeat try container.decode((each Argument).self))
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.unkeyedContainer()
-        repeat try container.encode(each values)
-    }
-}
-
 /// A body that returns a value.
 struct BodyClosure<Result: Codable & Sendable, each Argument: Codable & Sendable>: PortableBody {
     let body: @concurrent @Sendable (repeat each Argument) async throws -> Result

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Distributed
-internal import MessagePack
+public import MessagePack
 internal import PortableClosures
 public import ZProcCore
 
@@ -12,18 +12,24 @@ public import ZProcCore
 /// process. A handle is small; capture it in a spawned closure, put it into messages, or make another by
 /// `context.state(namespace:)`: all handles of a namespace see the same state.
 ///
-/// In the process of the root context an operation costs under a microsecond; in other processes it is one message
-/// there and one back. Errors: ``StateError`` for values of the wrong type, ``TransportError`` when the process that
-/// keeps the state is gone.
+/// Processes of one machine read and write the state in memory they share, in microseconds; others send messages to the
+/// process that keeps it. Errors: ``StateError`` for values of the wrong type, keys and values over ``StateLimits``, and
+/// storage that fails; ``TransportError`` when the process that keeps the state is gone.
 public struct SharedState: Sendable {
     /// Which of the context's dictionaries this is.
     public let namespace: String
-    private let access: any StateAccess
+    /// Who changes made through this handle, and its copies, are said to come from.
+    public let origin: Origin
+    let access: any StateAccess
 
-    init(namespace: String, access: any StateAccess) {
+    init(namespace: String, origin: Origin, access: any StateAccess) {
         self.namespace = namespace
+        self.origin = origin
         self.access = access
     }
+
+    /// A handle of the same state with an origin of its own, for watches that tell their own changes from others'.
+    public func fork() -> SharedState { SharedState(namespace: namespace, origin: .random(), access: access) }
 
     // MARK: One key
 
@@ -31,7 +37,7 @@ public struct SharedState: Sendable {
     ///
     /// - Throws: ``StateError/Code/typeMismatch`` when the value is no `T`.
     public func get<T: Decodable & Sendable>(_ key: String, as type: T.Type = T.self) async throws -> T? {
-        guard let value = try await access.get(key) else { return nil }
+        guard let value = try await access.value(of: key) else { return nil }
         return try value.decode(T.self, for: key)
     }
 
@@ -42,11 +48,55 @@ public struct SharedState: Sendable {
         try await get(key, as: T.self) ?? defaultValue
     }
 
+    /// The value of a typed key, or nil when there is none.
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is of another type.
+    public func get<T>(_ key: Key<T>) async throws -> T? { try await get(key.name, as: T.self) }
+
+    /// The value of a typed key, or `defaultValue` when there is none.
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is of another type.
+    public func get<T>(_ key: Key<T>, default defaultValue: T) async throws -> T {
+        try await get(key.name, as: T.self) ?? defaultValue
+    }
+
     /// Gives `key` a value.
     ///
     /// - Throws: ``StateError/Code/notEncodable`` when MessagePack cannot hold the value.
     public func set<T: Encodable & Sendable>(_ key: String, to value: T) async throws {
-        try await access.set(key, to: EncodedValue(encoding: value, for: key))
+        _ = try await access.apply(.set(key, EncodedValue(encoding: value, for: key)), by: origin)
+    }
+
+    /// Gives `key` a value written as a literal, such as `["list": [1, 2.5, nil]]`.
+    public func set(_ key: String, to value: Value) async throws {
+        _ = try await access.apply(.set(key, EncodedValue(encoding: value, for: key)), by: origin)
+    }
+
+    /// Gives a typed key a value.
+    ///
+    /// - Throws: ``StateError/Code/notEncodable`` when MessagePack cannot hold the value.
+    public func set<T>(_ key: Key<T>, to value: T) async throws { try await set(key.name, to: value) }
+
+    /// Gives `key` a value if it has none; whether it had none.
+    @discardableResult
+    public func setIfAbsent<T: Encodable & Sendable>(_ key: String, to value: T) async throws -> Bool {
+        try await answer(.setIfAbsent(key, EncodedValue(encoding: value, for: key)), key)
+    }
+
+    /// Gives `key` the value `new` if its value is `expected`; whether it was.
+    ///
+    /// `nil` stands for no value, on either side.
+    ///
+    /// - Throws: ``StateError/Code/notEncodable`` when MessagePack cannot hold a value.
+    @discardableResult
+    public func compareAndSet<T: Encodable & Sendable>(
+        _ key: String,
+        expecting expected: T?,
+        to new: T?
+    ) async throws -> Bool {
+        let expected = try expected.map { value throws(StateError) in try EncodedValue(encoding: value, for: key) }
+        let new = try new.map { value throws(StateError) in try EncodedValue(encoding: value, for: key) }
+        return try await answer(.compareAndSet(key, expected: expected, new: new), key)
     }
 
     /// Removes `key` and gives the value it had, or nil when it had none.
@@ -54,44 +104,155 @@ public struct SharedState: Sendable {
     /// - Throws: ``StateError/Code/typeMismatch`` when the value was no `T`; it is removed all the same.
     @discardableResult
     public func remove<T: Decodable & Sendable>(_ key: String, as type: T.Type) async throws -> T? {
-        guard let value = try await access.remove(key) else { return nil }
+        guard let value = try await access.apply(.remove(key), by: origin).first else { return nil }
         return try value.decode(T.self, for: key)
     }
 
-    /// Removes `key`; whether it had a value.
+    /// Removes `key` and gives the value it had as MessagePack knows it, or nil when it had none.
     @discardableResult
-    public func remove(_ key: String) async throws -> Bool {
-        try await access.remove(key) != nil
+    public func remove(_ key: String) async throws -> Value? {
+        try await access.apply(.remove(key), by: origin).first?.value
+    }
+
+    /// Removes a typed key and gives the value it had, or nil when it had none.
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value was of another type; it is removed all the same.
+    @discardableResult
+    public func remove<T>(_ key: Key<T>) async throws -> T? { try await remove(key.name, as: T.self) }
+
+    /// Removes some key and gives it with its value; nil when there is none.
+    ///
+    /// Which key is not defined. Each entry is given to one caller only: a way to share out work.
+    public func popAny() async throws -> (key: String, value: Value)? {
+        let answer = try await access.apply(.popAny, by: origin)
+        guard answer.count == 2 else { return nil }
+        return (try answer[0].decode(String.self, for: "popAny"), answer[1].value)
     }
 
     /// Whether `key` has a value; nil is a value.
     public func contains(_ key: String) async throws -> Bool { try await access.contains(key) }
+
+    /// Adds to an integer, which is 0 when there is none; gives the sum.
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is no integer that fits `Int`;
+    ///   ``StateError/Code/outOfRange`` when the sum does not.
+    @discardableResult
+    public func increment(_ key: String, by amount: Int = 1) async throws -> Int {
+        try await answer(.increment(key, EncodedValue(encoding: amount, for: key)), key)
+    }
+
+    /// Adds to a floating-point number, which is 0 when there is none; gives the sum.
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is no number.
+    @discardableResult
+    public func increment(_ key: String, by amount: Double) async throws -> Double {
+        try await answer(.increment(key, EncodedValue(encoding: amount, for: key)), key)
+    }
+
+    /// Adds an element to the end of an array, which is empty when there is none; gives the new number of elements.
+    ///
+    /// Cost: O(elements).
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is no array.
+    @discardableResult
+    public func append<T: Encodable & Sendable>(_ element: T, to key: String) async throws -> Int {
+        try await append(contentsOf: CollectionOfOne(element), to: key)
+    }
+
+    /// Adds elements to the end of an array, which is empty when there is none; gives the new number of elements.
+    ///
+    /// Cost: O(elements).
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is no array.
+    @discardableResult
+    public func append<Elements: Sequence>(contentsOf elements: Elements, to key: String) async throws -> Int
+    where Elements.Element: Encodable & Sendable {
+        let encoded = try elements.map { element throws(StateError) in
+            try EncodedValue(encoding: element, for: key)
+        }
+        return try await answer(.append(key, encoded), key)
+    }
 
     // MARK: All keys
 
     /// How many keys there are.
     public func count() async throws -> Int { try await access.count() }
 
+    /// Whether there is no key.
+    public func isEmpty() async throws -> Bool { try await access.count() == 0 }
+
     /// All keys, in no particular order.
     ///
     /// Cost: O(n).
     public func keys() async throws -> [String] { try await access.keys() }
 
+    /// All values, in no particular order.
+    ///
+    /// Cost: O(n).
+    public func values() async throws -> [Value] { try await access.snapshot().values }
+
+    /// All entries.
+    ///
+    /// Cost: O(n).
+    public func items() async throws -> [String: Value] { try await access.snapshot().items }
+
+    /// Whether the state holds these entries and no others.
+    ///
+    /// Cost: O(n).
+    public func isEqual(to entries: [String: Value]) async throws -> Bool { try await access.snapshot() == entries }
+
     /// Gives each key of `values` its value, all at once.
     public func merge<T: Encodable & Sendable>(_ values: [String: T]) async throws {
-        var encoded: [String: EncodedValue] = [:]
-        encoded.reserveCapacity(values.count)
-        for (key, value) in values { encoded[key] = try EncodedValue(encoding: value, for: key) }
-        try await access.merge(encoded)
+        _ = try await access.apply(.merge(Self.encode(values)), by: origin)
     }
+
+    /// Gives each key of a literal its value, all at once.
+    public func merge(_ values: [String: Value]) async throws {
+        _ = try await access.apply(.merge(Self.encode(values)), by: origin)
+    }
+
+    /// Gives each key of `values` its value, all at once; where there is one already, what `combine` makes of the two.
+    ///
+    ///     try await state.merge(counts, uniquingKeysWith: +)
+    ///
+    /// `combine` runs in the transaction, as an ``update(fileID:line:_:)`` closure does.
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when an old value is no `T`; what `combine` throws. Nothing has
+    ///   changed then.
+    public func merge<T: Codable & Sendable>(
+        _ values: [String: T],
+        uniquingKeysWith combine: @escaping @Sendable (_ old: T, _ new: T) throws -> T,
+        fileID: String = #fileID,
+        line: Int = #line
+    ) async throws {
+        try await update(fileID: fileID, line: line) { draft in
+            try draft.merge(values, uniquingKeysWith: combine)
+        }
+    }
+
+    /// Makes these entries the whole state, all at once.
+    ///
+    /// Cost: O(n).
+    public func replaceAll<T: Encodable & Sendable>(with values: [String: T]) async throws {
+        _ = try await access.apply(.replaceAll(Self.encode(values)), by: origin)
+    }
+
+    /// Makes the entries of a literal the whole state, all at once.
+    ///
+    /// Cost: O(n).
+    public func replaceAll(with values: [String: Value]) async throws {
+        _ = try await access.apply(.replaceAll(Self.encode(values)), by: origin)
+    }
+
+    /// Removes all keys.
+    ///
+    /// Cost: O(n).
+    public func clear() async throws { _ = try await access.apply(.clear, by: origin) }
 
     /// The whole state at one revision.
     ///
-    /// Cost: O(1) where the state lives; in other processes the entries travel.
+    /// Cost: O(1) where the state is shared directly; elsewhere the entries travel.
     public func snapshot() async throws -> Snapshot { try await access.snapshot() }
-
-    /// Removes all keys.
-    public func clear() async throws { try await access.clear() }
 
     // MARK: Transactions
 
@@ -101,9 +262,9 @@ public struct SharedState: Sendable {
     ///         draft["cookies", default: 0] += 5
     ///     }
     ///
-    /// Updates of a namespace run one at a time, each once, where the state lives; in another process the closure
-    /// travels there with what it captured, which must be `Codable` then. Keep it short, and without side effects
-    /// other than on the draft: everybody else's updates wait for it.
+    /// Updates of a namespace run one at a time, each once. Keep it short, and without side effects other than on the
+    /// draft: everybody else's updates wait for it. Where the state is not shared directly, the closure travels to the
+    /// process that keeps it with what it captured, which must be `Codable` then.
     ///
     /// - Returns: what `body` returns.
     /// - Throws: what `body` throws, and nothing has changed; ``StateError/Code/typeMismatch`` when it read a value as
@@ -114,7 +275,8 @@ public struct SharedState: Sendable {
         line: Int = #line,
         _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result {
-        try await access.update(UpdateClosure(body: body), at: SourceLocation(fileID: fileID, line: line))
+        let location = SourceLocation(fileID: fileID, line: line)
+        return try await access.update(UpdateClosure(body: body), by: origin, at: location)
     }
 
     /// Changes the state in one transaction; see the other form.
@@ -123,31 +285,55 @@ public struct SharedState: Sendable {
         line: Int = #line,
         _ body: @escaping @Sendable (inout Draft) throws -> Void
     ) async throws {
-        try await access.update(UpdateClosure(body: body), at: SourceLocation(fileID: fileID, line: line))
+        let location = SourceLocation(fileID: fileID, line: line)
+        try await access.update(UpdateClosure(body: body), by: origin, at: location)
+    }
+
+    // MARK: The namespace
+
+    /// Removes all entries and the history; the next write makes the namespace anew.
+    ///
+    /// Revisions go on where they were. Watches end with ``StateError/Code/dropped``.
+    public func drop() async throws { try await access.drop(by: origin) }
+
+    private func answer<T: Decodable>(_ operation: StateOperation, _ key: String) async throws -> T {
+        guard let value = try await access.apply(operation, by: origin).first else {
+            throw StateError(.malformed, "the answer to state.\(operation.method.rawValue) is empty")
+        }
+        return try value.decode(T.self, for: key)
+    }
+
+    private static func encode(_ values: [String: some Encodable]) throws(StateError) -> [String: EncodedValue] {
+        var encoded: [String: EncodedValue] = [:]
+        encoded.reserveCapacity(values.count)
+        for (key, value) in values { encoded[key] = try EncodedValue(encoding: value, for: key) }
+        return encoded
     }
 }
 
-/// A handle travels as the address of the process that keeps the state, and the namespace.
+/// A handle travels as its namespace, its origin, and where the state lives.
 extension SharedState: Codable {
     /// Makes a handle that works through the system in `userInfo[.actorSystemKey]`, as it is wherever this library
     /// decodes.
     public init(from decoder: any Decoder) throws {
         var container = try decoder.unkeyedContainer()
         let namespace = try container.decode(String.self)
-        let home = try container.decode(NodeAddress.self)
+        let origin = try container.decode(Origin.self)
+        let home = try container.decode(StateHome.self)
         guard let system = decoder.userInfo[.actorSystemKey] as? ZProcSystem else {
             throw StateError(
                 .unavailable,
                 "the handle of state '\(namespace)' needs a system: put one into the decoder's userInfo[.actorSystemKey]"
             )
         }
-        self = system.state(namespace: namespace, home: home)
+        self.init(namespace: namespace, origin: origin, access: system.state(namespace: namespace, home: home))
     }
 
-    /// Writes `[namespace, address]`, and makes this process listen when the state lives in it.
+    /// Writes `[namespace, origin, home]`, and makes this process listen when the state lives in it.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.unkeyedContainer()
         try container.encode(namespace)
-        try container.encode(try access.address())
+        try container.encode(origin)
+        try container.encode(try access.home())
     }
 }

@@ -7,122 +7,158 @@ internal import ZProcCore
 
 /// How a handle gets at its namespace: directly, or by messages to the process that keeps it.
 protocol StateAccess: Sendable {
-    func get(_ key: String) async throws -> EncodedValue?
-    func set(_ key: String, to value: EncodedValue) async throws
-    func remove(_ key: String) async throws -> EncodedValue?
+    func value(of key: String) async throws -> EncodedValue?
     func contains(_ key: String) async throws -> Bool
     func count() async throws -> Int
     func keys() async throws -> [String]
-    func merge(_ values: [String: EncodedValue]) async throws
     func snapshot() async throws -> Snapshot
-    func clear() async throws
-    func update<Result: Sendable>(_ closure: UpdateClosure<Result>, at location: SourceLocation) async throws -> Result
+    func snapshot(at revision: Revision) async throws -> Snapshot
+    func history(of key: String) async throws -> [ChangeRecord]
+    func apply(_ operation: StateOperation, by origin: Origin) async throws -> [EncodedValue]
+    func restore(to revision: Revision, by origin: Origin) async throws
+    func drop(by origin: Origin) async throws
+    func update<Result: Sendable>(
+        _ closure: UpdateClosure<Result>,
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws -> Result
+    /// The changes of the namespace, for all watches of this process.
+    var feed: ChangeFeed { get }
     /// Where the namespace lives, for other processes.
-    func address() throws -> NodeAddress
+    func home() throws -> StateHome
 }
 
-/// A namespace that lives in this process.
+/// A namespace whose engine this process has: it lives here, or in memory that processes share.
 struct LocalState: StateAccess {
     let engine: any StateEngine
-    let node: Node
+    let feed: ChangeFeed
+    let place: @Sendable () throws -> StateHome
 
-    func get(_ key: String) async throws -> EncodedValue? { engine.snapshot().encoded(key) }
-    func contains(_ key: String) async throws -> Bool { engine.snapshot().contains(key) }
-    func count() async throws -> Int { engine.snapshot().count }
-    func keys() async throws -> [String] { engine.snapshot().keys }
-    func snapshot() async throws -> Snapshot { engine.snapshot() }
+    func value(of key: String) async throws -> EncodedValue? { try engine.value(of: key) }
+    func contains(_ key: String) async throws -> Bool { try engine.value(of: key) != nil }
+    func count() async throws -> Int { try engine.count() }
+    func keys() async throws -> [String] { try engine.snapshot().keys }
+    func snapshot() async throws -> Snapshot { try engine.snapshot() }
+    func snapshot(at revision: Revision) async throws -> Snapshot { try engine.snapshot(at: revision) }
+    func history(of key: String) async throws -> [ChangeRecord] { try engine.history(of: key) }
 
-    func set(_ key: String, to value: EncodedValue) async throws {
-        try await engine.update { $0[encoded: key] = value }
+    func apply(_ operation: StateOperation, by origin: Origin) async throws -> [EncodedValue] {
+        try await engine.apply(operation, by: origin)
     }
 
-    func remove(_ key: String) async throws -> EncodedValue? {
-        try await engine.update { draft in
-            let value = draft[encoded: key]
-            draft[encoded: key] = nil
-            return value
-        }
+    func restore(to revision: Revision, by origin: Origin) async throws {
+        try await engine.restore(to: revision, by: origin)
     }
 
-    func merge(_ values: [String: EncodedValue]) async throws {
-        try await engine.update { draft in
-            for (key, value) in values { draft[encoded: key] = value }
-        }
+    func drop(by origin: Origin) async throws { try await engine.drop(by: origin) }
+
+    func update<Result: Sendable>(
+        _ closure: UpdateClosure<Result>,
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws -> Result {
+        try await engine.update(by: origin, closure.body)
     }
 
-    func clear() async throws { try await engine.update { $0.removeAll() } }
-
-    func update<Result: Sendable>(_ closure: UpdateClosure<Result>, at location: SourceLocation) async throws -> Result
-    {
-        try await engine.update(closure.body)
-    }
-
-    func address() throws -> NodeAddress { try node.address() }
+    func home() throws -> StateHome { try place() }
 }
 
 /// A namespace that lives in another process.
 struct RemoteState: StateAccess {
     let namespace: String
-    let home: NodeAddress
-    let system: ZProcSystem
+    let place: StateHome
+    let feed: ChangeFeed
+    private let client: StateClient
 
-    func get(_ key: String) async throws -> EncodedValue? {
-        try await call(.get, StateRequest(namespace, key), returning: [EncodedValue].self).first
+    init(namespace: String, place: StateHome, feed: ChangeFeed, client: StateClient) {
+        self.namespace = namespace
+        self.place = place
+        self.feed = feed
+        self.client = client
     }
 
-    func set(_ key: String, to value: EncodedValue) async throws {
-        _ = try await call(.set, StateEntry(namespace, key, value))
-    }
-
-    func remove(_ key: String) async throws -> EncodedValue? {
-        try await call(.remove, StateRequest(namespace, key), returning: [EncodedValue].self).first
+    func value(of key: String) async throws -> EncodedValue? {
+        try await client.call(.get, ArgumentList(namespace, key), returning: [EncodedValue].self).first
     }
 
     func contains(_ key: String) async throws -> Bool {
-        try await call(.contains, StateRequest(namespace, key), returning: Bool.self)
+        try await client.call(.contains, ArgumentList(namespace, key), returning: Bool.self)
     }
 
-    func count() async throws -> Int { try await call(.count, [namespace], returning: Int.self) }
-    func keys() async throws -> [String] { try await call(.keys, [namespace], returning: [String].self) }
-    func snapshot() async throws -> Snapshot { try await call(.snapshot, [namespace], returning: Snapshot.self) }
-    func clear() async throws { _ = try await call(.clear, [namespace]) }
-
-    func merge(_ values: [String: EncodedValue]) async throws {
-        _ = try await call(.merge, StateRequest(namespace, values))
+    func count() async throws -> Int {
+        try await client.call(.count, ArgumentList(namespace), returning: Int.self)
     }
 
-    func update<Result: Sendable>(_ closure: UpdateClosure<Result>, at location: SourceLocation) async throws -> Result
-    {
+    func keys() async throws -> [String] {
+        try await client.call(.keys, ArgumentList(namespace), returning: [String].self)
+    }
+
+    func snapshot() async throws -> Snapshot {
+        try await client.call(.snapshot, ArgumentList(namespace), returning: Snapshot.self)
+    }
+
+    func snapshot(at revision: Revision) async throws -> Snapshot {
+        try await client.call(.snapshotAt, ArgumentList(namespace, revision), returning: Snapshot.self)
+    }
+
+    func history(of key: String) async throws -> [ChangeRecord] {
+        try await client.call(.history, ArgumentList(namespace, key), returning: [ChangeRecord].self)
+    }
+
+    func apply(_ operation: StateOperation, by origin: Origin) async throws -> [EncodedValue] {
+        let arguments = try operation.encoded(for: namespace, by: origin, with: client.encoder)
+        return try await client.call(operation.method, encoded: arguments, returning: [EncodedValue].self)
+    }
+
+    func restore(to revision: Revision, by origin: Origin) async throws {
+        _ = try await client.call(.restore, ArgumentList(namespace, origin, revision))
+    }
+
+    func drop(by origin: Origin) async throws {
+        _ = try await client.call(.drop, ArgumentList(namespace, origin))
+    }
+
+    func update<Result: Sendable>(
+        _ closure: UpdateClosure<Result>,
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws -> Result {
         let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
-        let bytes = try await call(.update, StateRequest(namespace, travelling))
+        let bytes = try await client.call(.update, ArgumentList(namespace, origin, travelling))
         if let nothing = () as? Result { return nothing }
         guard let type = Result.self as? any Codable.Type,
-            let result = try system.decoder.decode(type, from: bytes) as? Result
+            let result = try client.system.decoder.decode(type, from: bytes) as? Result
         else { throw CallError(.badResult, "the result of an update is no \(Result.self)") }
         return result
     }
 
-    func address() throws -> NodeAddress { home }
+    func home() throws -> StateHome { place }
+}
 
-    private func call(_ method: StateMethod, _ arguments: some Encodable) async throws -> [UInt8] {
-        try await system.call(
-            StateService.name,
-            method.rawValue,
-            arguments: try system.encoder.encode(arguments),
-            at: home
-        )
+/// The changes of a namespace that lives in another process.
+struct RemoteSource: ChangeSource {
+    let namespace: String
+    let client: StateClient
+
+    var isFar: Bool { true }
+
+    func requestSnapshot() -> Promise<Snapshot> {
+        client.request(.snapshot, ArgumentList(namespace), returning: Snapshot.self)
     }
 
-    private func call<T: Decodable>(
-        _ method: StateMethod,
-        _ arguments: some Encodable,
-        returning type: T.Type
-    ) async throws -> T {
-        let answer = try await call(method, arguments)
-        do {
-            return try system.decoder.decode(type, from: answer)
-        } catch {
-            throw StateError(.malformed, "the answer to state.\(method.rawValue) cannot be read: \(error)")
-        }
+    func requestSpan() -> Promise<HistorySpan> {
+        client.request(.span, ArgumentList(namespace), returning: HistorySpan.self)
+    }
+
+    func snapshot(at revision: Revision) async throws -> Snapshot {
+        try await client.call(.snapshotAt, ArgumentList(namespace, revision), returning: Snapshot.self)
+    }
+
+    func records(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+        try await client.call(.records, ArgumentList(namespace, revision, limit), returning: [ChangeRecord].self)
+    }
+
+    func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+        try await client.call(.nextRecords, ArgumentList(namespace, revision, limit), returning: [ChangeRecord].self)
     }
 }

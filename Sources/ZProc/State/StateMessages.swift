@@ -4,80 +4,98 @@
 internal import MessagePack
 internal import ZProcCore
 
-/// What is asked of a namespace in another process; the method's name on the wire.
+/// What is asked of the state in another process; the method's name on the wire.
 ///
-/// Arguments are an array: the namespace, then what the method takes; answers are one value.
+/// Arguments are an array: the namespace, for what changes something the origin (any number, 0 if it does not matter),
+/// then what the method takes. Answers are one value.
 enum StateMethod: String {
+    // Reads.
+
     /// `[namespace, key]` → `[value]`, or `[]` when there is none
     case get
-    /// `[namespace, key, value]` → nil
-    case set
-    /// `[namespace, key]` → `[value]` that was there, or `[]`
-    case remove
     /// `[namespace, key]` → boolean
     case contains
     /// `[namespace]` → integer
     case count
     /// `[namespace]` → array of strings
     case keys
-    /// `[namespace, {key: value, …}]` → nil
-    case merge
     /// `[namespace]` → `[revision, {key: value, …}]`
     case snapshot
-    /// `[namespace]` → nil
+    /// `[namespace, revision]` → `[revision, {key: value, …}]`
+    case snapshotAt
+    /// `[]` → array of the namespaces' names
+    case namespaces
+
+    // Changes; answers are arrays.
+
+    /// `[namespace, origin, key, value]` → `[]`
+    case set
+    /// `[namespace, origin, key]` → `[value]` that was there, or `[]`
+    case remove
+    /// `[namespace, origin]` → `[key, value]`, or `[]` when there is none
+    case popAny
+    /// `[namespace, origin, key, value]` → `[boolean]`: whether it was absent
+    case setIfAbsent
+    /// `[namespace, origin, {key: value, …}]` → `[]`
+    case merge
+    /// `[namespace, origin, {key: value, …}]` → `[]`
+    case replaceAll
+    /// `[namespace, origin]` → `[]`
     case clear
-    /// `[namespace, closure]` → the closure's result; between equal builds only
+    /// `[namespace, origin, key, number]` → `[sum]`
+    case increment
+    /// `[namespace, origin, key, [element, …]]` → `[count]`
+    case append
+    /// `[namespace, origin, key, [expected], [new]]`, each `[]` for no value → `[boolean]`: whether it was written
+    case compareAndSet
+    /// `[namespace, origin, closure]` → the closure's result; between equal builds only
     case update
+
+    // The past.
+
+    /// `[namespace]` → `{birth, oldest, newest}`, revisions
+    case span
+    /// `[namespace, revision, limit]` → array of changes after the revision
+    case records
+    /// the same; the answer comes when there is at least one
+    case nextRecords
+    /// `[namespace, key]` → array of changes, with this key's part only
+    case history
+    /// `[namespace, origin, revision]` → nil
+    case restore
+    /// `[namespace, origin]` → nil
+    case drop
 }
 
-/// The arguments of a state method.
-///
-/// Parts that a method does not have are absent from the array.
-struct StateRequest<Argument: Codable>: Codable {
-    var namespace: String
-    var argument: Argument
-
-    init(_ namespace: String, _ argument: Argument) {
-        self.namespace = namespace
-        self.argument = argument
+extension StateOperation {
+    var method: StateMethod {
+        switch self {
+        case .set: .set
+        case .remove: .remove
+        case .popAny: .popAny
+        case .setIfAbsent: .setIfAbsent
+        case .merge: .merge
+        case .replaceAll: .replaceAll
+        case .clear: .clear
+        case .increment: .increment
+        case .append: .append
+        case .compareAndSet: .compareAndSet
+        }
     }
 
-    init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        namespace = try container.decode(String.self)
-        argument = try container.decode(Argument.self)
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.unkeyedContainer()
-        try container.encode(namespace)
-        try container.encode(argument)
-    }
-}
-
-/// The arguments of `set`.
-struct StateEntry: Codable {
-    var namespace: String
-    var key: String
-    var value: EncodedValue
-
-    init(_ namespace: String, _ key: String, _ value: EncodedValue) {
-        self.namespace = namespace
-        self.key = key
-        self.value = value
-    }
-
-    init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        namespace = try container.decode(String.self)
-        key = try container.decode(String.self)
-        value = try container.decode(EncodedValue.self)
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.unkeyedContainer()
-        try container.encode(namespace)
-        try container.encode(key)
-        try container.encode(value)
+    /// The arguments of the method.
+    func encoded(for namespace: String, by origin: Origin, with encoder: MessagePackEncoder) throws -> [UInt8] {
+        switch self {
+        case .set(let key, let value), .setIfAbsent(let key, let value), .increment(let key, let value):
+            try encoder.encode(ArgumentList(namespace, origin, key, value))
+        case .remove(let key): try encoder.encode(ArgumentList(namespace, origin, key))
+        case .popAny, .clear: try encoder.encode(ArgumentList(namespace, origin))
+        case .merge(let values), .replaceAll(let values): try encoder.encode(ArgumentList(namespace, origin, values))
+        case .append(let key, let elements): try encoder.encode(ArgumentList(namespace, origin, key, elements))
+        case .compareAndSet(let key, let expected, let new):
+            try encoder.encode(
+                ArgumentList(namespace, origin, key, expected.map { [$0] } ?? [], new.map { [$0] } ?? [])
+            )
+        }
     }
 }

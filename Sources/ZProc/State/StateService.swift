@@ -5,15 +5,15 @@ internal import MessagePack
 internal import PortableClosures
 internal import ZProcCore
 
-/// Answers what other processes ask of the namespaces that live here.
+/// Answers what other processes ask of the state that lives here.
 struct StateService: Service {
     static let name = "state"
 
-    let hub: StateHub
+    let store: any StateStore
     private weak let system: ZProcSystem?
 
-    init(hub: StateHub, system: ZProcSystem) {
-        self.hub = hub
+    init(store: any StateStore, system: ZProcSystem) {
+        self.store = store
         self.system = system
     }
 
@@ -23,105 +23,187 @@ struct StateService: Service {
             guard let method = StateMethod(rawValue: call.method) else {
                 throw CallError(.methodNotFound, "the state has no method '\(call.method)'")
             }
-            try handle(call, method, system: system)
+            try handle(StateCall(call, system), method)
         } catch {
             call.fail(error, encoder: system.errorCoder)
         }
     }
 
-    /// Reads are answered at once, on the transport's thread; writes wait for their turn on a task.
-    private func handle(_ call: IncomingCall, _ method: StateMethod, system: ZProcSystem) throws {
+    /// Reads are answered at once, on the transport's thread; what may wait or take long is a task.
+    private func handle(_ call: StateCall, _ method: StateMethod) throws {
         switch method {
         case .get:
-            let (engine, key) = try request(call, String.self, system)
-            call.succeed(try encode(engine.snapshot().encoded(key).map { [$0] } ?? [], system))
+            let (namespace, key) = try call.arguments(String.self, String.self)
+            try call.succeed(engine(namespace).value(of: key).map { [$0] } ?? [])
         case .contains:
-            let (engine, key) = try request(call, String.self, system)
-            call.succeed(try encode(engine.snapshot().contains(key), system))
-        case .count:
-            call.succeed(try encode(namespace(call, system).snapshot().count, system))
-        case .keys:
-            call.succeed(try encode(namespace(call, system).snapshot().keys, system))
-        case .snapshot:
-            call.succeed(try encode(namespace(call, system).snapshot(), system))
+            let (namespace, key) = try call.arguments(String.self, String.self)
+            try call.succeed(engine(namespace).value(of: key) != nil)
+        case .count: try call.succeed(engine(call.arguments(String.self)).count())
+        case .keys: try call.succeed(engine(call.arguments(String.self)).snapshot().keys)
+        case .snapshot: try call.succeed(engine(call.arguments(String.self)).snapshot())
+        case .namespaces: try call.succeed(store.namespaces())
+        case .span: try call.succeed(engine(call.arguments(String.self)).span())
         case .set:
-            let entry = try decode(call, StateEntry.self, system)
-            write(call, hub.engine(for: entry.namespace), system) { $0[encoded: entry.key] = entry.value }
+            let (namespace, origin, key, value) = try call.arguments(
+                String.self,
+                Origin.self,
+                String.self,
+                EncodedValue.self
+            )
+            try apply(.set(key, value), namespace, origin, call)
+        case .setIfAbsent:
+            let (namespace, origin, key, value) = try call.arguments(
+                String.self,
+                Origin.self,
+                String.self,
+                EncodedValue.self
+            )
+            try apply(.setIfAbsent(key, value), namespace, origin, call)
+        case .increment:
+            let (namespace, origin, key, amount) = try call.arguments(
+                String.self,
+                Origin.self,
+                String.self,
+                EncodedValue.self
+            )
+            try apply(.increment(key, amount), namespace, origin, call)
         case .remove:
-            let (engine, key) = try request(call, String.self, system)
-            call.respond(encoder: system.errorCoder) {
-                let removed = try await engine.update { draft in
-                    let value = draft[encoded: key]
-                    draft[encoded: key] = nil
-                    return value
-                }
-                return try encode(removed.map { [$0] } ?? [], system)
-            }
-        case .merge:
-            let (engine, values) = try request(call, [String: EncodedValue].self, system)
-            write(call, engine, system) { draft in
-                for (key, value) in values { draft[encoded: key] = value }
-            }
+            let (namespace, origin, key) = try call.arguments(String.self, Origin.self, String.self)
+            try apply(.remove(key), namespace, origin, call)
+        case .popAny:
+            let (namespace, origin) = try call.arguments(String.self, Origin.self)
+            try apply(.popAny, namespace, origin, call)
         case .clear:
-            write(call, try namespace(call, system), system) { $0.removeAll() }
-        case .update:
-            guard call.caller.build == system.node.info.build else {
-                throw CallError(
-                    .differentBuild,
-                    "an update closure came from build \(call.caller.build), this is \(system.node.info.build); "
-                        + "closures travel between equal builds only"
-                )
+            let (namespace, origin) = try call.arguments(String.self, Origin.self)
+            try apply(.clear, namespace, origin, call)
+        case .merge:
+            let (namespace, origin, values) = try call.arguments(
+                String.self,
+                Origin.self,
+                [String: EncodedValue].self
+            )
+            try apply(.merge(values), namespace, origin, call)
+        case .replaceAll:
+            let (namespace, origin, values) = try call.arguments(
+                String.self,
+                Origin.self,
+                [String: EncodedValue].self
+            )
+            try apply(.replaceAll(values), namespace, origin, call)
+        case .append:
+            let (namespace, origin, key, elements) = try call.arguments(
+                String.self,
+                Origin.self,
+                String.self,
+                [EncodedValue].self
+            )
+            try apply(.append(key, elements), namespace, origin, call)
+        case .compareAndSet:
+            let (namespace, origin, key, expected, new) = try call.arguments(
+                String.self,
+                Origin.self,
+                String.self,
+                [EncodedValue].self,
+                [EncodedValue].self
+            )
+            try apply(.compareAndSet(key, expected: expected.first, new: new.first), namespace, origin, call)
+        case .update: try update(call)
+        case .snapshotAt:
+            let (namespace, revision) = try call.arguments(String.self, Revision.self)
+            let engine = try engine(namespace)
+            call.respond { try engine.snapshot(at: revision) }
+        case .records, .nextRecords:
+            let (namespace, revision, limit) = try call.arguments(String.self, Revision.self, Int.self)
+            let engine = try engine(namespace), most = max(1, min(limit, 1024))
+            if method == .records {
+                call.respond { Self.page(try engine.records(after: revision, limit: most)) }
+            } else {
+                call.respond { Self.page(try await engine.nextRecords(after: revision, limit: most)) }
             }
-            let (engine, closure) = try request(call, PortableClosure.self, system)
-            guard let update = closure.holder as? any PortableUpdate else {
-                throw CallError(.badArguments, "the closure sent is no update")
+        case .history:
+            let (namespace, key) = try call.arguments(String.self, String.self)
+            let engine = try engine(namespace)
+            call.respond { try engine.history(of: key) }
+        case .restore:
+            let (namespace, origin, revision) = try call.arguments(String.self, Origin.self, Revision.self)
+            let engine = try engine(namespace)
+            call.respond {
+                try await engine.restore(to: revision, by: origin)
+                return Value.nil
             }
-            call.respond(encoder: system.errorCoder) { try await update.run(on: engine, system: system) }
+        case .drop:
+            let (namespace, origin) = try call.arguments(String.self, Origin.self)
+            let engine = try engine(namespace)
+            call.respond {
+                try await engine.drop(by: origin)
+                return Value.nil
+            }
         }
     }
 
-    private func write(
-        _ call: IncomingCall,
-        _ engine: any StateEngine,
-        _ system: ZProcSystem,
-        _ body: @escaping @Sendable (inout Draft) -> Void
-    ) {
-        call.respond(encoder: system.errorCoder) {
-            try await engine.update(body)
-            return Self.nilValue
+    private func engine(_ namespace: String) throws -> any StateEngine {
+        try StateLimits.check(namespace: namespace)
+        return store.engine(for: namespace)
+    }
+
+    private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
+        let engine = try engine(namespace)
+        call.respond { try await engine.apply(operation, by: origin) }
+    }
+
+    private func update(_ call: StateCall) throws {
+        guard call.incoming.caller.build == call.system.node.info.build else {
+            throw CallError(
+                .differentBuild,
+                "an update closure came from build \(call.incoming.caller.build), this is "
+                    + "\(call.system.node.info.build); closures travel between equal builds only"
+            )
+        }
+        let (namespace, origin, closure) = try call.arguments(String.self, Origin.self, PortableClosure.self)
+        guard let update = closure.holder as? any PortableUpdate else {
+            throw CallError(.badArguments, "the closure sent is no update")
+        }
+        let engine = try engine(namespace), system = call.system
+        call.incoming.respond(encoder: system.errorCoder) {
+            try await update.run(on: engine, by: origin, system: system)
         }
     }
 
-    private static let nilValue: [UInt8] = [0xc0]
-
-    private func request<Argument: Codable>(
-        _ call: IncomingCall,
-        _: Argument.Type,
-        _ system: ZProcSystem
-    ) throws -> (any StateEngine, Argument) {
-        let request = try decode(call, StateRequest<Argument>.self, system)
-        return (hub.engine(for: request.namespace), request.argument)
-    }
-
-    private func namespace(_ call: IncomingCall, _ system: ZProcSystem) throws -> any StateEngine {
-        let names = try decode(call, [String].self, system)
-        guard names.count == 1 else {
-            throw CallError(.badArguments, "state.\(call.method) takes [namespace]")
+    /// As many changes as one message should hold, and at least one.
+    private static func page(_ records: [ChangeRecord]) -> [ChangeRecord] {
+        var byteCount = 0
+        let end = records.firstIndex { record in
+            byteCount += record.byteCount
+            return byteCount > 1 << 20
         }
-        return hub.engine(for: names[0])
+        return Array(records.prefix(max(1, end ?? records.count)))
+    }
+}
+
+/// A call to the state, with what it takes to read and answer it.
+struct StateCall: Sendable {
+    let incoming: IncomingCall
+    let system: ZProcSystem
+
+    init(_ incoming: IncomingCall, _ system: ZProcSystem) {
+        self.incoming = incoming
+        self.system = system
     }
 
-    private func decode<T: Decodable>(_ call: IncomingCall, _ type: T.Type, _ system: ZProcSystem) throws -> T {
+    /// The arguments, which must be as many and of these types.
+    func arguments<each T: Codable>(_ type: repeat (each T).Type) throws -> (repeat each T) {
         do {
-            return try system.decoder.decode(type, from: call.arguments)
+            return try system.decoder.decode(ArgumentList<repeat each T>.self, from: incoming.arguments).values
         } catch let error as PortableClosureError {
             throw error
         } catch {
-            throw CallError(.badArguments, "the arguments of state.\(call.method) cannot be read: \(error)")
+            throw CallError(.badArguments, "the arguments of state.\(incoming.method) cannot be read: \(error)")
         }
     }
 
-    private func encode(_ value: some Encodable, _ system: ZProcSystem) throws -> [UInt8] {
-        try system.encoder.encode(value)
+    func succeed(_ value: some Encodable) throws { incoming.succeed(try system.encoder.encode(value)) }
+
+    func respond<T: Encodable & Sendable>(_ work: @concurrent @escaping @Sendable () async throws -> T) {
+        incoming.respond(encoder: system.errorCoder) { try system.encoder.encode(try await work()) }
     }
 }

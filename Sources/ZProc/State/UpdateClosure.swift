@@ -13,13 +13,13 @@ struct UpdateClosure<Result: Sendable>: ClosureHolder {
 /// An update whose result type is known only to itself.
 protocol PortableUpdate: ClosureHolder {
     /// Runs the closure in a transaction; gives the result's encoded form.
-    func run(on engine: any StateEngine, system: ZProcSystem) async throws -> [UInt8]
+    func run(on engine: any StateEngine, by origin: Origin, system: ZProcSystem) async throws -> [UInt8]
 }
 
 extension UpdateClosure: PortableUpdate {
-    func run(on engine: any StateEngine, system: ZProcSystem) async throws -> [UInt8] {
+    func run(on engine: any StateEngine, by origin: Origin, system: ZProcSystem) async throws -> [UInt8] {
         // The result is encoded inside the transaction: one that cannot be is an error, and nothing has changed.
-        try await engine.update { draft in
+        try await engine.update(by: origin) { draft in
             let result = try body(&draft)
             if result is Void { return [] }
             guard let codable = result as? any Codable else {

@@ -1,7 +1,6 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HashTreeCollections
 public import MessagePack
 
 /// The mutable view of a namespace inside `update`.
@@ -12,24 +11,24 @@ public import MessagePack
 ///         draft["cookies", default: 0] += 5
 ///     }
 ///
-/// Reading a value as a type that it is not of ends the update with ``StateError/Code/typeMismatch`` as soon as the
-/// closure returns, and nothing has changed; a subscript returns its default in the meantime. Cost of every operation:
-/// O(log n), and encoding or decoding the value.
-public struct Draft {
-    private let base: Snapshot
+/// What fails in a subscript, which cannot throw, ends the update as soon as the closure returns, and nothing has
+/// changed: a value read as a type that it is not of, a value too large, a key too long. A subscript gives its default in
+/// the meantime. Cost of every operation, where none is given: O(log n), and encoding or decoding the value.
+public struct Draft: ~Copyable {
+    private let base: Entries
     /// What was written, kept apart from the state.
-    private var writes = WriteSet()
-    /// Whether all keys of the base were removed before the writes.
-    private var isCleared = false
+    private var written = WriteSet()
     /// How many keys there are.
     public private(set) var count: Int
-    /// The first read or write that failed in a subscript, which cannot throw.
+    /// The first failure of an operation that cannot throw.
     private var failure: StateError?
 
-    package init(_ base: Snapshot) {
+    package init(_ base: Entries) {
         self.base = base
         count = base.count
     }
+
+    // MARK: One key
 
     /// The value of `key`, or `defaultValue` when there is none; set it or change it in place.
     public subscript<T: Codable>(key: String, default defaultValue: @autoclosure () -> T) -> T {
@@ -53,43 +52,67 @@ public struct Draft {
         }
     }
 
+    /// The value of a typed key, or `defaultValue` when there is none; set it or change it in place.
+    public subscript<T>(key: Key<T>, default defaultValue: @autoclosure () -> T) -> T {
+        mutating get { read(key.name, as: T.self) ?? defaultValue() }
+        set { write(key.name, newValue) }
+    }
+
+    /// The value of a typed key, or nil when there is none; setting nil removes the key.
+    public subscript<T>(key: Key<T>) -> T? {
+        mutating get { read(key.name, as: T.self) }
+        set {
+            if let newValue { write(key.name, newValue) } else { remove(key.name) }
+        }
+    }
+
     /// The value of `key`, or nil when there is none.
     ///
     /// - Throws: ``StateError/Code/typeMismatch``; catch it to go on without the value.
     public func get<T: Decodable>(_ key: String, as type: T.Type = T.self) throws(StateError) -> T? {
-        guard let value = self[encoded: key] else { return nil }
+        guard let value = try encoded(key) else { return nil }
         return try value.decode(T.self, for: key)
     }
 
     /// Gives `key` a value.
     ///
-    /// - Throws: ``StateError/Code/notEncodable``.
+    /// - Throws: ``StateError/Code/notEncodable``, ``StateError/Code/valueTooLarge``, ``StateError/Code/keyTooLong``.
     public mutating func set<T: Encodable>(_ key: String, to value: T) throws(StateError) {
-        self[encoded: key] = try EncodedValue(encoding: value, for: key)
+        try setEncoded(key, EncodedValue(encoding: value, for: key))
     }
 
     /// Removes `key`; whether it had a value.
     @discardableResult
     public mutating func remove(_ key: String) -> Bool {
-        let hadValue = contains(key)
-        self[encoded: key] = nil
-        return hadValue
+        attempt(default: false) { draft throws(StateError) in try draft.setEncoded(key, nil) != nil }
     }
 
-    /// Removes all keys.
-    public mutating func removeAll() {
-        guard count > 0 else { return }
-        writes.removeAll()
-        isCleared = true
-        count = 0
-    }
-
-    /// Gives each key of `values` its value.
+    /// Removes some key, and gives it with its value; nil when there is none.
     ///
-    /// - Throws: ``StateError/Code/notEncodable``.
-    public mutating func merge<T: Encodable>(_ values: [String: T]) throws(StateError) {
-        for (key, value) in values { try set(key, to: value) }
+    /// Which key is not defined.
+    ///
+    /// - Throws: ``StateError/Code/storageDamaged`` when the state cannot be read.
+    public mutating func popAny() throws(StateError) -> (key: String, value: Value)? {
+        guard let (key, value) = try popEncoded() else { return nil }
+        return (key, value.value)
     }
+
+    /// Gives `key` a value if it has none; whether it had none.
+    ///
+    /// - Throws: as ``set(_:to:)``.
+    @discardableResult
+    public mutating func setIfAbsent<T: Encodable>(_ key: String, to value: T) throws(StateError) -> Bool {
+        if contains(key) { return false }
+        try set(key, to: value)
+        return true
+    }
+
+    /// Whether `key` has a value; nil is a value.
+    public mutating func contains(_ key: String) -> Bool {
+        attempt(default: false) { draft throws(StateError) in try draft.encoded(key) != nil }
+    }
+
+    // MARK: All keys
 
     /// Whether there is no key.
     public var isEmpty: Bool { count == 0 }
@@ -98,73 +121,186 @@ public struct Draft {
     ///
     /// Cost: O(n).
     public var keys: [String] {
-        var keys = isCleared ? [] : base.keys.filter { writes[$0] == nil }
-        writes.forEach { key, value in
-            if value != nil { keys.append(key) }
+        mutating get {
+            var keys: [String] = []
+            attempt(default: ()) { draft throws(StateError) in
+                try draft.forEach { key, _ in keys.append(key) }
+            }
+            return keys
         }
-        return keys
     }
 
-    /// Whether `key` has a value; nil is a value.
-    public func contains(_ key: String) -> Bool { self[encoded: key] != nil }
+    /// All entries, in no particular order.
+    ///
+    /// Cost: O(n).
+    public var items: [String: Value] {
+        mutating get {
+            var items: [String: Value] = [:]
+            attempt(default: ()) { draft throws(StateError) in
+                try draft.forEach { key, value in items[key] = value.value }
+            }
+            return items
+        }
+    }
+
+    /// Gives each key of `values` its value.
+    ///
+    /// - Throws: as ``set(_:to:)``.
+    public mutating func merge<T: Encodable>(_ values: [String: T]) throws(StateError) {
+        for (key, value) in values { try set(key, to: value) }
+    }
+
+    /// Gives each key of `values` its value; where there is one already, what `combine` makes of the old and the new.
+    ///
+    /// - Throws: as ``set(_:to:)``; ``StateError/Code/typeMismatch`` when an old value is no `T`; what `combine` throws.
+    public mutating func merge<T: Codable>(
+        _ values: [String: T],
+        uniquingKeysWith combine: (_ old: T, _ new: T) throws -> T
+    ) throws {
+        for (key, value) in values {
+            if let old = try get(key, as: T.self) {
+                try set(key, to: combine(old, value))
+            } else {
+                try set(key, to: value)
+            }
+        }
+    }
+
+    /// Removes all keys.
+    ///
+    /// Cost: O(n).
+    public mutating func removeAll() {
+        attempt(default: ()) { draft throws(StateError) in
+            var keys: [String] = []
+            try draft.forEach { key, _ in keys.append(key) }
+            for key in keys { try draft.setEncoded(key, nil) }
+        }
+    }
+
+    // MARK: Numbers and lists
+
+    /// Adds to a number, which is 0 when there is none; gives the sum.
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is no integer that fits `Int`;
+    ///   ``StateError/Code/outOfRange`` when the sum does not.
+    @discardableResult
+    public mutating func increment(_ key: String, by amount: Int = 1) throws(StateError) -> Int {
+        let old = try get(key, as: Int.self) ?? 0
+        let (sum, overflow) = old.addingReportingOverflow(amount)
+        guard !overflow else {
+            throw StateError(.outOfRange, "'\(key)' holds \(old); adding \(amount) leaves the range of Int", key: key)
+        }
+        try set(key, to: sum)
+        return sum
+    }
+
+    /// Adds to a floating-point number, which is 0 when there is none; gives the sum.
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is no number.
+    @discardableResult
+    public mutating func increment(_ key: String, by amount: Double) throws(StateError) -> Double {
+        let sum = (try get(key, as: Double.self) ?? 0) + amount
+        try set(key, to: sum)
+        return sum
+    }
+
+    /// Adds an element to the end of an array, which is empty when there is none; gives the new number of elements.
+    ///
+    /// Cost: O(elements).
+    ///
+    /// - Throws: ``StateError/Code/typeMismatch`` when the value is no array.
+    @discardableResult
+    public mutating func append<T: Encodable>(_ element: T, to key: String) throws(StateError) -> Int {
+        try append([EncodedValue(encoding: element, for: key)], toEncoded: key)
+    }
+
+    // MARK: Encoded values
+
+    package func encoded(_ key: String) throws(StateError) -> EncodedValue? {
+        if let place = written.place(of: key) { return written[place].after }
+        return try base.value(of: key)
+    }
+
+    /// Gives a key a value, or removes it; gives what it was before.
+    @discardableResult
+    package mutating func setEncoded(_ key: String, _ value: EncodedValue?) throws(StateError) -> EncodedValue? {
+        if let value { try StateLimits.check(value, for: key) }
+        let old: EncodedValue?
+        if let place = written.place(of: key) {
+            old = written[place].after
+            written[place].after = value
+        } else {
+            try StateLimits.check(key: key)
+            old = try base.value(of: key)
+            // Removing what is not there is no write.
+            if old == nil, value == nil { return nil }
+            written.append(Write(key: key, before: old, after: value))
+        }
+        count += (value == nil ? 0 : 1) - (old == nil ? 0 : 1)
+        return old
+    }
+
+    package mutating func popEncoded() throws(StateError) -> (String, EncodedValue)? {
+        var found: (String, EncodedValue)?
+        try forEach { key, value in
+            found = (key, value)
+            throw Enough()
+        }
+        guard let found else { return nil }
+        try setEncoded(found.0, nil)
+        return found
+    }
+
+    @discardableResult
+    package mutating func append(_ elements: [EncodedValue], toEncoded key: String) throws(StateError) -> Int {
+        let list = (try get(key, as: [EncodedValue].self) ?? []) + elements
+        try set(key, to: list)
+        return list.count
+    }
+
+    /// Visits each entry once; ends early when `body` throws ``Enough``.
+    private func forEach(_ body: (String, EncodedValue) throws -> Void) throws(StateError) {
+        do {
+            for write in written.writes {
+                if let value = write.after { try body(write.key, value) }
+            }
+            try base.forEach { key, value in
+                if written.place(of: key) == nil { try body(key, value) }
+            }
+        } catch is Enough {
+        } catch let error as StateError {
+            throw error
+        } catch {
+            throw StateError(.storageDamaged, "the state cannot be read: \(error)")
+        }
+    }
+
+    private struct Enough: Error {}
 
     private mutating func read<T: Decodable>(_ key: String, as type: T.Type) -> T? {
-        do throws(StateError) {
-            return try get(key, as: type)
-        } catch {
-            failure = failure ?? error
-            return nil
-        }
+        attempt(default: nil) { draft throws(StateError) in try draft.get(key, as: type) }
     }
 
     private mutating func write<T: Encodable>(_ key: String, _ value: T) {
+        attempt(default: ()) { draft throws(StateError) in try draft.set(key, to: value) }
+    }
+
+    private mutating func attempt<T>(default fallback: T, _ body: (inout Draft) throws(StateError) -> T) -> T {
         do throws(StateError) {
-            try set(key, to: value)
+            return try body(&self)
         } catch {
             failure = failure ?? error
+            return fallback
         }
     }
 
-    package subscript(encoded key: String) -> EncodedValue? {
-        get {
-            if let written = writes[key] { return written }
-            return isCleared ? nil : base.encoded(key)
-        }
-        set {
-            let old = self[encoded: key]
-            // A write that changes nothing makes no revision.
-            guard old != newValue else { return }
-            count += (newValue == nil ? 0 : 1) - (old == nil ? 0 : 1)
-            writes.write(newValue, to: key)
-        }
-    }
-
-    /// What is to be done to the state when the closure has returned; nil when nothing was changed.
+    /// What is to be done to the state when the closure has returned; empty when nothing was written.
     ///
     /// Gives up the base with the draft, so that the state may be changed in place when nobody else looks at it.
     ///
-    /// - Throws: the failure of a subscript.
-    package consuming func commit() throws(StateError) -> Commit? {
+    /// - Throws: the failure of an operation that could not throw.
+    package consuming func commit() throws(StateError) -> [Write] {
         if let failure { throw failure }
-        return isCleared || !writes.isEmpty ? Commit(isCleared: isCleared, writes: writes) : nil
-    }
-}
-
-/// The outcome of an update.
-package struct Commit: Sendable {
-    /// Whether all keys go before the writes.
-    let isCleared: Bool
-    /// New values, and keys to remove.
-    let writes: WriteSet
-}
-
-extension Snapshot {
-    /// Makes this the next revision.
-    ///
-    /// Cost: O(log n) for each write; less when no other snapshot shares the entries.
-    mutating func apply(_ commit: Commit) {
-        revision = revision.next
-        if commit.isCleared { entries = [:] }
-        commit.writes.forEach { key, value in entries[key] = value }
+        return written.writes
     }
 }

@@ -4,45 +4,64 @@
 package import HashTreeCollections
 package import MessagePack
 
+/// Entries in the memory of this process. Copies share what they have in common.
+package typealias EntryTrie = TreeDictionary<String, EncodedValue>
+
 /// The content of a namespace: values in their MessagePack form.
 ///
-/// Copies share what they have in common.
-package typealias Entries = TreeDictionary<String, EncodedValue>
+/// Either all of it is in a persistent hash trie, or it is a layer of newer entries over a store that is kept
+/// elsewhere. Copies share what is equal; a change costs O(log n).
+package struct Entries: Sendable {
+    private struct Base: Sendable {
+        let store: any EntryStore
+        /// Keys of the store that were removed.
+        var removed: TreeSet<String> = []
+    }
 
-extension EncodedValue {
-    /// Encodes what is to be stored under `key`.
-    package init<T: Encodable>(encoding value: T, for key: String) throws(StateError) {
-        do {
-            try self.init(encoding: value)
-        } catch {
-            throw StateError(.notEncodable, "a \(T.self) cannot be stored as '\(key)': \(error)", key: key)
+    private var trie: EntryTrie
+    private var base: Base?
+    package private(set) var count: Int
+
+    package init(_ trie: EntryTrie = [:]) {
+        self.trie = trie
+        count = trie.count
+    }
+
+    /// What a store holds.
+    package init(_ store: any EntryStore, count: Int) {
+        trie = [:]
+        base = Base(store: store)
+        self.count = count
+    }
+
+    package func value(of key: String) throws(StateError) -> EncodedValue? {
+        if let value = trie[key] { return value }
+        guard let base, !base.removed.contains(key) else { return nil }
+        return try base.store.value(of: key)
+    }
+
+    /// Visits each entry once, in no particular order.
+    package func forEach(_ body: (String, EncodedValue) throws -> Void) throws {
+        for (key, value) in trie { try body(key, value) }
+        guard let base else { return }
+        try base.store.forEach { key, value in
+            if trie[key] == nil, !base.removed.contains(key) { try body(key, value) }
         }
     }
 
-    /// The value stored under `key`, as a `type`.
-    package func decode<T: Decodable>(_ type: T.Type, for key: String) throws(StateError) -> T {
-        do {
-            return try decode(type)
-        } catch {
-            throw StateError(
-                .typeMismatch,
-                "'\(key)' holds \(kindDescription), which is no \(T.self): \(error)",
-                key: key
-            )
-        }
+    /// Does what a transaction did.
+    package mutating func apply(_ writes: [Write]) {
+        for write in writes { change(write.key, from: write.before, to: write.after) }
     }
 
-    private var kindDescription: String {
-        switch bytes.first ?? 0xc0 {
-        case 0x00...0x7f, 0xcc...0xd3, 0xe0...0xff: "an integer"
-        case 0x80...0x8f, 0xde, 0xdf: "a map"
-        case 0x90...0x9f, 0xdc, 0xdd: "an array"
-        case 0xa0...0xbf, 0xd9...0xdb: "a string"
-        case 0xc2, 0xc3: "a boolean"
-        case 0xc4...0xc6: "binary data"
-        case 0xca, 0xcb: "a floating-point number"
-        case 0xc7...0xc9, 0xd4...0xd8: "an extension or date"
-        default: "nil"
-        }
+    /// Takes back what a transaction did.
+    package mutating func revert(_ writes: [Write]) {
+        for write in writes { change(write.key, from: write.after, to: write.before) }
+    }
+
+    private mutating func change(_ key: String, from old: EncodedValue?, to new: EncodedValue?) {
+        count += (new == nil ? 0 : 1) - (old == nil ? 0 : 1)
+        trie[key] = new
+        if new == nil, old != nil, base != nil { base?.removed.insert(key) }
     }
 }

@@ -3,34 +3,34 @@
 
 internal import MessagePack
 
-/// What a transaction has written, by key; the last write to a key counts, nil removes it.
+/// What a transaction has written: one ``Write`` for each key, in the order of the first writes.
 ///
-/// Most transactions write one key: that one is kept without a dictionary, which would cost more than the rest.
+/// Most transactions write a key or two; those are found by looking, because a dictionary would cost more than the rest.
 struct WriteSet: Sendable {
-    private var first: (key: String, value: EncodedValue?)?
-    private var others: [String: EncodedValue?] = [:]
+    private(set) var writes: [Write] = []
+    /// Places in `writes`, once there are many.
+    private var places: [String: Int] = [:]
+    private static let few = 8
 
-    var isEmpty: Bool { first == nil }
+    var isEmpty: Bool { writes.isEmpty }
 
-    /// What was written to `key`: nil for nothing, `.some(nil)` for a removal.
-    subscript(key: String) -> EncodedValue?? {
-        guard let first else { return nil }
-        return first.key == key ? .some(first.value) : others.isEmpty ? nil : others[key]
+    func place(of key: String) -> Int? {
+        if writes.count > Self.few { return places[key] }
+        return writes.firstIndex { $0.key == key }
     }
 
-    mutating func write(_ value: EncodedValue?, to key: String) {
-        if first == nil || first?.key == key {
-            first = (key, value)
-        } else {
-            others[key] = .some(value)
+    subscript(place: Int) -> Write {
+        get { writes[place] }
+        set { writes[place] = newValue }
+    }
+
+    /// Enters a key that has not been written yet.
+    mutating func append(_ write: Write) {
+        writes.append(write)
+        if writes.count == Self.few + 1 {
+            for (place, write) in writes.enumerated() { places[write.key] = place }
+        } else if writes.count > Self.few {
+            places[write.key] = writes.count - 1
         }
-    }
-
-    mutating func removeAll() { self = WriteSet() }
-
-    func forEach(_ body: (String, EncodedValue?) -> Void) {
-        guard let first else { return }
-        body(first.key, first.value)
-        for (key, value) in others { body(key, value) }
     }
 }

@@ -6,7 +6,7 @@ internal import Synchronization
 /// A value that will be there once, for any number of waiters.
 ///
 /// The first of several settings counts.
-final class Promise<Value: Sendable>: Sendable {
+package final class Promise<Value: Sendable>: Sendable {
     private struct State {
         var result: Result<Value, any Error>?
         var waiters: [UInt64: UnsafeContinuation<Value, any Error>] = [:]
@@ -14,12 +14,17 @@ final class Promise<Value: Sendable>: Sendable {
     }
     private let state = Mutex(State())
 
+    package init() {}
+
+    /// A promise that has been kept already.
+    package init(_ result: Result<Value, any Error>) { settle(result) }
+
     /// The result, when it is there already.
-    var result: Result<Value, any Error>? { state.withLock { $0.result } }
+    package var result: Result<Value, any Error>? { state.withLock { $0.result } }
 
     /// Sets the result and resumes who waits; false when there was one already.
     @discardableResult
-    func settle(_ result: Result<Value, any Error>) -> Bool {
+    package func settle(_ result: Result<Value, any Error>) -> Bool {
         let waiters = state.withLock { state -> [UnsafeContinuation<Value, any Error>]? in
             guard state.result == nil else { return nil }
             state.result = result
@@ -34,7 +39,7 @@ final class Promise<Value: Sendable>: Sendable {
     /// Waits for the result.
     ///
     /// Cancelling ends the wait with `CancellationError`, and nothing else.
-    func value() async throws -> Value {
+    package func value() async throws -> Value {
         if let result { return try result.get() }
         let ticket = state.withLock { state in
             state.lastWaiter += 1

@@ -1,0 +1,31 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How much of a namespace's past is kept; what is beyond any of the limits is forgotten.
+///
+/// Past changes are what watchers read that are behind, and what `snapshot(at:)`, `history(of:)` and `restore(to:)` work
+/// from.
+public struct HistoryLimits: Hashable, Sendable, Codable {
+    /// The most changes that are kept.
+    public var count: Int
+    /// How long a change is kept, or nil for as long as the other limits allow.
+    ///
+    /// Looked at when something is committed.
+    public var age: Duration?
+    /// The most bytes that keys and values of kept changes take, before and after counted both; nil for any number.
+    ///
+    /// The newest change is kept whatever its size.
+    public var byteCount: Int?
+
+    /// Makes limits.
+    ///
+    /// - Parameters:
+    ///   - count: the most changes that are kept, at least 1.
+    ///   - age: how long a change is kept.
+    ///   - byteCount: the most bytes.
+    public init(count: Int = 10_000, age: Duration? = nil, byteCount: Int? = nil) {
+        self.count = max(1, count)
+        self.age = age
+        self.byteCount = byteCount
+    }
+}

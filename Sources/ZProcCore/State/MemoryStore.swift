@@ -1,0 +1,27 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+/// Namespaces in the memory of this process.
+package final class MemoryStore: StateStore {
+    private let history: HistoryLimits
+    private let engines = Mutex<[String: MemoryEngine]>([:])
+
+    package init(history: HistoryLimits = HistoryLimits()) {
+        self.history = history
+    }
+
+    package func engine(for namespace: String) -> any StateEngine {
+        engines.withLock { engines in
+            if let engine = engines[namespace] { return engine }
+            let engine = MemoryEngine(history: history)
+            engines[namespace] = engine
+            return engine
+        }
+    }
+
+    package func namespaces() throws(StateError) -> [String] {
+        engines.withLock { $0.filter { $0.value.exists }.keys.sorted() }
+    }
+}

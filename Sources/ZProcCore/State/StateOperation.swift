@@ -1,0 +1,88 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+package import MessagePack
+
+/// One atomic change of a namespace, as a value: it means the same wherever it is carried out.
+package enum StateOperation: Sendable {
+    case set(String, EncodedValue)
+    case remove(String)
+    case popAny
+    case setIfAbsent(String, EncodedValue)
+    case merge([String: EncodedValue])
+    case replaceAll([String: EncodedValue])
+    case clear
+    case increment(String, EncodedValue)
+    case append(String, [EncodedValue])
+    case compareAndSet(String, expected: EncodedValue?, new: EncodedValue?)
+
+    /// Carries it out; gives the answer's values.
+    ///
+    /// `remove` answers the old value or nothing, `popAny` key and value or nothing, `setIfAbsent` and `compareAndSet`
+    /// whether they wrote, `increment` the sum, `append` the new number of elements, the others nothing.
+    package func apply(to draft: inout Draft) throws(StateError) -> [EncodedValue] {
+        switch self {
+        case .set(let key, let value):
+            try draft.setEncoded(key, value)
+            return []
+        case .remove(let key):
+            return try draft.setEncoded(key, nil).map { [$0] } ?? []
+        case .popAny:
+            guard let (key, value) = try draft.popEncoded() else { return [] }
+            return [try EncodedValue(encoding: key, for: key), value]
+        case .setIfAbsent(let key, let value):
+            let isAbsent = try draft.encoded(key) == nil
+            if isAbsent { try draft.setEncoded(key, value) }
+            return [try EncodedValue(encoding: isAbsent, for: key)]
+        case .merge(let values):
+            for (key, value) in values { try draft.setEncoded(key, value) }
+            return []
+        case .replaceAll(let values):
+            for key in draft.keys where values[key] == nil { try draft.setEncoded(key, nil) }
+            for (key, value) in values { try draft.setEncoded(key, value) }
+            return []
+        case .clear:
+            draft.removeAll()
+            return []
+        case .increment(let key, let amount):
+            return [try Self.increment(key, by: amount.value, in: &draft)]
+        case .append(let key, let elements):
+            return [try EncodedValue(encoding: draft.append(elements, toEncoded: key), for: key)]
+        case .compareAndSet(let key, let expected, let new):
+            let current = try draft.encoded(key)
+            let isEqual =
+                switch (current, expected) {
+                case (nil, nil): true
+                case (let current?, let expected?): current.means(expected)
+                default: false
+                }
+            if isEqual { try draft.setEncoded(key, new) }
+            return [try EncodedValue(encoding: isEqual, for: key)]
+        }
+    }
+
+    private static func increment(
+        _ key: String,
+        by amount: Value,
+        in draft: inout Draft
+    ) throws(StateError) -> EncodedValue {
+        switch amount {
+        case .int(let amount):
+            // A floating-point number stays one when an integer is added.
+            switch try draft.encoded(key)?.value {
+            case .double(let old): return try sum(old + Double(amount), key, &draft)
+            case .float(let old): return try sum(Double(old) + Double(amount), key, &draft)
+            default: return try EncodedValue(encoding: draft.increment(key, by: Int(amount)), for: key)
+            }
+        case .double(let amount): return try EncodedValue(encoding: draft.increment(key, by: amount), for: key)
+        case .float(let amount): return try EncodedValue(encoding: draft.increment(key, by: Double(amount)), for: key)
+        default: throw StateError(.typeMismatch, "'\(key)' can be incremented by a number only", key: key)
+        }
+    }
+
+    private static func sum(_ value: Double, _ key: String, _ draft: inout Draft) throws(StateError) -> EncodedValue {
+        let encoded = try EncodedValue(encoding: value, for: key)
+        try draft.setEncoded(key, encoded)
+        return encoded
+    }
+}

@@ -1,0 +1,55 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a feed gets its changes from: an engine of this process, or one behind a link.
+package protocol ChangeSource: Sendable {
+    /// Whether a snapshot has to travel, so that one should be kept.
+    var isFar: Bool { get }
+    /// Asks for the newest state at once, ahead of whatever the caller does next.
+    func requestSnapshot() -> Promise<Snapshot>
+    /// Asks how far the past reaches at once, ahead of whatever the caller does next.
+    func requestSpan() -> Promise<HistorySpan>
+    func snapshot(at revision: Revision) async throws -> Snapshot
+    /// The changes after a revision, at most `limit`, oldest first; none when there are none yet.
+    func records(after revision: Revision, limit: Int) async throws -> [ChangeRecord]
+    /// The same, but waits until there is at least one.
+    func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord]
+}
+
+/// The changes of an engine of this process.
+package struct EngineSource: ChangeSource {
+    private let engine: any StateEngine
+
+    package init(_ engine: any StateEngine) { self.engine = engine }
+
+    package var isFar: Bool { false }
+
+    package func requestSnapshot() -> Promise<Snapshot> { Promise(Result { try engine.snapshot() }) }
+    package func requestSpan() -> Promise<HistorySpan> { Promise(Result { try engine.span() }) }
+    package func snapshot(at revision: Revision) async throws -> Snapshot { try engine.snapshot(at: revision) }
+
+    package func records(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+        try engine.records(after: revision, limit: limit)
+    }
+
+    package func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+        try await engine.nextRecords(after: revision, limit: limit)
+    }
+}
+
+extension StateEngine {
+    /// The changes after a revision, at most `limit`, oldest first; waits until there is at least one.
+    package func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+        while true {
+            let found = try records(after: revision, limit: limit)
+            if !found.isEmpty { return found }
+            let committed = Promise<Void>()
+            let observation = observe { committed.settle(.success(())) }
+            defer { observation.cancel() }
+            // Committed before there was an observer.
+            let early = try records(after: revision, limit: limit)
+            if !early.isEmpty { return early }
+            try await committed.value()
+        }
+    }
+}

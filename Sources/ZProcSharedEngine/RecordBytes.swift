@@ -1,0 +1,101 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MessagePack
+internal import ZProcCore
+
+/// A change as it is in the file: time, origin and number of writes; for each write the lengths of key, old and new value,
+/// and then their bytes. Numbers are in this machine's order.
+///
+/// A length of `UInt32.max` stands for no value, one of `UInt32.max - 1` for a new value equal to the old one.
+enum RecordBytes {
+    private static let none = UInt32.max
+    private static let same = UInt32.max - 1
+    private static let headByteCount = 20
+    private static let writeHeadByteCount = 12
+
+    static func count(of writes: [Write]) -> Int {
+        var count = headByteCount
+        for write in writes {
+            count += writeHeadByteCount + write.key.utf8.count + (write.before?.bytes.count ?? 0)
+            if write.before != write.after { count += write.after?.bytes.count ?? 0 }
+        }
+        return count
+    }
+
+    static func write(_ record: ChangeRecord, to bytes: UnsafeMutableRawBufferPointer) {
+        var place = 0
+        func put<T: BitwiseCopyable>(_ number: T) {
+            bytes.storeBytes(of: number, toByteOffset: place, as: T.self)
+            place += MemoryLayout<T>.size
+        }
+        func put(_ value: EncodedValue?) {
+            value?.bytes.withUnsafeBytes { value in
+                UnsafeMutableRawBufferPointer(rebasing: bytes[place...]).copyMemory(from: value)
+                place += value.count
+            }
+        }
+        put(record.time)
+        put(record.origin.number)
+        put(UInt32(record.writes.count))
+        for write in record.writes {
+            let isSame = write.before == write.after
+            put(UInt32(write.key.utf8.count))
+            put(write.before.map { UInt32($0.bytes.count) } ?? none)
+            put(isSame ? same : write.after.map { UInt32($0.bytes.count) } ?? none)
+            for byte in write.key.utf8 {
+                bytes[place] = byte
+                place += 1
+            }
+            put(write.before)
+            if !isSame { put(write.after) }
+        }
+    }
+
+    /// Reads a record; nil for bytes that are none.
+    static func read(_ bytes: UnsafeRawBufferPointer, revision: Revision) -> ChangeRecord? {
+        var place = 0
+        func number<T: BitwiseCopyable>(_ type: T.Type) -> T? {
+            guard bytes.count - place >= MemoryLayout<T>.size else { return nil }
+            defer { place += MemoryLayout<T>.size }
+            return bytes.loadUnaligned(fromByteOffset: place, as: type)
+        }
+        func part(_ length: UInt32) -> UnsafeRawBufferPointer? {
+            guard bytes.count - place >= Int(length) else { return nil }
+            defer { place += Int(length) }
+            return UnsafeRawBufferPointer(rebasing: bytes[place..<place + Int(length)])
+        }
+        guard let time = number(Int64.self), let origin = number(UInt64.self), let count = number(UInt32.self) else {
+            return nil
+        }
+        var writes: [Write] = []
+        writes.reserveCapacity(min(Int(count), bytes.count / writeHeadByteCount))
+        for _ in 0..<count {
+            guard let keyLength = number(UInt32.self), let oldLength = number(UInt32.self),
+                let newLength = number(UInt32.self), let key = part(keyLength)
+            else { return nil }
+            var write = Write(key: String(decoding: key, as: UTF8.self), before: nil, after: nil)
+            if oldLength != none {
+                guard let old = part(oldLength) else { return nil }
+                write.before = EncodedValue(copying: old)
+            }
+            if newLength == same {
+                write.after = write.before
+            } else if newLength != none {
+                guard let new = part(newLength) else { return nil }
+                write.after = EncodedValue(copying: new)
+            }
+            writes.append(write)
+        }
+        return ChangeRecord(revision: revision, time: time, origin: Origin(number: origin), writes: writes)
+    }
+
+    /// The time of a record, without reading the rest.
+    static func time(_ bytes: UnsafeRawBufferPointer) -> Int64 {
+        bytes.count >= 8 ? bytes.loadUnaligned(as: Int64.self) : 0
+    }
+}
+
+extension EncodedValue {
+    init(copying bytes: UnsafeRawBufferPointer) { self.init(unchecked: [UInt8](bytes)) }
+}

@@ -1,0 +1,167 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CSharedStore
+internal import Glibc
+internal import LMDB
+package import ZProcCore
+
+extension SharedStore {
+    /// Makes a store for this process and those it starts, or opens the file of a former one.
+    ///
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - sync: nil for a store that ends with its owner, in memory; else when the file is written to the disk.
+    ///   - history: how much of the past is kept.
+    /// - Throws: ``StateError``: storageInUse, storageDamaged, storageFull, storageUnusable.
+    package static func create(
+        at path: String,
+        sync: StateSync?,
+        history: HistoryLimits
+    ) throws(StateError) -> SharedStore {
+        let owner = try StoreOwner(path, sync: sync)
+        return try mapErrors {
+            var mapSize = 64 << 30
+            var settings = cshared_settings()
+            settings.number = .random(in: 1...UInt64.max)
+            settings.writes_through_map = sync == nil ? 1 : 0
+            settings.sync_mode = sync == .eachCommit ? 1 : 0
+            settings.history_count = UInt64(history.count)
+            settings.history_age = history.age?.microseconds ?? -1
+            settings.history_bytes = history.byteCount.map { Int64($0) } ?? -1
+            while true {
+                settings.map_size = UInt64(mapSize)
+                do {
+                    let environment = try Environment(path: path, options: options(settings))
+                    let tables = try makeTables(environment, path)
+                    let control = try SharedControl(creating: controlPath(path), settings)
+                    // What LMDB has already put into the file.
+                    return SharedStore(
+                        path: path,
+                        control: control,
+                        environment: environment,
+                        tables: tables,
+                        owner: owner
+                    )
+                } catch let error as LMDBError where error.code == .noMemory && mapSize > 1 << 30 {
+                    // Little address space is allowed; the map holds less, then.
+                    mapSize /= 4
+                }
+            }
+        }
+    }
+
+    /// Opens the store that another process of this machine made.
+    ///
+    /// - Throws: ``StateError`` when it is not there, or is another one.
+    package static func open(_ path: String, number: UInt64) throws(StateError) -> SharedStore {
+        let control = try SharedControl(opening: controlPath(path))
+        guard control.settings.number == number else {
+            throw StateError(.storageUnusable, "\(path) is another state than the one meant")
+        }
+        return try mapErrors {
+            let environment = try Environment(path: path, options: options(control.settings))
+            let transaction = try ReadTransaction(environment)
+            let tables = try Tables(
+                names: environment.openDatabase(TableName.names, in: transaction),
+                entries: environment.openDatabase(TableName.entries, in: transaction),
+                changes: environment.openDatabase(TableName.changes, in: transaction)
+            )
+            // The tables stay open only if it is committed.
+            try transaction.commit()
+            return SharedStore(path: path, control: control, environment: environment, tables: tables, owner: nil)
+        }
+    }
+
+    static func controlPath(_ path: String) -> String { path + "-control" }
+
+    private enum TableName {
+        static let format = "format"
+        static let names = "namespaces"
+        static let entries = "entries"
+        static let changes = "changes"
+    }
+
+    private static let format = "zproc state 1"
+
+    private static func options(_ settings: cshared_settings) -> Environment.Options {
+        var options = Environment.Options()
+        options.mapSize = Int(settings.map_size)
+        options.maximumReaders = 4096
+        options.maximumDatabases = 4
+        options.writesThroughMap = settings.writes_through_map != 0
+        options.syncsCommits = settings.sync_mode != 0
+        options.syncsMeta = settings.sync_mode != 0
+        return options
+    }
+
+    private static func makeTables(_ environment: Environment, _ path: String) throws -> Tables {
+        let transaction = try WriteTransaction(environment)
+        let isNew = try environment.info.lastTransactionID == 0
+        if isNew {
+            let database = try environment.openDatabase(TableName.format, in: transaction)
+            try withUTF8(format) { try transaction.put($0, for: $0, in: database) }
+        } else {
+            do {
+                let database = try environment.openDatabase(TableName.format, in: transaction, creating: false)
+                guard try withUTF8(format, { try transaction.get($0, in: database) }) != nil else {
+                    throw StateError(.storageDamaged, "\(path) was written by another version of this library")
+                }
+            } catch let error as LMDBError where error.code == .notFound || error.code == .incompatible {
+                throw StateError(.storageDamaged, "\(path) is an LMDB file of another program; choose another name")
+            }
+        }
+        let tables = try Tables(
+            names: environment.openDatabase(TableName.names, in: transaction),
+            entries: environment.openDatabase(TableName.entries, in: transaction),
+            changes: environment.openDatabase(TableName.changes, in: transaction)
+        )
+        try transaction.commit()
+        return tables
+    }
+
+    private static func withUTF8<R>(_ text: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        var text = text
+        return try text.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
+    }
+}
+
+/// What the process has that made a store: the only one at a time.
+final class StoreOwner: Sendable {
+    let sync: StateSync?
+    private let path: String
+    /// Locked for as long as this lives.
+    private let descriptor: Int32
+
+    init(_ path: String, sync: StateSync?) throws(StateError) {
+        self.path = path
+        self.sync = sync
+        descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .storage(errno, "open", path) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let error = errno
+            close(descriptor)
+            if error == EWOULDBLOCK {
+                throw StateError(
+                    .storageInUse,
+                    "\(path) is open in another context; a state's file belongs to one context at a time"
+                )
+            }
+            throw .storage(error, "lock", path)
+        }
+    }
+
+    /// Writes out a file that is kept; removes one that is not.
+    func end(_ environment: Environment?) {
+        guard let environment else { return }
+        unlink(SharedStore.controlPath(path))
+        if sync == nil {
+            unlink(path + "-lock")
+            unlink(path)
+        } else {
+            try? environment.sync()
+        }
+    }
+
+    deinit { close(descriptor) }
+}

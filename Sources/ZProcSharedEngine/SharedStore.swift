@@ -1,0 +1,178 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CSharedStore
+internal import Dispatch
+internal import Glibc
+internal import LMDB
+internal import Synchronization
+package import ZProcCore
+
+/// Namespaces in memory or a file that processes of one machine map: each reads and commits by itself.
+///
+/// One process makes the store and ends it, others open it. The data is LMDB's; beside it is a control file with the lock
+/// of the writers and the word that wakes watchers (`CSharedStore`). The lock is held while an update runs, by one
+/// thread, never across a suspension; a process that is killed in the middle leaves the last commit and a free lock.
+package final class SharedStore: StateStore {
+    /// The state's file.
+    package let path: String
+    /// A number made for this opening of the file.
+    package var number: UInt64 { settings.number }
+
+    let settings: cshared_settings
+    let history: HistoryLimits
+    let control: SharedControl
+    let readers: ReaderPool
+    let tables: Tables
+    private let owner: StoreOwner?
+    private let engines = Mutex<[String: SharedNamespace]>([:])
+    /// Where updates wait for the lock when it is not free at once, so that no thread of a task does.
+    private let waitingRoom = DispatchQueue(label: "zproc.state.writer")
+    private let monitor: StoreMonitor
+
+    /// The tables of the file.
+    struct Tables: Sendable {
+        let names: Database
+        let entries: Database
+        let changes: Database
+    }
+
+    init(
+        path: String,
+        control: SharedControl,
+        environment: Environment,
+        tables: Tables,
+        owner: StoreOwner?
+    ) {
+        self.path = path
+        self.control = control
+        self.tables = tables
+        self.owner = owner
+        settings = control.settings
+        history = HistoryLimits(settings)
+        readers = ReaderPool(environment)
+        monitor = StoreMonitor(control: control)
+        if owner != nil, case .periodic(let period) = owner?.sync {
+            monitor.repeatAction(every: period) { [readers] in try? readers.environment()?.sync() }
+        }
+    }
+
+    deinit { close() }
+
+    package func engine(for namespace: String) -> any StateEngine {
+        engines.withLock { engines in
+            if let engine = engines[namespace] { return engine }
+            let engine = SharedNamespace(namespace, in: self)
+            engines[namespace] = engine
+            return engine
+        }
+    }
+
+    package func namespaces() throws(StateError) -> [String] {
+        try mapErrors {
+            try readers.read { transaction in
+                var names: [String] = []
+                try transaction.withCursor(in: tables.names) { cursor in
+                    var entry = try cursor.first()
+                    while let (key, value) = entry {
+                        if value.count == 4 {
+                            let number = UInt32(bigEndian: value.loadUnaligned(as: UInt32.self))
+                            let record = try StoreKey.withRecord(number) { try transaction.get($0, in: tables.entries) }
+                            if let record, NamespaceRecord(record)?.exists == true {
+                                names.append(String(decoding: key, as: UTF8.self))
+                            }
+                        }
+                        entry = try cursor.next()
+                    }
+                }
+                return names.sorted()
+            }
+        }
+    }
+
+    /// A process of the context has ended, perhaps with a view of the state, or between a commit and telling of it.
+    package func processEnded() {
+        _ = try? readers.environment()?.checkReaders()
+        control.announce()
+    }
+
+    /// Lets go of the file; its owner removes it when it is not to be kept.
+    ///
+    /// Snapshots that are still held copy themselves out. Safe to call twice.
+    package func close() {
+        monitor.stop()
+        owner?.end(readers.environment())
+        readers.close()
+    }
+
+    // MARK: For the namespaces
+
+    /// Runs `body` with the writers' lock.
+    func write<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+        // Most updates take less than handing them to another thread would. Writing to a disk does not.
+        if settings.sync_mode == 0, control.tryLock(pauses: Self.pauses) {
+            defer { control.unlock() }
+            return try body()
+        }
+        return try await withUnsafeThrowingContinuation { continuation in
+            waitingRoom.async { [control] in
+                continuation.resume(
+                    with: Result_ {
+                        try control.lock()
+                        defer { control.unlock() }
+                        return try body()
+                    }
+                )
+            }
+        }
+    }
+
+    private static let pauses = 8
+
+    func observe(_ action: @escaping @Sendable () -> Void) -> any Cancellable { monitor.observe(action) }
+
+    /// The state as it is now, kept for as long as somebody looks at it.
+    func pin(_ reader: Reader, namespace: UInt32) -> PinnedView {
+        let view = PinnedView(reader, namespace: namespace, entries: tables.entries, pool: readers)
+        monitor.pin(view)
+        return view
+    }
+
+    func announce() { control.announce() }
+
+    /// Makes sure that there is memory for what an update adds; with the lock.
+    ///
+    /// A mapped file whose memory runs out ends the process that writes to it, so the memory is there first.
+    func reserve(_ environment: Environment, pages: Int) throws {
+        guard let owner = settings.writes_through_map != 0 ? environment : nil else { return }
+        let info = try owner.info
+        let needed = UInt64(info.lastPageNumber + 1 + pages) * UInt64(info.pageSize)
+        let allocated = control.allocated
+        if needed <= allocated { return }
+        let step = min(max(allocated / 4, 1 << 20), 16 << 20)
+        let wanted = max(needed, allocated + step)
+        let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw StateError.storage(errno, "grow", path) }
+        defer { Glibc.close(descriptor) }
+        var error = cshared_allocate(descriptor, allocated, wanted)
+        var reached = wanted
+        if error == ENOSPC, wanted > needed {
+            error = cshared_allocate(descriptor, allocated, needed)
+            reached = needed
+        }
+        guard error == 0 else { throw StateError.storage(error, "grow", path) }
+        control.allocated = reached
+    }
+}
+
+private typealias Result_ = Result
+
+extension HistoryLimits {
+    init(_ settings: cshared_settings) {
+        self.init(
+            count: Int(settings.history_count),
+            age: settings.history_age < 0 ? nil : .microseconds(settings.history_age),
+            byteCount: settings.history_bytes < 0 ? nil : Int(settings.history_bytes)
+        )
+    }
+}

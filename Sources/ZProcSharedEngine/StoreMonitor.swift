@@ -1,0 +1,182 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CSharedStore
+internal import Glibc
+internal import Synchronization
+internal import ZProcCore
+
+/// The one thread of a store: sleeps until something is committed, in whatever process, and tells the observers.
+///
+/// It also has snapshots copy themselves out when they have been held for long, and runs one repeated action. It starts
+/// with the first of these, and sleeps without a timeout while there are only observers.
+final class StoreMonitor: Sendable {
+    private struct Weak: Sendable {
+        weak var view: PinnedView?
+        let expiry: ContinuousClock.Instant
+    }
+
+    private struct Repeated {
+        let period: Duration
+        let action: @Sendable () -> Void
+        var next: ContinuousClock.Instant
+    }
+
+    private struct State {
+        var observers: [UInt64: @Sendable () -> Void] = [:]
+        var lastObserver: UInt64 = 0
+        var pins: [Weak] = []
+        var repeated: Repeated?
+        var isRunning = false
+        var isStopped = false
+        /// Whether the thread sleeps without looking at the pins.
+        var sleepsLong = false
+    }
+
+    private let control: SharedControl
+    private let state = Mutex(State())
+    /// How long a snapshot may pin the file's pages.
+    private static let pinTime: Duration = .milliseconds(500)
+    private static let pinMilliseconds = 100
+    /// More snapshots than these do not pin pages at the same time.
+    private static let mostPins = 64
+
+    init(control: SharedControl) { self.control = control }
+
+    func observe(_ action: @escaping @Sendable () -> Void) -> any Cancellable {
+        let number = state.withLock { state in
+            state.lastObserver += 1
+            state.observers[state.lastObserver] = action
+            return state.lastObserver
+        }
+        run()
+        return Observation(monitor: self, number: number)
+    }
+
+    func pin(_ view: PinnedView) {
+        let (oldest, mustWake) = state.withLock { state -> (PinnedView?, Bool) in
+            state.pins.append(Weak(view: view, expiry: .now + Self.pinTime))
+            var oldest: PinnedView?
+            if state.pins.count > Self.mostPins {
+                state.pins.removeAll { $0.view == nil }
+                if state.pins.count > Self.mostPins { oldest = state.pins.removeFirst().view }
+            }
+            defer { state.sleepsLong = false }
+            return (oldest, state.sleepsLong)
+        }
+        oldest?.copyOut()
+        if mustWake { control.wake() }
+        run()
+    }
+
+    func repeatAction(every period: Duration, _ action: @escaping @Sendable () -> Void) {
+        state.withLock { $0.repeated = Repeated(period: period, action: action, next: .now + period) }
+        run()
+    }
+
+    /// Ends the thread; snapshots copy themselves out.
+    func stop() {
+        let pins = state.withLock { state in
+            state.isStopped = true
+            state.observers = [:]
+            state.repeated = nil
+            defer { state.pins = [] }
+            return state.pins.compactMap(\.view)
+        }
+        for view in pins { view.copyOut() }
+        control.wake()
+    }
+
+    private func run() {
+        let mustStart = state.withLock { state in
+            defer { state.isRunning = true }
+            return !state.isRunning && !state.isStopped
+        }
+        guard mustStart else { return }
+        startThread { [self] in
+            cshared_name_thread("zproc-state")
+            loop()
+        }
+    }
+
+    private func loop() {
+        var seen = control.commits
+        while let milliseconds = nextSleep() {
+            control.sleep(while: seen, milliseconds: milliseconds)
+            let commits = control.commits
+            if commits != seen {
+                seen = commits
+                for action in state.withLock({ $0.observers.values.map { $0 } }) { action() }
+            }
+            lookAtTheClock()
+        }
+    }
+
+    /// How long to sleep, -1 for no limit; nil to end.
+    private func nextSleep() -> Int? {
+        state.withLock { state in
+            if state.isStopped { return nil }
+            state.pins.removeAll { $0.view == nil }
+            state.sleepsLong = state.pins.isEmpty
+            let period = state.repeated.map { max(1, Int($0.next - .now, in: .milliseconds(1))) }
+            if state.pins.isEmpty { return period ?? -1 }
+            return min(period ?? Self.pinMilliseconds, Self.pinMilliseconds)
+        }
+    }
+
+    private func lookAtTheClock() {
+        let (views, action) = state.withLock { state -> ([PinnedView], (@Sendable () -> Void)?) in
+            guard !state.pins.isEmpty || state.repeated != nil else { return ([], nil) }
+            let now = ContinuousClock.now
+            let views = state.pins.filter { $0.expiry <= now }.compactMap(\.view)
+            state.pins.removeAll { $0.expiry <= now }
+            guard let repeated = state.repeated, repeated.next <= now else { return (views, nil) }
+            state.repeated?.next = now + repeated.period
+            return (views, repeated.action)
+        }
+        for view in views { view.copyOut() }
+        action?()
+    }
+
+    private struct Observation: Cancellable {
+        let monitor: StoreMonitor
+        let number: UInt64
+        func cancel() { monitor.state.withLock { _ = $0.observers.removeValue(forKey: number) } }
+    }
+}
+
+extension Int {
+    /// How often a unit goes into a duration.
+    fileprivate init(_ duration: Duration, in unit: Duration) {
+        self = Int(Swift.min(1e9, Swift.max(0, duration / unit)))
+    }
+}
+
+/// Starts a thread of its own that takes no signals.
+private func startThread(_ body: @escaping @Sendable () -> Void) {
+    final class Start: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    // Signals go to threads that expect them.
+    var all = sigset_t(), before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    var thread = pthread_t()
+    let start = Unmanaged.passRetained(Start(body))
+    let error = pthread_create(
+        &thread,
+        &attributes,
+        { start in
+            if let start { Unmanaged<Start>.fromOpaque(start).takeRetainedValue().body() }
+            return nil
+        },
+        start.toOpaque()
+    )
+    precondition(error == 0, "no thread for the shared state: \(String(cString: strerror(error)))")
+}
