@@ -99,6 +99,11 @@ let package = Package(
         ),
         .testTarget(name: "ZProcCoreTests", dependencies: ["ZProcCore", "MessagePack"], swiftSettings: settings),
         .testTarget(
+            name: "ZProcSharedEngineTests",
+            dependencies: ["ZProcSharedEngine", "ZProcCore", "MessagePack"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "ZProcTests",
             dependencies: ["ZProc", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ", "ZeroMQ"],
             swiftSettings: settings

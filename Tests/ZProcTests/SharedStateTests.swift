@@ -6,14 +6,14 @@ import Testing
 import ZProc
 
 @Suite(.tags(.state), .timeLimit(.minutes(2))) struct SharedStateTests {
-    @Test(arguments: Backend.allCases)
-    func stateConformsWhereItLives(on backend: Backend) async throws {
-        try await withContext(backend) { try await StateConformance.run($0.state) }
+    @Test(arguments: Backend.allCases, StateWay.all)
+    func stateConformsWhereItLives(on backend: Backend, _ way: StateWay) async throws {
+        try await withContext(backend, state: way.options) { try await StateConformance.run($0.state) }
     }
 
-    @Test(arguments: Backend.allCases)
-    func stateConformsInSpawnedBodies(on backend: Backend) async throws {
-        try await withContext(backend) { context in
+    @Test(arguments: Backend.allCases, StateWay.all)
+    func stateConformsInSpawnedBodies(on backend: Backend, _ way: StateWay) async throws {
+        try await withContext(backend, state: way.options) { context in
             let state = context.state
             try await context.spawn { try await StateConformance.run(state) }.value
         }
@@ -75,7 +75,7 @@ import ZProc
     }
 
     @Test func anUpdateThatCannotTravelIsRefusedAtItsLine() async throws {
-        try await withContext(.processes) { context in
+        try await withContext(.processes, state: .init(access: .messages)) { context in
             let state = context.state
             let error = try await context.spawn { () -> String in
                 let untravelled = NotCodable(), number = 1

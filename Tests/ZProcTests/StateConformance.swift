@@ -49,7 +49,7 @@ enum StateConformance {
         try expect(try await state.get("none", as: Int.self), nil)
         try expect(try await state.get("none", default: 7), 7)
         try expect(try await state.contains("none"), false)
-        try expect(try await state.remove("none"), false)
+        try expect(try await state.remove("none"), nil)
         try expect(try await state.remove("none", as: Int.self), nil)
     }
 
@@ -80,7 +80,7 @@ enum StateConformance {
         try expect(try await state.count(), 100)
         try expect(Set(try await state.keys()), Set((0..<100).map { "key \($0)" }))
         try expect(try await state.remove("key 3", as: Int.self), 3)
-        try expect(try await state.remove("key 4"), true)
+        try expect(try await state.remove("key 4"), 4)
         try expect(try await state.count(), 98)
         try await state.clear()
         try expect(try await state.count(), 0)
@@ -105,7 +105,8 @@ enum StateConformance {
         try expect(before.revision < after.revision, true)
         try expect(before.description, #"["a": 1, "b": 2]"#)
         try await state.set("a", to: 100)
-        try expect(try await state.snapshot().revision, after.revision)
+        try expect(try await state.snapshot().revision, Revision(after.revision.number + 1))
+        try expect(try await state.snapshot() == after, true)
     }
 
     @Sendable static func transactions(_ state: SharedState) async throws {

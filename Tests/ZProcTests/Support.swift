@@ -41,3 +41,16 @@ func exists(_ pid: Int) -> Bool { access("/proc/\(pid)", F_OK) == 0 }
 
 struct TestFailure: Error, Codable, Equatable { var reason: String }
 struct PlainError: Error, CustomStringConvertible { var description: String }
+
+/// The ways a state can be kept and reached; all must do the same.
+struct StateWay: Sendable, CustomTestStringConvertible {
+    let engine: StateOptions.Engine
+    let access: StateOptions.Access
+
+    static let all = StateOptions.Engine.allCases.filter { $0 != .automatic }.flatMap { engine in
+        StateOptions.Access.allCases.map { StateWay(engine: engine, access: $0) }
+    }
+
+    var options: StateOptions { StateOptions(engine: engine, access: access) }
+    var testDescription: String { "\(engine) engine, \(access) access" }
+}
