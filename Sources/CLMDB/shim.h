@@ -4,6 +4,7 @@
 #ifndef CLMDB_SHIM_H
 #define CLMDB_SHIM_H
 
+#include <errno.h>
 #include <lmdb.h>
 
 #endif

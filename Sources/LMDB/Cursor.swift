@@ -3,48 +3,94 @@
 
 internal import CLMDB
 
-/// A place in a database.
+/// A place in a database, which moves over the keys in their order.
 ///
-/// What it gives is valid until the next write, or the end of the transaction.
+/// At either end it stays where it is and returns nil. The bytes it returns are valid until the next change in the
+/// transaction, or its end.
 public struct Cursor: ~Copyable {
     /// A key and its value.
     public typealias Entry = (key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
 
-    private let handle: OpaquePointer
+    private let environment: Environment
+    private let handle: OpaquePointer?
+    /// The view of a read transaction, which outlives the cursor; nil for a write transaction, which cannot end before.
+    private let view: UnsafePointer<View>?
+    private let resets: Int
 
-    init(_ transaction: OpaquePointer, _ database: Database) throws(LMDBError) {
+    init(
+        _ environment: Environment,
+        _ transaction: OpaquePointer?,
+        _ database: Database,
+        view: UnsafePointer<View>?
+    ) throws(LMDBError) {
         var handle: OpaquePointer?
-        try check(mdb_cursor_open(transaction, database.number, &handle), "open cursor")
-        guard let handle else { throw LMDBError(LMDBError.Code.noMemory.rawValue, "open cursor") }
+        try check(mdb_cursor_open(transaction, database.handle, &handle), "open a cursor", environment)
+        self.environment = environment
         self.handle = handle
+        self.view = view
+        resets = view?.pointee.resets ?? 0
     }
 
-    deinit { mdb_cursor_close(handle) }
+    deinit {
+        mdb_cursor_close(handle)
+    }
 
-    /// Goes to the first entry.
-    public borrowing func first() throws(LMDBError) -> Entry? { try move(MDB_FIRST) }
-    /// Goes to the last entry.
-    public borrowing func last() throws(LMDBError) -> Entry? { try move(MDB_LAST) }
-    /// Goes to the entry after this one.
-    public borrowing func next() throws(LMDBError) -> Entry? { try move(MDB_NEXT) }
-    /// Goes to the entry before this one.
-    public borrowing func previous() throws(LMDBError) -> Entry? { try move(MDB_PREV) }
-    /// The entry here.
-    public borrowing func current() throws(LMDBError) -> Entry? { try move(MDB_GET_CURRENT) }
+    /// Moves to the first entry, and returns it unless there is none.
+    public borrowing func first() throws(LMDBError) -> Entry? {
+        try move(MDB_FIRST)
+    }
 
-    /// Goes to the first entry whose key is not before this one.
+    /// Moves to the last entry, and returns it unless there is none.
+    public borrowing func last() throws(LMDBError) -> Entry? {
+        try move(MDB_LAST)
+    }
+
+    /// Moves to the next entry, a new cursor to the first; returns nil when there is none.
+    public borrowing func next() throws(LMDBError) -> Entry? {
+        try move(MDB_NEXT)
+    }
+
+    /// Moves to the previous entry, a new cursor to the last; returns nil when there is none.
+    public borrowing func previous() throws(LMDBError) -> Entry? {
+        try move(MDB_PREV)
+    }
+
+    /// The entry at the cursor; nil before it has been moved, and past the end.
+    public borrowing func current() throws(LMDBError) -> Entry? {
+        try move(MDB_GET_CURRENT)
+    }
+
+    /// Moves to the first entry whose key is `key` or comes after it; returns nil when there is none.
     public borrowing func seek(atLeast key: UnsafeRawBufferPointer) throws(LMDBError) -> Entry? {
-        try move(MDB_SET_RANGE, MDB_val(key))
+        try move(MDB_SET_RANGE, key: MDB_val(key))
     }
 
-    /// Removes the entry here; `next` then gives the one after it.
-    public borrowing func delete() throws(LMDBError) { try check(mdb_cursor_del(handle, 0), "delete") }
+    /// Removes the entry at the cursor, in a write transaction.
+    ///
+    /// The cursor is then between two entries: the next one is the one after, the previous one the one before.
+    ///
+    /// - Throws: ``LMDBError`` with `.permissionDenied` in a read transaction, `.notFound` when there is no entry at
+    ///   the cursor.
+    public borrowing func delete() throws(LMDBError) {
+        try checkView("delete at a cursor")
+        let result = mdb_cursor_del(handle, 0)
+        // LMDB's word for a cursor that has not been moved.
+        try check(result == EINVAL ? MDB_NOTFOUND : result, "delete at a cursor", environment)
+    }
 
-    private borrowing func move(_ operation: MDB_cursor_op, _ key: MDB_val = MDB_val()) throws(LMDBError) -> Entry? {
-        var key = key, value = MDB_val()
+    private func move(_ operation: MDB_cursor_op, key: MDB_val = MDB_val()) throws(LMDBError) -> Entry? {
+        try checkView("move a cursor")
+        var key = key
+        var value = MDB_val()
         let result = mdb_cursor_get(handle, &key, &value, operation)
-        if result == MDB_NOTFOUND { return nil }
-        try check(result, "move")
-        return (UnsafeRawBufferPointer(key), UnsafeRawBufferPointer(value))
+        // LMDB's word for a cursor that has not been moved.
+        if result == EINVAL, operation == MDB_GET_CURRENT { return nil }
+        return try find(result, "move a cursor", environment) ? (key.bytes, value.bytes) : nil
+    }
+
+    /// The pages that a cursor stands on may be used for others after a reset.
+    @inline(__always)
+    private func checkView(_ operation: StaticString) throws(LMDBError) {
+        if let view, view.pointee.resets != resets { throw environment.error(MDB_BAD_TXN, operation) }
     }
 }

@@ -2,162 +2,115 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CLMDB
+internal import Glibc
+internal import Synchronization
 
-/// A file of ordered tables that many processes and threads read and write, one writer at a time.
+/// A file of databases, mapped into memory and shared with the other processes that have it open.
 ///
-/// A process opens a file once. Safe to use from all threads: LMDB has its own locks, and nothing here changes after
-/// `init`.
+/// There is one write transaction at a time, in all processes together; any number of read transactions go on beside
+/// it, each with the view of the moment it began. A process that is killed blocks nobody: the lock of a writer is freed
+/// by the system, and what a reader held is freed by ``checkReaders()``.
+///
+/// A process opens a file once; a second time is refused with ``LMDBError/Code/busy``. An environment must not be used
+/// in a forked child. It is closed when the last reference to it and its last transaction have gone. The file
+/// `<path>-lock` beside it holds the locks and the reader slots.
+///
+/// It can be used from all threads: LMDB's own locks guard the file and the reader slots, and what LMDB leaves to its
+/// callers is guarded here, by ``DatabaseOpening`` for opening databases and by a mutex for changing the map's size.
 public final class Environment: Sendable {
-    /// How to open a file.
-    public struct Options: Sendable {
-        /// The most bytes the file can have; address space of this size is taken.
-        public var mapSize = 1 << 30
-        /// The most read transactions at a time, in all processes.
-        public var maximumReaders = 1024
-        /// The most named databases.
-        public var maximumDatabases = 8
-        /// Whether to write into the map itself, which is fast but ends the process when the disk is full.
-        public var writesThroughMap = false
-        /// Whether a commit waits for the disk.
-        public var syncsCommits = true
-        /// Whether it waits for the disk once more, for the page that tells of it.
-        public var syncsMeta = true
-        /// Whether the file is only read.
-        public var isReadOnly = false
-        /// The file's permissions, when it is made.
-        public var permissions: UInt32 = 0o600
-
-        /// Makes the options of a small file that is as safe as can be.
-        public init() {}
-    }
-
-    /// What can be told of an environment.
-    public struct Info: Sendable {
-        /// The most bytes the file can have.
-        public let mapSize: Int
-        /// The size of a page, in bytes.
-        public let pageSize: Int
-        /// The last page in use.
-        public let lastPageNumber: Int
-        /// The last transaction that was committed; 0 for none.
-        public let lastTransactionID: Int
-        /// The most readers at a time.
-        public let maximumReaders: Int
-        /// How many places for readers have been used.
-        public let readersInUse: Int
-    }
-
-    /// The file.
+    /// The path of the file.
     public let path: String
-    /// Never changed after `init`, and closed in `deinit`, when no transaction is left: each holds this object.
-    nonisolated(unsafe) let handle: OpaquePointer
-    private let pageSize: Int
 
-    /// Opens a file, and makes it when it is not there.
+    /// Valid until the end of this object, which all transactions keep alive.
+    nonisolated(unsafe) let handle: OpaquePointer
+    let writer = Writer()
+    let opening = DatabaseOpening()
+    private let file: OpenFiles.Identity
+    private let resizing = Mutex(())
+
+    /// Opens a file, or creates it unless it is to be read only; its folder must exist.
     ///
-    /// - Parameters:
-    ///   - path: the file; LMDB has another beside it, with `-lock` at the end of its name.
-    ///   - options: how.
-    /// - Throws: ``LMDBError``, such as invalid for a file of something else.
-    public init(path: String, options: Options = Options()) throws(LMDBError) {
-        var created: OpaquePointer?
-        try check(mdb_env_create(&created), "open", path: path)
-        guard let handle = created else { throw LMDBError(LMDBError.Code.noMemory.rawValue, "open", path: path) }
-        do throws(LMDBError) {
-            try check(mdb_env_set_mapsize(handle, options.mapSize), "open", path: path)
-            try check(mdb_env_set_maxreaders(handle, UInt32(options.maximumReaders)), "open", path: path)
-            try check(mdb_env_set_maxdbs(handle, UInt32(options.maximumDatabases)), "open", path: path)
-            var flags = UInt32(MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD)
-            if options.writesThroughMap { flags |= UInt32(MDB_WRITEMAP) }
-            if !options.syncsCommits { flags |= UInt32(MDB_NOSYNC) }
-            if !options.syncsMeta { flags |= UInt32(MDB_NOMETASYNC) }
-            if options.isReadOnly { flags |= UInt32(MDB_RDONLY) }
-            try check(mdb_env_open(handle, path, flags, options.permissions), "open", path: path)
-            var statistics = MDB_stat()
-            try check(mdb_env_stat(handle, &statistics), "open", path: path)
-            pageSize = Int(statistics.ms_psize)
+    /// - Throws: ``LMDBError`` with `.noSuchFile` or `.permissionDenied`, `.invalid` for a file that is not LMDB's,
+    ///   `.versionMismatch`, `.busy` when this process has it open, or another error of the system.
+    public init(path: String, options: Options = .init()) throws(LMDBError) {
+        var handle: OpaquePointer?
+        let result = mdb_env_create(&handle)
+        guard result == 0, let handle else {
+            throw LMDBError(.init(rawValue: result), "create an environment", path: path)
+        }
+        do {
+            try Self.apply(options, to: handle, path: path)
+            file = try OpenFiles.open(handle, path: path, flags: options.flags, permissions: options.permissions)
         } catch {
             mdb_env_close(handle)
             throw error
         }
-        self.handle = handle
         self.path = path
+        self.handle = handle
     }
 
-    deinit { mdb_env_close(handle) }
+    deinit {
+        OpenFiles.close(handle, file)
+    }
 
-    /// What can be told now.
-    public var info: Info {
-        get throws(LMDBError) {
-            var info = MDB_envinfo()
-            try check(mdb_env_info(handle, &info), "look at", path: path)
-            return Info(
-                mapSize: info.me_mapsize,
-                pageSize: pageSize,
-                lastPageNumber: info.me_last_pgno,
-                lastTransactionID: info.me_last_txnid,
-                maximumReaders: Int(info.me_maxreaders),
-                readersInUse: Int(info.me_numreaders)
-            )
+    private static func apply(_ options: Options, to handle: OpaquePointer, path: String) throws(LMDBError) {
+        var result = mdb_env_set_mapsize(handle, options.mapSize)
+        if result == 0 { result = mdb_env_set_maxreaders(handle, UInt32(clamping: options.maximumReaders)) }
+        if result == 0 { result = mdb_env_set_maxdbs(handle, UInt32(clamping: options.maximumDatabases)) }
+        if result != 0 { throw LMDBError(.init(rawValue: result), "set the limits of an environment", path: path) }
+    }
+
+    /// The greatest length of a key in bytes.
+    public var maximumKeySize: Int {
+        Int(mdb_env_get_maxkeysize(handle))
+    }
+
+    /// Waits until everything committed is on the disk, whatever the options say.
+    public func sync() throws(LMDBError) {
+        try check(mdb_env_sync(handle, 1), "sync", self)
+    }
+
+    /// Frees the reader slots of processes that have died, so that the pages they kept can be used again.
+    ///
+    /// Returns how many slots were freed. To be called by whoever notices that a process has died.
+    @discardableResult
+    public func checkReaders() throws(LMDBError) -> Int {
+        var count: Int32 = 0
+        try check(mdb_reader_check(handle, &count), "check readers", self)
+        return Int(count)
+    }
+
+    /// Changes how large the data may become; 0 takes the size that another process has set.
+    ///
+    /// Other processes learn of the size with the next commit of this one. A size below what is in use becomes that.
+    ///
+    /// No transaction of this process may have a view meanwhile, nor begin: the map moves, and its bytes with it.
+    ///
+    /// - Throws: ``LMDBError/Code/busy`` when a transaction of this process is under way, `.noMemory` when there is no
+    ///   room for the map.
+    public func setMapSize(_ bytes: Int) throws(LMDBError) {
+        try resizing.withLock { _ throws(LMDBError) in
+            if writer.isWriting || ReaderTable(of: handle).viewsOfThisProcess > 0 {
+                throw error(EBUSY, "set the map size")
+            }
+            try check(mdb_env_set_mapsize(handle, bytes), "set the map size", self)
         }
     }
 
-    /// The longest key, in bytes.
-    public var maximumKeySize: Int { Int(mdb_env_get_maxkeysize(handle)) }
-
-    /// A named database, for as long as the environment lives, if the transaction is committed.
-    ///
-    /// - Parameters:
-    ///   - name: its name.
-    ///   - transaction: the only one that is open in this process.
-    ///   - creating: whether to make it when it is not there.
-    /// - Returns: the database.
-    /// - Throws: ``LMDBError``, such as notFound.
-    public func openDatabase(
-        _ name: String,
-        in transaction: borrowing WriteTransaction,
-        creating: Bool = true
-    ) throws(LMDBError) -> Database {
-        var number: MDB_dbi = 0
-        try check(mdb_dbi_open(transaction.handle, name, creating ? UInt32(MDB_CREATE) : 0, &number), "open database")
-        return Database(number: number)
-    }
-
-    /// A named database that is there.
-    ///
-    /// - Parameters:
-    ///   - name: its name.
-    ///   - transaction: the only one that is open in this process; commit it for the database to stay open.
-    /// - Returns: the database.
-    /// - Throws: ``LMDBError``, such as notFound.
-    public func openDatabase(
-        _ name: String,
-        in transaction: borrowing ReadTransaction
-    ) throws(LMDBError) -> Database {
-        var number: MDB_dbi = 0
-        try check(mdb_dbi_open(transaction.handle, name, 0, &number), "open database")
-        return Database(number: number)
-    }
-
-    /// Waits until all that was committed is on the disk.
-    public func sync() throws(LMDBError) { try check(mdb_env_sync(handle, 1), "sync", path: path) }
-
-    /// Frees the places of readers whose processes have ended; gives how many there were.
-    public func checkReaders() throws(LMDBError) -> Int {
-        var dead: Int32 = 0
-        try check(mdb_reader_check(handle, &dead), "check readers of", path: path)
-        return Int(dead)
-    }
-
-    /// Changes how large the file can be, or with 0 takes the size that another process has set.
-    ///
-    /// There must be no transaction in this process.
-    public func setMapSize(_ bytes: Int) throws(LMDBError) {
-        try check(mdb_env_set_mapsize(handle, bytes), "resize", path: path)
+    /// Kept out of the callers, whose path without errors stays short.
+    @inline(never)
+    func error(_ number: Int32, _ operation: StaticString) -> LMDBError {
+        LMDBError(.init(rawValue: number), operation, path: path)
     }
 }
 
-/// A table of an environment.
-public struct Database: Hashable, Sendable {
-    let number: UInt32
+extension Environment.Options {
+    fileprivate var flags: UInt32 {
+        var flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD
+        if writesThroughMap { flags |= MDB_WRITEMAP }
+        if !syncsCommits { flags |= MDB_NOSYNC }
+        if !syncsMeta { flags |= MDB_NOMETASYNC }
+        if isReadOnly { flags |= MDB_RDONLY }
+        return UInt32(flags)
+    }
 }

@@ -3,62 +3,106 @@
 
 internal import CLMDB
 
-/// A view of all databases as they were at one commit; writers go on meanwhile.
+/// A view of the data as it was when the transaction began, or was last renewed.
 ///
-/// Pages that a view may need are not used again, so the file grows under an old one: reset it, and renew it for the next
-/// look. It may be used by one thread at a time, any thread, because environments are opened without thread-local readers.
+/// While it has its view, pages that later commits replace are kept and the file grows; so it should not be held for
+/// long. ``reset()`` and ``renew()`` cost much less than a new transaction.
+///
+/// It may move between threads, but is used by one at a time: it is not guarded by a lock, but by having one owner.
 public struct ReadTransaction: ~Copyable, @unchecked Sendable {
-    /// Used by one thread at a time, which is the caller's duty.
-    let handle: OpaquePointer
-    /// Held until the end.
-    private let environment: Unmanaged<Environment>
+    private let environment: Environment
+    /// Of this transaction alone.
+    private let state: UnsafeMutablePointer<View>
 
-    /// Takes a view of the last commit.
+    /// Begins a transaction with a view of the newest data.
+    ///
+    /// - Throws: ``LMDBError`` with `.readersFull`, `.mapResized`, or `.panic`.
     public init(_ environment: Environment) throws(LMDBError) {
-        var handle: OpaquePointer?
-        try check(mdb_txn_begin(environment.handle, nil, UInt32(MDB_RDONLY), &handle), "read", path: environment.path)
-        guard let handle else { throw LMDBError(LMDBError.Code.noMemory.rawValue, "read", path: environment.path) }
-        self.handle = handle
-        self.environment = .passRetained(environment)
+        self.environment = environment
+        state = .allocate(capacity: 1)
+        state.initialize(to: View(handle: nil, isActive: false))
+        try renew()
     }
 
     deinit {
-        mdb_txn_abort(handle)
-        environment.release()
+        // Committing, unlike aborting, makes the databases known that were opened in it.
+        if let handle = state.pointee.handle { _ = mdb_txn_commit(handle) }
+        environment.opening.end(openingToken)
+        state.deallocate()
     }
 
-    /// The commit that is seen.
-    public var id: Int { mdb_txn_id(handle) }
+    /// The id of the write transaction whose data it sees; 0 after a reset.
+    public var id: Int {
+        state.pointee.isActive ? mdb_txn_id(state.pointee.handle) : 0
+    }
 
-    /// The value of a key, or nil; valid until the end, or a reset.
+    var openingToken: UInt {
+        UInt(bitPattern: state)
+    }
+
+    @inline(__always)
+    func view(_ operation: StaticString) throws(LMDBError) -> OpaquePointer? {
+        guard state.pointee.isActive else { throw environment.error(MDB_BAD_TXN, operation) }
+        return state.pointee.handle
+    }
+
+    /// The value of a key, or nil if there is none.
+    ///
+    /// The bytes are valid until the reset or the end of the transaction.
     public borrowing func get(
         _ key: UnsafeRawBufferPointer,
         in database: Database
     ) throws(LMDBError) -> UnsafeRawBufferPointer? {
-        try getValue(handle, key, database)
+        try environment.get(key, in: database, of: view("get"))
     }
 
-    /// How many keys there are.
+    /// How many keys a database has.
     public borrowing func count(in database: Database) throws(LMDBError) -> Int {
-        try entryCount(handle, database)
+        try environment.count(in: database, of: view("count"))
     }
 
-    /// Goes through a database in the order of its keys.
+    /// Gives a cursor to walk over a database in the order of its keys.
+    ///
+    /// It ends with the view: after a reset it only throws ``LMDBError/Code/badTransaction``.
+    @inlinable
     public borrowing func withCursor<R>(in database: Database, _ body: (borrowing Cursor) throws -> R) throws -> R {
-        try body(try Cursor(handle, database))
+        try body(makeCursor(in: database))
     }
 
-    /// Gives up the view and keeps the place among the readers.
-    public borrowing func reset() { mdb_txn_reset(handle) }
+    @usableFromInline
+    borrowing func makeCursor(in database: Database) throws(LMDBError) -> Cursor {
+        try Cursor(environment, view("open a cursor"), database, view: state)
+    }
 
-    /// Takes a view of the last commit, after a reset.
-    public borrowing func renew() throws(LMDBError) { try check(mdb_txn_renew(handle), "read") }
+    /// Gives up the view, and keeps the reader slot for ``renew()``.
+    ///
+    /// Reading is an error until then. Does nothing if there is no view.
+    public borrowing func reset() {
+        guard state.pointee.isActive else { return }
+        state.pointee.isActive = false
+        state.pointee.resets += 1
+        if environment.opening.isOpener(openingToken) {
+            // A mere reset would close the databases that were opened in it.
+            _ = mdb_txn_commit(state.pointee.handle)
+            state.pointee.handle = nil
+            environment.opening.end(openingToken)
+        } else {
+            mdb_txn_reset(state.pointee.handle)
+        }
+    }
 
-    /// Ends the view; databases that were opened in it stay open.
-    public consuming func commit() throws(LMDBError) {
-        let result = mdb_txn_commit(handle)
-        environment.release()
-        discard self
-        try check(result, "read")
+    /// Takes a view of the newest data, whether there is a view or not.
+    ///
+    /// - Throws: ``LMDBError`` with `.mapResized`, `.panic`, or `.readersFull` if there is no slot; then there is no
+    ///   view.
+    public borrowing func renew() throws(LMDBError) {
+        reset()
+        if let handle = state.pointee.handle {
+            try check(mdb_txn_renew(handle), "renew a read transaction", environment)
+        } else {
+            let result = mdb_txn_begin(environment.handle, nil, UInt32(MDB_RDONLY), &state.pointee.handle)
+            try check(result, "begin a read transaction", environment)
+        }
+        state.pointee.isActive = true
     }
 }

@@ -3,123 +3,140 @@
 
 internal import CLMDB
 
-/// Changes that are committed together, or not at all; ends without a commit when it goes out of scope.
+/// Changes that come into effect together, or not at all.
 ///
-/// There is one at a time, in all processes: making another waits. It belongs to the thread that made it. When its
-/// process dies, the next writer goes on from the last commit.
+/// Waits for the write transaction of another thread or process to end. It belongs to the thread: it is begun, used and
+/// ended on one, so nothing may be awaited in between. Unless ``commit()`` is called, nothing happens.
+///
+/// After an error other than ``LMDBError/Code/badKeySize`` and ``LMDBError/Code/keyExists`` the transaction can only be
+/// ended; it will not commit.
 public struct WriteTransaction: ~Copyable {
-    let handle: OpaquePointer
-    /// Held until the end.
-    private let environment: Unmanaged<Environment>
+    private let environment: Environment
+    private let number: UInt
+    /// nil once committed.
+    private(set) var handle: OpaquePointer?
 
-    /// Begins, when no other writer is left.
+    /// Begins a transaction when all others that write have ended.
+    ///
+    /// - Throws: ``LMDBError`` with `.permissionDenied` in an environment that is read only, `.deadlock` when this
+    ///   thread has a write transaction already, `.mapResized`, or `.panic`.
     public init(_ environment: Environment) throws(LMDBError) {
+        if environment.writer.isThisThread { throw environment.error(EDEADLK, "begin a write transaction") }
         var handle: OpaquePointer?
-        try check(mdb_txn_begin(environment.handle, nil, 0, &handle), "write to", path: environment.path)
-        guard let handle else { throw LMDBError(LMDBError.Code.noMemory.rawValue, "write to", path: environment.path) }
+        try check(mdb_txn_begin(environment.handle, nil, 0, &handle), "begin a write transaction", environment)
+        self.environment = environment
         self.handle = handle
-        self.environment = .passRetained(environment)
+        number = environment.writer.begin()
     }
 
     deinit {
+        guard let handle else { return }
+        environment.writer.end()
         mdb_txn_abort(handle)
-        environment.release()
+        environment.opening.end(openingToken)
     }
 
-    /// The number the commit will have.
-    public var id: Int { mdb_txn_id(handle) }
+    /// The number of this version of the data; commits count up by one.
+    public var id: Int {
+        mdb_txn_id(handle)
+    }
 
-    /// The value of a key, or nil; valid until the next write or the end.
+    var openingToken: UInt {
+        DatabaseOpening.writer(number)
+    }
+
+    /// The value of a key, or nil if there is none.
+    ///
+    /// The bytes are valid until the next change or the end of the transaction.
     public borrowing func get(
         _ key: UnsafeRawBufferPointer,
         in database: Database
     ) throws(LMDBError) -> UnsafeRawBufferPointer? {
-        try getValue(handle, key, database)
+        try environment.get(key, in: database, of: handle)
     }
 
-    /// Gives a key a value; with `appending`, the key must come after all others.
+    /// Sets the value of a key, which may be empty.
+    ///
+    /// - Parameters:
+    ///   - value: The bytes to copy.
+    ///   - key: One to ``Environment/maximumKeySize`` bytes.
+    ///   - database: Where to put it.
+    ///   - appending: Whether the key comes after all others, which is faster and fills pages entirely.
+    /// - Throws: ``LMDBError`` with `.badKeySize`, `.mapFull`, or `.keyExists` if a key to append does not come last.
     public borrowing func put(
         _ value: UnsafeRawBufferPointer,
         for key: UnsafeRawBufferPointer,
         in database: Database,
         appending: Bool = false
     ) throws(LMDBError) {
-        var key = MDB_val(key), value = MDB_val(value)
-        try check(mdb_put(handle, database.number, &key, &value, appending ? UInt32(MDB_APPEND) : 0), "put")
+        var key = MDB_val(key)
+        var value = MDB_val(value)
+        let flags = appending ? UInt32(MDB_APPEND) : 0
+        try check(mdb_put(handle, database.handle, &key, &value, flags), "put", environment)
     }
 
-    /// Gives a key a value of so many bytes, to be filled in before the next call.
+    /// Makes room for the value of a key, for the caller to fill.
+    ///
+    /// The bytes are undefined at first, and to be written before the next change or the end of the transaction.
+    ///
+    /// - Parameters:
+    ///   - byteCount: The length of the value.
+    ///   - key: One to ``Environment/maximumKeySize`` bytes.
+    ///   - database: Where to put it.
+    ///   - appending: Whether the key comes after all others, which is faster and fills pages entirely.
+    /// - Returns: The room for the value.
+    /// - Throws: ``LMDBError`` with `.badKeySize`, `.mapFull`, or `.keyExists` if a key to append does not come last.
     public borrowing func reserve(
         _ byteCount: Int,
         for key: UnsafeRawBufferPointer,
         in database: Database,
         appending: Bool = false
     ) throws(LMDBError) -> UnsafeMutableRawBufferPointer {
-        var key = MDB_val(key), value = MDB_val(mv_size: byteCount, mv_data: nil)
-        let flags = UInt32(MDB_RESERVE) | (appending ? UInt32(MDB_APPEND) : 0)
-        try check(mdb_put(handle, database.number, &key, &value, flags), "put")
+        var key = MDB_val(key)
+        var value = MDB_val(mv_size: byteCount, mv_data: nil)
+        let flags = UInt32(appending ? MDB_RESERVE | MDB_APPEND : MDB_RESERVE)
+        try check(mdb_put(handle, database.handle, &key, &value, flags), "reserve", environment)
         return UnsafeMutableRawBufferPointer(start: value.mv_data, count: byteCount)
     }
 
-    /// Removes a key; whether it was there.
+    /// Removes a key and its value; returns false if there was none.
     public borrowing func delete(_ key: UnsafeRawBufferPointer, in database: Database) throws(LMDBError) -> Bool {
         var key = MDB_val(key)
-        let result = mdb_del(handle, database.number, &key, nil)
-        if result == MDB_NOTFOUND { return false }
-        try check(result, "delete")
-        return true
+        return try find(mdb_del(handle, database.handle, &key, nil), "delete", environment)
     }
 
-    /// Removes all keys.
+    /// Removes all keys of a database.
     public borrowing func removeAll(in database: Database) throws(LMDBError) {
-        try check(mdb_drop(handle, database.number, 0), "empty")
+        try check(mdb_drop(handle, database.handle, 0), "remove all", environment)
     }
 
-    /// How many keys there are.
+    /// How many keys a database has.
     public borrowing func count(in database: Database) throws(LMDBError) -> Int {
-        try entryCount(handle, database)
+        try environment.count(in: database, of: handle)
     }
 
-    /// Goes through a database in the order of its keys.
+    /// Gives a cursor to walk over a database in the order of its keys.
+    ///
+    /// Changes made meanwhile, by the cursor or the transaction, are seen by it.
+    @inlinable
     public borrowing func withCursor<R>(in database: Database, _ body: (borrowing Cursor) throws -> R) throws -> R {
-        try body(try Cursor(handle, database))
+        try body(makeCursor(in: database))
     }
 
-    /// Makes the changes everybody's.
+    @usableFromInline
+    borrowing func makeCursor(in database: Database) throws(LMDBError) -> Cursor {
+        try Cursor(environment, handle, database, view: nil)
+    }
+
+    /// Makes the changes the newest version of the data, at once and for all processes.
+    ///
+    /// - Throws: ``LMDBError`` if there was an error before, or the disk failed; then nothing has changed.
     public consuming func commit() throws(LMDBError) {
+        let handle = handle
+        self.handle = nil
+        environment.writer.end()
         let result = mdb_txn_commit(handle)
-        let environment = environment.takeRetainedValue()
-        // The handle is gone, whether that worked or not.
-        discard self
-        try check(result, "commit to", path: environment.path)
+        environment.opening.end(openingToken)
+        try check(result, "commit", environment)
     }
-}
-
-func getValue(
-    _ transaction: OpaquePointer,
-    _ key: UnsafeRawBufferPointer,
-    _ database: Database
-) throws(LMDBError) -> UnsafeRawBufferPointer? {
-    var key = MDB_val(key), value = MDB_val()
-    let result = mdb_get(transaction, database.number, &key, &value)
-    if result == MDB_NOTFOUND { return nil }
-    try check(result, "get")
-    return UnsafeRawBufferPointer(value)
-}
-
-func entryCount(_ transaction: OpaquePointer, _ database: Database) throws(LMDBError) -> Int {
-    var statistics = MDB_stat()
-    try check(mdb_stat(transaction, database.number, &statistics), "count")
-    return statistics.ms_entries
-}
-
-extension MDB_val {
-    /// LMDB reads through the pointer only, whatever its type says.
-    init(_ bytes: UnsafeRawBufferPointer) {
-        self.init(mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    init(_ value: MDB_val) { self.init(start: value.mv_data, count: value.mv_size) }
 }

@@ -121,12 +121,9 @@ package final class SharedNamespace: StateEngine {
 
     package func update<Result: Sendable>(
         by origin: Origin,
-        _ body: @Sendable (inout Draft) throws -> Result
+        _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result {
-        // The body does not outlive this call, whichever thread runs it.
-        try await withoutActuallyEscaping(body) { body in
-            try await store.write { [self] in try mapStorageErrors { try commit(origin, body) } }
-        }
+        try await store.write { [self] in try mapStorageErrors { try commit(origin, body) } }
     }
 
     /// One update, with the lock, on one thread.

@@ -38,7 +38,7 @@ package actor MemoryEngine: StateEngine {
 
     package func update<Result: Sendable>(
         by origin: Origin,
-        _ body: @Sendable (inout Draft) throws -> Result
+        _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result {
         var draft = Draft(snapshot().entries)
         let result = try body(&draft)

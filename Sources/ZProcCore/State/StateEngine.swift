@@ -25,7 +25,7 @@ package protocol StateEngine: AnyObject, Sendable {
     /// A draft that nothing was written to makes no revision.
     func update<Result: Sendable>(
         by origin: Origin,
-        _ body: @Sendable (inout Draft) throws -> Result
+        _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result
 
     /// The changes after a revision, at most `limit`, oldest first.
