@@ -67,7 +67,8 @@ public struct Cursor: ~Copyable {
 
     /// Removes the entry at the cursor, in a write transaction.
     ///
-    /// The cursor is then between two entries: the next one is the one after, the previous one the one before.
+    /// The cursor is then between two entries: ``next()`` moves to the one after, as does ``current()``, and
+    /// ``previous()`` to the one before.
     ///
     /// - Throws: ``LMDBError`` with `.permissionDenied` in a read transaction, `.notFound` when there is no entry at
     ///   the cursor.

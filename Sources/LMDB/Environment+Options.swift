@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Environment {
-    /// How an environment is opened. All processes that open one file should do so with the same options.
+    /// How an environment is opened.
+    ///
+    /// All processes that open one file should do so with the same options.
     public struct Options: Sendable {
         /// The greatest size of the data in bytes; addresses are reserved for all of it, disk or memory is not.
         public var mapSize: Int = 1 << 30

@@ -67,8 +67,6 @@ extension SharedStore {
                 entries: environment.openDatabase(TableName.entries, in: transaction),
                 changes: environment.openDatabase(TableName.changes, in: transaction)
             )
-            // The tables stay open only if it is committed.
-            try transaction.commit()
             return SharedStore(path: path, control: control, environment: environment, tables: tables, owner: nil)
         }
     }

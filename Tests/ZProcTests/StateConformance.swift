@@ -11,8 +11,9 @@ enum StateConformance {
     struct Cake: Codable, Sendable, Equatable { var name: String, layers: [Double] }
 
     static let all: [@Sendable (SharedState) async throws -> Void] = [
-        valuesOfEveryKind, missingKeys, wrongTypes, keysAndCounts, merging, snapshots, transactions, failedTransactions,
-        transactionResults, concurrentUpdates,
+        valuesOfEveryKind, missingKeys, wrongTypes, keysAndCounts, snapshots, transactions, failedTransactions,
+        transactionResults, concurrentUpdates, conditionalWrites, wholeStates, numbersAndLists, popping, typedKeys,
+        merging, longKeysAndLargeValues,
     ]
 
     static func run(_ state: SharedState) async throws {
@@ -87,7 +88,111 @@ enum StateConformance {
         try expect(try await state.keys(), [])
     }
 
+    @Sendable static func conditionalWrites(_ state: SharedState) async throws {
+        try expect(try await state.setIfAbsent("a", to: 1), true)
+        try expect(try await state.setIfAbsent("a", to: 2), false)
+        try expect(try await state.get("a"), 1)
+        try expect(try await state.compareAndSet("a", expecting: 2, to: 3), false)
+        try expect(try await state.compareAndSet("a", expecting: 1, to: 3), true)
+        try expect(try await state.compareAndSet("b", expecting: nil, to: ["x": 1.5]), true)
+        try expect(try await state.compareAndSet("b", expecting: ["x": 1.5], to: nil), true)
+        try expect(try await state.snapshot() == ["a": 3], true)
+    }
+
+    @Sendable static func wholeStates(_ state: SharedState) async throws {
+        try expect(try await state.isEmpty(), true)
+        try await state.replaceAll(with: ["a": 1, "b": "two", "c": [nil, 2.5]])
+        try expect(try await state.items(), ["a": 1, "b": "two", "c": [nil, 2.5]])
+        try expect(try await state.isEqual(to: ["c": [nil, 2.5], "b": "two", "a": 1]), true)
+        try expect(try await state.isEqual(to: ["a": 1, "b": "two"]), false)
+        try expect(try await Set(state.values()), [1, "two", [nil, 2.5]])
+        try await state.replaceAll(with: ["a": 7, "z": 8])
+        try expect(try await state.items(), ["a": 7, "z": 8])
+        try expect(try await state.isEmpty(), false)
+    }
+
+    @Sendable static func numbersAndLists(_ state: SharedState) async throws {
+        try expect(try await state.increment("n"), 1)
+        try expect(try await state.increment("n", by: -5), -4)
+        try expect(try await state.increment("x", by: 0.5), 0.5)
+        try expect(try await state.increment("x", by: 2.0), 2.5)
+        try await state.set("n", to: Int.max)
+        do {
+            try await state.increment("n")
+            throw Violation(description: "an overflow was committed")
+        } catch let error as StateError {
+            try expect(error.code, .outOfRange)
+        }
+        try expect(try await state.append("a", to: "list"), 1)
+        try expect(try await state.append(contentsOf: ["b", "c"], to: "list"), 3)
+        try expect(try await state.get("list"), ["a", "b", "c"])
+        do {
+            try await state.append(1, to: "n")
+            throw Violation(description: "something was appended to a number")
+        } catch let error as StateError {
+            try expect(error.code, .typeMismatch)
+        }
+        try expect(try await state.get("n"), Int.max)
+    }
+
+    @Sendable static func popping(_ state: SharedState) async throws {
+        let numbers = Dictionary(uniqueKeysWithValues: (0..<20).map { ("key \($0)", $0) })
+        try await state.merge(numbers)
+        let popped = try await withThrowingTaskGroup(of: [String: Value].self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    var popped: [String: Value] = [:]
+                    while let (key, value) = try await state.popAny() { popped[key] = value }
+                    return popped
+                }
+            }
+            return try await group.reduce(into: [String: Value]()) { all, some in
+                all.merge(some) { _, _ in "popped twice" }
+            }
+        }
+        try expect(popped, numbers.mapValues { .int(Int64($0)) })
+        try expect(try await state.isEmpty(), true)
+    }
+
+    @Sendable static func typedKeys(_ state: SharedState) async throws {
+        let cookies = Key<Int>("cookies"), names = Key<[String]>("names")
+        try await state.set(cookies, to: 3)
+        try await state.update { draft in
+            draft[cookies, default: 0] += 1
+            draft[names] = (draft[names] ?? []) + ["x"]
+        }
+        try expect(try await state.get(cookies), 4)
+        try expect(try await state.get(names, default: []), ["x"])
+        try expect(try await state.remove(cookies), 4)
+        try expect(try await state.get(cookies), nil)
+        try expect(try await state.snapshot()[names, default: []], ["x"])
+    }
+
+    @Sendable static func longKeysAndLargeValues(_ state: SharedState) async throws {
+        let long = String(repeating: "ü", count: StateLimits.keyByteCount)
+        do {
+            try await state.set(long, to: 1)
+            throw Violation(description: "a key over the limit was written")
+        } catch let error as StateError {
+            try expect(error.code, .keyTooLong)
+        }
+        try expect(try await state.get(long, as: Int.self), nil)
+        do {
+            try await state.set("large", to: [UInt8](repeating: 1, count: StateLimits.valueByteCount))
+            throw Violation(description: "a value over the limit was written")
+        } catch let error as StateError {
+            try expect(error.code, .valueTooLarge)
+        }
+        try expect(try await state.isEmpty(), true)
+    }
+
     @Sendable static func merging(_ state: SharedState) async throws {
+        try await state.merge(["a": 1, "b": 2])
+        try await state.merge(["b": 10, "c": 100]) { $0 + $1 }
+        try expect(try await state.items(), ["a": 1, "b": 12, "c": 100])
+        try await state.merge(["a": "text", "d": [1]])
+        try expect(try await state.items(), ["a": "text", "b": 12, "c": 100, "d": [1]])
+        try await state.clear()
         try await state.set("a", to: 1)
         try await state.merge(["a": 10, "b": 20])
         try expect(try await state.get("a"), 10)

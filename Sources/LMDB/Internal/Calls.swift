@@ -18,7 +18,9 @@ func find(_ result: Int32, _ operation: StaticString, _ environment: Environment
 }
 
 extension MDB_val {
-    /// Bytes for LMDB to read. It asks for a mutable pointer only because it also writes through such values.
+    /// Bytes for LMDB to read.
+    ///
+    /// It asks for a mutable pointer only because it also writes through such values.
     @inline(__always)
     init(_ bytes: UnsafeRawBufferPointer) {
         self.init(mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))

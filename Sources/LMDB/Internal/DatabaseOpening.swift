@@ -11,7 +11,7 @@ struct DatabaseOpening: ~Copyable {
     /// The transaction that has opened databases; 0 when there is none.
     private let opener = Atomic<UInt>(0)
 
-    /// A write transaction, by its number. Odd, other than addresses.
+    /// A write transaction, by its number; odd, which the address of a read transaction is not.
     static func writer(_ number: UInt) -> UInt { number << 1 | 1 }
 
     /// Returns whether a transaction may open databases, until `end` is called for it.

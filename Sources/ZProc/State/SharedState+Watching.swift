@@ -43,7 +43,8 @@ extension SharedState {
     /// The changes of all keys but these.
     ///
     /// - Parameters:
-    ///   - keys: the keys to ignore; a transaction that writes another key is a change.
+    ///   - key: a key to ignore.
+    ///   - keys: more of them; a transaction that writes another key is a change.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes the consumer has not asked for yet.
     ///   - origins: whose changes to see.
@@ -53,7 +54,8 @@ extension SharedState {
     ///   - timeout: how long to wait for each before ``StateError/Code/timedOut`` is thrown; nil for ever.
     /// - Returns: the changes, one for each transaction.
     public func changes(
-        exceptOf keys: String...,
+        exceptOf key: String,
+        _ keys: String...,
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
         origins: ChangeOrigins = .all,
@@ -63,7 +65,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Changes {
         let options = WatchOptions(start, mode, origins, includingIdentical, policy, count, timeout)
-        return Changes(access.feed, request(.except(Set(keys)), options))
+        return Changes(access.feed, request(.except(Set([key] + keys)), options))
     }
 
     // MARK: States
@@ -119,7 +121,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { try $0.get(key, as: T.self) == value }
+        return Snapshots(access.feed, request(.only([key]), options)) { try Self.holds($0, key, value) }
     }
 
     /// The states in which `key` has another value than this, or none.
@@ -147,7 +149,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { try $0.get(key, as: T.self) != value }
+        return Snapshots(access.feed, request(.only([key]), options)) { try !Self.holds($0, key, value) }
     }
 
     /// The states in which `key` has no value, or the value nil.
@@ -306,7 +308,7 @@ extension SharedState {
     ) -> AsyncThrowingMapSequence<Snapshots, T?> {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
         return Snapshots(access.feed, request(.only([key]), options), where: { _ in true })
-            .map { try $0.get(key, as: T.self) }
+            .map { try $0.get(key, as: T?.self) ?? nil }
     }
 
     // MARK: One
@@ -442,6 +444,12 @@ extension SharedState {
         timeout: Duration? = nil
     ) async throws -> Snapshot {
         try await Self.first(of: whenFalsy(key, count: 1, timeout: timeout))
+    }
+
+    /// Whether a key has a value; one of another type is another one.
+    private static func holds<T: Encodable>(_ snapshot: Snapshot, _ key: String, _ value: T) throws -> Bool {
+        guard let stored = snapshot.encoded(key) else { return false }
+        return stored.means(try EncodedValue(encoding: value, for: key))
     }
 
     private static func first<Elements: AsyncSequence>(of elements: Elements) async throws -> Elements.Element {

@@ -225,9 +225,12 @@ public struct SharedState: Sendable {
         fileID: String = #fileID,
         line: Int = #line
     ) async throws {
-        try await update(fileID: fileID, line: line) { draft in
-            try draft.merge(values, uniquingKeysWith: combine)
-        }
+        try await access.merge(
+            Self.encode(values),
+            MergeClosure(combine: combine),
+            by: origin,
+            at: SourceLocation(fileID: fileID, line: line)
+        )
     }
 
     /// Makes these entries the whole state, all at once.

@@ -22,6 +22,12 @@ protocol StateAccess: Sendable {
         by origin: Origin,
         at location: SourceLocation
     ) async throws -> Result
+    func merge<Value>(
+        _ values: [String: EncodedValue],
+        _ closure: MergeClosure<Value>,
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws
     /// The changes of the namespace, for all watches of this process.
     var feed: ChangeFeed { get }
     /// Where the namespace lives, for other processes.
@@ -58,6 +64,15 @@ struct LocalState: StateAccess {
         at location: SourceLocation
     ) async throws -> Result {
         try await engine.update(by: origin, closure.body)
+    }
+
+    func merge<Value>(
+        _ values: [String: EncodedValue],
+        _ closure: MergeClosure<Value>,
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws {
+        try await closure.run(values, on: engine, by: origin)
     }
 
     func home() throws -> StateHome { try place() }
@@ -130,6 +145,16 @@ struct RemoteState: StateAccess {
             let result = try client.system.decoder.decode(type, from: bytes) as? Result
         else { throw CallError(.badResult, "the result of an update is no \(Result.self)") }
         return result
+    }
+
+    func merge<Value>(
+        _ values: [String: EncodedValue],
+        _ closure: MergeClosure<Value>,
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws {
+        let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
+        _ = try await client.call(.mergeWith, ArgumentList(namespace, origin, values, travelling))
     }
 
     func home() throws -> StateHome { place }

@@ -50,6 +50,8 @@ enum StateMethod: String {
     case compareAndSet
     /// `[namespace, origin, closure]` → the closure's result; between equal builds only
     case update
+    /// `[namespace, origin, {key: value, …}, closure]` → nil; between equal builds only
+    case mergeWith
 
     // The past.
 

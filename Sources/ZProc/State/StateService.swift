@@ -107,7 +107,32 @@ struct StateService: Service {
                 [EncodedValue].self
             )
             try apply(.compareAndSet(key, expected: expected.first, new: new.first), namespace, origin, call)
-        case .update: try update(call)
+        case .update:
+            try checkBuild(call)
+            let (namespace, origin, closure) = try call.arguments(String.self, Origin.self, PortableClosure.self)
+            guard let update = closure.holder as? any PortableUpdate else {
+                throw CallError(.badArguments, "the closure sent is no update")
+            }
+            let engine = try engine(namespace), system = call.system
+            call.incoming.respond(encoder: system.errorCoder) {
+                try await update.run(on: engine, by: origin, system: system)
+            }
+        case .mergeWith:
+            try checkBuild(call)
+            let (namespace, origin, values, closure) = try call.arguments(
+                String.self,
+                Origin.self,
+                [String: EncodedValue].self,
+                PortableClosure.self
+            )
+            guard let merge = closure.holder as? any PortableMerge else {
+                throw CallError(.badArguments, "the closure sent is no merge")
+            }
+            let engine = try engine(namespace)
+            call.respond {
+                try await merge.run(values, on: engine, by: origin)
+                return Value.nil
+            }
         case .snapshotAt:
             let (namespace, revision) = try call.arguments(String.self, Revision.self)
             let engine = try engine(namespace)
@@ -151,21 +176,13 @@ struct StateService: Service {
         call.respond { try await engine.apply(operation, by: origin) }
     }
 
-    private func update(_ call: StateCall) throws {
+    private func checkBuild(_ call: StateCall) throws {
         guard call.incoming.caller.build == call.system.node.info.build else {
             throw CallError(
                 .differentBuild,
-                "an update closure came from build \(call.incoming.caller.build), this is "
-                    + "\(call.system.node.info.build); closures travel between equal builds only"
+                "a closure came from build \(call.incoming.caller.build), this is \(call.system.node.info.build); "
+                    + "closures travel between equal builds only"
             )
-        }
-        let (namespace, origin, closure) = try call.arguments(String.self, Origin.self, PortableClosure.self)
-        guard let update = closure.holder as? any PortableUpdate else {
-            throw CallError(.badArguments, "the closure sent is no update")
-        }
-        let engine = try engine(namespace), system = call.system
-        call.incoming.respond(encoder: system.errorCoder) {
-            try await update.run(on: engine, by: origin, system: system)
         }
     }
 

@@ -27,6 +27,13 @@ struct UnavailableState: StateAccess {
         at location: SourceLocation
     ) async throws -> Result { throw error }
 
+    func merge<Value>(
+        _ values: [String: EncodedValue],
+        _ closure: MergeClosure<Value>,
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws { throw error }
+
     var feed: ChangeFeed {
         let feed = ChangeFeed(EngineSource(MemoryEngine()))
         feed.end(error)

@@ -29,3 +29,28 @@ extension UpdateClosure: PortableUpdate {
         }
     }
 }
+
+/// What `merge` makes of an old and a new value, on its way to the process that keeps the state.
+struct MergeClosure<Value: Codable & Sendable>: ClosureHolder {
+    let combine: @Sendable (Value, Value) throws -> Value
+}
+
+/// A merge whose type of values is known only to itself.
+protocol PortableMerge: ClosureHolder {
+    func run(_ values: [String: EncodedValue], on engine: any StateEngine, by origin: Origin) async throws
+}
+
+extension MergeClosure: PortableMerge {
+    func run(_ values: [String: EncodedValue], on engine: any StateEngine, by origin: Origin) async throws {
+        let combine = combine
+        try await engine.update(by: origin) { draft in
+            for (key, value) in values {
+                guard let old = try draft.get(key, as: Value.self) else {
+                    try draft.setEncoded(key, value)
+                    continue
+                }
+                try draft.set(key, to: combine(old, value.decode(Value.self, for: key)))
+            }
+        }
+    }
+}
