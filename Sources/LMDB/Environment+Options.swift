@@ -7,6 +7,8 @@ extension Environment {
     /// All processes that open one file should do so with the same options.
     public struct Options: Sendable {
         /// The greatest size of the data in bytes; addresses are reserved for all of it, disk or memory is not.
+        ///
+        /// It becomes the size of the file if that is greater, with ``writesThroughMap``.
         public var mapSize: Int = 1 << 30
         /// How many read transactions all processes may have at a time; the first process to open the file decides.
         public var maximumReaders = 1024

@@ -12,11 +12,13 @@ internal import Synchronization
 /// by the system, and what a reader held is freed by ``checkReaders()``.
 ///
 /// A process opens a file once; a second time is refused with ``LMDBError/Code/busy``. An environment must not be used
-/// in a forked child. It is closed when the last reference to it and its last transaction have gone. The file
-/// `<path>-lock` beside it holds the locks and the reader slots.
+/// in a forked child. It is closed when the last reference to it and its last transaction have gone.
+///
+/// The file `<path>-lock` beside it holds the reader slots and the locks. A process that has it open must not open and
+/// close it by other means: the system would drop the locks that tell others it is alive.
 ///
 /// It can be used from all threads: LMDB's own locks guard the file and the reader slots, and what LMDB leaves to its
-/// callers is guarded here, by ``DatabaseOpening`` for opening databases and by a mutex for changing the map's size.
+/// callers is guarded here, the opening of databases by an atomic word and the change of the map's size by a mutex.
 public final class Environment: Sendable {
     /// The path of the file.
     public let path: String
@@ -25,7 +27,10 @@ public final class Environment: Sendable {
     nonisolated(unsafe) let handle: OpaquePointer
     let writer = Writer()
     let opening = DatabaseOpening()
-    private let file: OpenFiles.Identity
+    private let file: FileStatus.Identity
+    /// LMDB's, and open as long as this object.
+    private let descriptor: CInt
+    private let writesThroughMap: Bool
     private let resizing = Mutex(())
 
     /// Opens a file, or creates it unless it is to be read only; its folder must exist.
@@ -40,13 +45,19 @@ public final class Environment: Sendable {
         }
         do {
             try Self.apply(options, to: handle, path: path)
-            file = try OpenFiles.open(handle, path: path, flags: options.flags, permissions: options.permissions)
+            (file, descriptor) = try OpenFiles.open(
+                handle,
+                path: path,
+                flags: options.flags,
+                permissions: options.permissions
+            )
         } catch {
             mdb_env_close(handle)
             throw error
         }
         self.path = path
         self.handle = handle
+        writesThroughMap = options.changesFileSize
     }
 
     deinit {
@@ -54,7 +65,9 @@ public final class Environment: Sendable {
     }
 
     private static func apply(_ options: Options, to handle: OpaquePointer, path: String) throws(LMDBError) {
-        var result = mdb_env_set_mapsize(handle, options.mapSize)
+        // LMDB would cut the file to a smaller map, and with it the maps of other processes.
+        let fileSize = options.changesFileSize ? FileStatus(path: path)?.size ?? 0 : 0
+        var result = mdb_env_set_mapsize(handle, max(options.mapSize, fileSize))
         if result == 0 { result = mdb_env_set_maxreaders(handle, UInt32(clamping: options.maximumReaders)) }
         if result == 0 { result = mdb_env_set_maxdbs(handle, UInt32(clamping: options.maximumDatabases)) }
         if result != 0 { throw LMDBError(.init(rawValue: result), "set the limits of an environment", path: path) }
@@ -82,19 +95,41 @@ public final class Environment: Sendable {
 
     /// Changes how large the data may become; 0 takes the size that another process has set.
     ///
-    /// Other processes learn of the size with the next commit of this one. A size below what is in use becomes that.
+    /// Other processes learn of the size when this one has used the room that is new. A size below what is in use, or
+    /// with ``Options/writesThroughMap`` below that of the file, becomes that.
     ///
     /// No transaction of this process may have a view meanwhile, nor begin: the map moves, and its bytes with it.
     ///
     /// - Throws: ``LMDBError/Code/busy`` when a transaction of this process is under way, `.noMemory` when there is no
-    ///   room for the map.
+    ///   room for the map, or another error of the system.
     public func setMapSize(_ bytes: Int) throws(LMDBError) {
         try resizing.withLock { _ throws(LMDBError) in
             if writer.isWriting || ReaderTable(of: handle).viewsOfThisProcess > 0 {
                 throw error(EBUSY, "set the map size")
             }
-            try check(mdb_env_set_mapsize(handle, bytes), "set the map size", self)
+            let result = mdb_env_set_mapsize(handle, try makeRoom(bytes))
+            // A writer has come in between.
+            if result == EINVAL { throw error(EBUSY, "set the map size") }
+            precondition(result == 0, "\(error(result, "set the map size")), and the old map is gone")
         }
+    }
+
+    /// Sees to it that a map can have a size, as LMDB gives the old map away before it tries.
+    ///
+    /// Returns the size, which is greater for a file that must not be cut.
+    private func makeRoom(_ bytes: Int) throws(LMDBError) -> Int {
+        if bytes < 0 { throw error(EINVAL, "set the map size") }
+        var size = bytes
+        if writesThroughMap {
+            size = max(size, FileStatus(descriptor: descriptor)?.size ?? 0)
+            if ftruncate(descriptor, size) != 0 { throw error(errno, "make room in the file") }
+        }
+        if size > 0 {
+            let room = mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+            if room == MAP_FAILED { throw error(errno, "make room for the map") }
+            munmap(room, size)
+        }
+        return size
     }
 
     /// Kept out of the callers, whose path without errors stays short.
@@ -105,6 +140,9 @@ public final class Environment: Sendable {
 }
 
 extension Environment.Options {
+    /// LMDB makes the file as long as the map if it writes through it.
+    fileprivate var changesFileSize: Bool { writesThroughMap && !isReadOnly }
+
     fileprivate var flags: UInt32 {
         var flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD
         if writesThroughMap { flags |= MDB_WRITEMAP }

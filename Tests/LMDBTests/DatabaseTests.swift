@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import LMDB
-import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -104,7 +103,7 @@ struct DatabaseTests {
 
     @Test func writersOfManyThreadsOpenDatabases() throws {
         let fixture = try Fixture()
-        let failures = Holder(Mutex<[String]>([]))
+        let failures = Record<String>()
         onThreads(4) { index in
             for round in 0..<50 {
                 do {
@@ -113,11 +112,11 @@ struct DatabaseTests {
                         try transaction.put("\(round)", for: "round", in: database)
                     }
                 } catch {
-                    failures.value.withLock { $0.append("\(error)") }
+                    failures.append("\(error)")
                 }
             }
         }
-        #expect(failures.value.withLock { $0 } == [])
+        #expect(failures.all == [])
         let values = try (0..<4).map { index in
             try fixture.write { transaction in
                 let database = try fixture.environment.openDatabase("thread \(index)", in: transaction, creating: false)

@@ -60,11 +60,18 @@ struct EnvironmentTests {
     }
 
     @Test(arguments: [
-        ("/no/such/folder/file", LMDBError.Code.noSuchFile), ("/dev/shm", .init(rawValue: EISDIR)),
-        ("/sys/lmdb-test", .permissionDenied), ("", .noSuchFile),
+        ("/no/such/folder/file", LMDBError.Code.noSuchFile), ("/sys/lmdb-test", .permissionDenied),
+        ("/dev/null/file", .init(rawValue: ENOTDIR)),
     ])
     func badPathsAreRefused(path: String, code: LMDBError.Code) throws {
         expectError(code) { _ = try openEnvironment(path) }
+    }
+
+    @Test func foldersAreRefused() throws {
+        let file = TemporaryFile()
+        #expect(mkdir(file.path, 0o700) == 0)
+        expectError(.init(rawValue: EISDIR)) { _ = try file.open() }
+        #expect(rmdir(file.path) == 0)
     }
 
     @Test func permissionsAreThoseAskedFor() throws {

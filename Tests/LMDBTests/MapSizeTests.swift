@@ -53,12 +53,48 @@ struct MapSizeTests {
         #expect(value == Self.block)
     }
 
-    @Test func theSizeOfAnotherProcessIsTaken() async throws {
-        let fixture = try Fixture { $0.mapSize = 1 << 20 }
+    @Test(arguments: [false, true]) func impossibleSizesAreRefused(throughMap: Bool) throws {
+        let fixture = try Fixture { $0.writesThroughMap = throughMap }
+        try fixture.put("value", for: "key")
+        expectError(.invalidArgument) { try fixture.environment.setMapSize(-1) }
+        expectError(.noMemory) { try fixture.environment.setMapSize(1 << 60) }
+        #expect(try fixture.get("key") == "value")
+        try fixture.put("later", for: "key")
+        #expect(try fixture.get("key") == "later")
+    }
+
+    @Test func aSmallerMapDoesNotCutTheFile() async throws {
+        let fixture = try Fixture { $0.writesThroughMap = true }
+        await #expect(processExitsWith: .success) { [path = fixture.file.path as String] in
+            let environment = try openEnvironment(path) {
+                $0.writesThroughMap = true
+                $0.mapSize = 1 << 20
+            }
+            #expect(try environment.info.mapSize == 16 << 20)
+            try environment.setMapSize(1 << 20)
+            #expect(try environment.info.mapSize == 16 << 20)
+        }
+        try fixture.environment.setMapSize(1 << 20)
+        #expect(try fixture.environment.info.mapSize == 16 << 20)
+        let value = [UInt8](repeating: 7, count: 8 << 20)
+        try fixture.write { try $0.put(value, for: [1], in: fixture.database) }
+        let isThere = try ReadTransaction(fixture.environment).get([1], in: fixture.database) == value
+        #expect(isThere)
+    }
+
+    @Test(arguments: [false, true]) func theSizeOfAnotherProcessIsTaken(throughMap: Bool) async throws {
+        let fixture = try Fixture {
+            $0.mapSize = 1 << 20
+            $0.writesThroughMap = throughMap
+        }
         let reader = try ReadTransaction(fixture.environment)
         reader.reset()
-        await #expect(processExitsWith: .success) { [path = fixture.file.path as String] in
-            let environment = try openEnvironment(path) { $0.mapSize = 8 << 20 }
+        await #expect(processExitsWith: .success) {
+            [path = fixture.file.path as String, throughMap = throughMap as Bool] in
+            let environment = try openEnvironment(path) {
+                $0.mapSize = 8 << 20
+                $0.writesThroughMap = throughMap
+            }
             let transaction = try WriteTransaction(environment)
             let database = try environment.openDatabase("data", in: transaction)
             try transaction.put([UInt8](repeating: 7, count: 2 << 20), for: [1], in: database)

@@ -71,27 +71,62 @@ struct ProcessTests {
         #expect(try fixture.get("key") == "later")
     }
 
+    @Test(arguments: [false, true]) func commitsAreWholeWhenTheirProcessIsKilled(throughMap: Bool) async throws {
+        let fixture = try Fixture { $0.writesThroughMap = throughMap }
+        try fixture.write { for name in ["one", "two"] { try $0.put("0", for: name, in: fixture.database) } }
+        var last = 0
+        for _ in 0..<5 {
+            let commits = Int.random(in: 1...1000)
+            await #expect(processExitsWith: .signal(SIGKILL), "after \(commits) commits") {
+                [path = fixture.file.path as String, throughMap = throughMap as Bool, commits = commits as Int] in
+                let environment = try openEnvironment(path) { $0.writesThroughMap = throughMap }
+                onThreads(2) { index in
+                    do {
+                        let reader = try ReadTransaction(environment)
+                        let begin = reader.id
+                        while true {
+                            try reader.renew()
+                            // One thread writes on while the other ends them both, wherever it may be.
+                            if index == 0 { try incrementBoth(environment) }
+                            if index == 1, reader.id >= begin + commits { kill(getpid(), SIGKILL) }
+                        }
+                    } catch {
+                        Issue.record(error)
+                    }
+                }
+            }
+            #expect(try fixture.environment.checkReaders() <= 2)
+            let one = try #require(try fixture.get("one").flatMap { Int($0) })
+            #expect(try fixture.get("two") == "\(one)")
+            #expect(one >= last + commits)
+            last = one
+            try incrementBoth(fixture.environment)
+            #expect(try fixture.get("two") == "\(one + 1)")
+        }
+    }
+
     @Test func processesCountTogether() async throws {
         let fixture = try Fixture { $0.writesThroughMap = true }
-        try fixture.put("0", for: "count")
         @Sendable func child() async {
             await #expect(processExitsWith: .success) { [path = fixture.file.path as String] in
                 let environment = try openEnvironment(path) { $0.writesThroughMap = true }
-                for _ in 0..<500 { try increment(environment) }
+                for _ in 0..<500 { try incrementBoth(environment) }
             }
         }
         async let first: Void = child()
         async let second: Void = child()
         _ = await (first, second)
-        #expect(try fixture.get("count") == "1000")
+        #expect(try fixture.get("one") == "1000")
     }
 }
 
-/// Adds one to the count.
-func increment(_ environment: Environment) throws {
+/// Adds one to two counts, which start at 0.
+func incrementBoth(_ environment: Environment) throws {
     let transaction = try WriteTransaction(environment)
     let database = try environment.openDatabase("data", in: transaction)
-    let count = try transaction.get("count", in: database).flatMap { Int($0) } ?? 0
-    try transaction.put("\(count + 1)", for: "count", in: database)
+    for name in ["one", "two"] {
+        let count = try transaction.get(name, in: database).flatMap { Int($0) } ?? 0
+        try transaction.put("\(count + 1)", for: name, in: database)
+    }
     try transaction.commit()
 }

@@ -3,6 +3,7 @@
 
 import Glibc
 import LMDB
+import Synchronization
 import Testing
 
 /// A path of its own for an environment, whose files go with it.
@@ -163,6 +164,17 @@ func expectError(
 ) {
     let error = #expect(throws: LMDBError.self, sourceLocation: sourceLocation, performing: body)
     #expect(error?.code == code, "\(String(describing: error))", sourceLocation: sourceLocation)
+}
+
+/// What several threads have noted, in the order they did.
+final class Record<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
+
+    var all: [Element] { elements.withLock { $0 } }
+
+    func append(_ element: Element) {
+        elements.withLock { $0.append(element) }
+    }
 }
 
 /// Runs a body on threads of its own, and returns when all have ended.

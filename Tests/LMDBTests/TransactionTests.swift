@@ -177,22 +177,21 @@ struct TransactionTests {
         try fixture.put("old", for: "key")
         let reader = try Reader(fixture.environment)
         try fixture.put("new", for: "key")
-        let values = Mutex<[String?]>([])
-        let valuesHolder = Holder(values)
+        let values = Record<String?>()
         for _ in 0..<3 {
             onThreads(1) { _ in
                 let value = try? reader.transaction.get("key", in: fixture.database)
-                valuesHolder.value.withLock { $0.append(value) }
+                values.append(value)
                 try? reader.transaction.renew()
             }
         }
-        #expect(valuesHolder.value.withLock { $0 } == ["old", "new", "new"])
+        #expect(values.all == ["old", "new", "new"])
     }
 
     @Test func writersOfManyThreadsTakeTurns() throws {
         let fixture = try Fixture { $0.writesThroughMap = true }
         try fixture.put("0 0", for: "pair")
-        let failures = Holder(Mutex<[String]>([]))
+        let failures = Record<String>()
         onThreads(6) { index in
             do {
                 for _ in 0..<200 {
@@ -205,15 +204,15 @@ struct TransactionTests {
                     } else {
                         let pair = try fixture.get("pair")?.split(separator: " ").compactMap { Int($0) } ?? []
                         if pair.reduce(0, +) != 0 || pair.count != 2 {
-                            failures.value.withLock { $0.append("torn: \(pair)") }
+                            failures.append("torn: \(pair)")
                         }
                     }
                 }
             } catch {
-                failures.value.withLock { $0.append("\(error)") }
+                failures.append("\(error)")
             }
         }
-        #expect(failures.value.withLock { $0 } == [])
+        #expect(failures.all == [])
         #expect(try fixture.get("pair") == "600 -600")
     }
 
@@ -231,10 +230,4 @@ struct TransactionTests {
             onThreads(1) { _ in owner.box.withLock { $0 = nil } }
         }
     }
-}
-
-/// Shares a mutex with closures that may outlive a scope.
-final class Holder<Value: ~Copyable & Sendable>: Sendable {
-    let value: Value
-    init(_ value: consuming Value) { self.value = value }
 }

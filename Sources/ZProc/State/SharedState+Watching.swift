@@ -121,7 +121,11 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { try Self.holds($0, key, value) }
+        return Snapshots(
+            access.feed,
+            request(.only([key]), options),
+            where: { try KeyCondition(key, .equals(EncodedValue(encoding: value, for: key))).holds(in: $0) }
+        )
     }
 
     /// The states in which `key` has another value than this, or none.
@@ -149,7 +153,11 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { try !Self.holds($0, key, value) }
+        return Snapshots(
+            access.feed,
+            request(.only([key]), options),
+            where: { try KeyCondition(key, .notEquals(EncodedValue(encoding: value, for: key))).holds(in: $0) }
+        )
     }
 
     /// The states in which `key` has no value, or the value nil.
@@ -175,7 +183,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { ($0[key] ?? .nil) == .nil }
+        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isNil).holds(in:))
     }
 
     /// The states in which `key` has a value that is not nil.
@@ -201,7 +209,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { ($0[key] ?? .nil) != .nil }
+        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isNotNil).holds(in:))
     }
 
     /// The states in which `key` has a value, be it nil.
@@ -227,7 +235,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { $0.contains(key) }
+        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isAvailable).holds(in:))
     }
 
     /// The states in which `key` has a value that counts as true; see ``Snapshot/isTruthy(_:)``.
@@ -253,7 +261,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { $0.isTruthy(key) }
+        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isTruthy).holds(in:))
     }
 
     /// The states in which `key` has no value, or one that counts as false.
@@ -279,7 +287,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options)) { !$0.isTruthy(key) }
+        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isFalsy).holds(in:))
     }
 
     // MARK: Values
@@ -340,7 +348,8 @@ extension SharedState {
     ///   - condition: what to ask each state; runs in this process.
     /// - Returns: the state.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`; what `condition` throws.
-    public func first(timeout: Duration? = nil, where condition: @escaping Snapshots.Condition) async throws -> Snapshot {
+    public func first(timeout: Duration? = nil, where condition: @escaping Snapshots.Condition) async throws -> Snapshot
+    {
         try await Self.first(of: when(count: 1, timeout: timeout, condition))
     }
 
@@ -444,12 +453,6 @@ extension SharedState {
         timeout: Duration? = nil
     ) async throws -> Snapshot {
         try await Self.first(of: whenFalsy(key, count: 1, timeout: timeout))
-    }
-
-    /// Whether a key has a value; one of another type is another one.
-    private static func holds<T: Encodable>(_ snapshot: Snapshot, _ key: String, _ value: T) throws -> Bool {
-        guard let stored = snapshot.encoded(key) else { return false }
-        return stored.means(try EncodedValue(encoding: value, for: key))
     }
 
     private static func first<Elements: AsyncSequence>(of elements: Elements) async throws -> Elements.Element {

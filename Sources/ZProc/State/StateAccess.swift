@@ -12,6 +12,7 @@ protocol StateAccess: Sendable {
     func count() async throws -> Int
     func keys() async throws -> [String]
     func snapshot() async throws -> Snapshot
+    func revision() async throws -> Revision
     func snapshot(at revision: Revision) async throws -> Snapshot
     func history(of key: String) async throws -> [ChangeRecord]
     func apply(_ operation: StateOperation, by origin: Origin) async throws -> [EncodedValue]
@@ -28,6 +29,12 @@ protocol StateAccess: Sendable {
         by origin: Origin,
         at location: SourceLocation
     ) async throws
+    func updateModel<Model, Result: Sendable>(
+        _ closure: ModelClosure<Model, Result>,
+        _ defaults: [String: EncodedValue],
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws -> Result
     /// The changes of the namespace, for all watches of this process.
     var feed: ChangeFeed { get }
     /// Where the namespace lives, for other processes.
@@ -45,6 +52,7 @@ struct LocalState: StateAccess {
     func count() async throws -> Int { try engine.count() }
     func keys() async throws -> [String] { try engine.snapshot().keys }
     func snapshot() async throws -> Snapshot { try engine.snapshot() }
+    func revision() async throws -> Revision { try engine.span().newest }
     func snapshot(at revision: Revision) async throws -> Snapshot { try engine.snapshot(at: revision) }
     func history(of key: String) async throws -> [ChangeRecord] { try engine.history(of: key) }
 
@@ -73,6 +81,15 @@ struct LocalState: StateAccess {
         at location: SourceLocation
     ) async throws {
         try await closure.run(values, on: engine, by: origin)
+    }
+
+    func updateModel<Model, Result: Sendable>(
+        _ closure: ModelClosure<Model, Result>,
+        _ defaults: [String: EncodedValue],
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws -> Result {
+        try await closure.run(defaults, on: engine, by: origin)
     }
 
     func home() throws -> StateHome { try place() }
@@ -112,6 +129,10 @@ struct RemoteState: StateAccess {
         try await client.call(.snapshot, ArgumentList(namespace), returning: Snapshot.self)
     }
 
+    func revision() async throws -> Revision {
+        try await client.call(.span, ArgumentList(namespace), returning: HistorySpan.self).newest
+    }
+
     func snapshot(at revision: Revision) async throws -> Snapshot {
         try await client.call(.snapshotAt, ArgumentList(namespace, revision), returning: Snapshot.self)
     }
@@ -139,12 +160,27 @@ struct RemoteState: StateAccess {
         at location: SourceLocation
     ) async throws -> Result {
         let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
-        let bytes = try await client.call(.update, ArgumentList(namespace, origin, travelling))
+        return try result(of: await client.call(.update, ArgumentList(namespace, origin, travelling)))
+    }
+
+    private func result<Result>(of bytes: [UInt8]) throws -> Result {
         if let nothing = () as? Result { return nothing }
         guard let type = Result.self as? any Codable.Type,
             let result = try client.system.decoder.decode(type, from: bytes) as? Result
         else { throw CallError(.badResult, "the result of an update is no \(Result.self)") }
         return result
+    }
+
+    func updateModel<Model, Result: Sendable>(
+        _ closure: ModelClosure<Model, Result>,
+        _ defaults: [String: EncodedValue],
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws -> Result {
+        let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
+        return try result(
+            of: await client.call(.updateModel, ArgumentList(namespace, origin, defaults, travelling))
+        )
     }
 
     func merge<Value>(

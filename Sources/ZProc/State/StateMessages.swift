@@ -52,6 +52,8 @@ enum StateMethod: String {
     case update
     /// `[namespace, origin, {key: value, …}, closure]` → nil; between equal builds only
     case mergeWith
+    /// `[namespace, origin, {key: default, …}, closure]` → the closure's result; between equal builds only
+    case updateModel
 
     // The past.
 

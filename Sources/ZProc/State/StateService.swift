@@ -117,6 +117,21 @@ struct StateService: Service {
             call.incoming.respond(encoder: system.errorCoder) {
                 try await update.run(on: engine, by: origin, system: system)
             }
+        case .updateModel:
+            try checkBuild(call)
+            let (namespace, origin, defaults, closure) = try call.arguments(
+                String.self,
+                Origin.self,
+                [String: EncodedValue].self,
+                PortableClosure.self
+            )
+            guard let update = closure.holder as? any PortableModelUpdate else {
+                throw CallError(.badArguments, "the closure sent is no change of a model")
+            }
+            let engine = try engine(namespace), system = call.system
+            call.incoming.respond(encoder: system.errorCoder) {
+                try await update.run(defaults, on: engine, by: origin, system: system)
+            }
         case .mergeWith:
             try checkBuild(call)
             let (namespace, origin, values, closure) = try call.arguments(

@@ -14,6 +14,7 @@ struct UnavailableState: StateAccess {
     func count() async throws -> Int { throw error }
     func keys() async throws -> [String] { throw error }
     func snapshot() async throws -> Snapshot { throw error }
+    func revision() async throws -> Revision { throw error }
     func snapshot(at revision: Revision) async throws -> Snapshot { throw error }
     func history(of key: String) async throws -> [ChangeRecord] { throw error }
     func apply(_ operation: StateOperation, by origin: Origin) async throws -> [EncodedValue] { throw error }
@@ -33,6 +34,13 @@ struct UnavailableState: StateAccess {
         by origin: Origin,
         at location: SourceLocation
     ) async throws { throw error }
+
+    func updateModel<Model, Result: Sendable>(
+        _ closure: ModelClosure<Model, Result>,
+        _ defaults: [String: EncodedValue],
+        by origin: Origin,
+        at location: SourceLocation
+    ) async throws -> Result { throw error }
 
     var feed: ChangeFeed {
         let feed = ChangeFeed(EngineSource(MemoryEngine()))

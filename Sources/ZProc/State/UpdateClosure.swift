@@ -18,15 +18,8 @@ protocol PortableUpdate: ClosureHolder {
 
 extension UpdateClosure: PortableUpdate {
     func run(on engine: any StateEngine, by origin: Origin, system: ZProcSystem) async throws -> [UInt8] {
-        // The result is encoded inside the transaction: one that cannot be is an error, and nothing has changed.
-        try await engine.update(by: origin) { draft in
-            let result = try body(&draft)
-            if result is Void { return [] }
-            guard let codable = result as? any Codable else {
-                throw CallError(.badResult, "the result of an update is a \(Result.self), which is not Codable")
-            }
-            return try system.encoder.encode(codable)
-        }
+        let body = body
+        return try await engine.update(by: origin) { try encodeResult(try body(&$0), system) }
     }
 }
 
@@ -53,4 +46,52 @@ extension MergeClosure: PortableMerge {
             }
         }
     }
+}
+
+/// A change of a model on its way to the process that keeps the state.
+struct ModelClosure<Model: Codable & Sendable, Result: Sendable>: ClosureHolder {
+    let body: @Sendable (inout Model) throws -> Result
+
+    func run(
+        _ defaults: [String: EncodedValue],
+        on engine: any StateEngine,
+        by origin: Origin
+    ) async throws -> Result {
+        let body = body
+        return try await engine.update(by: origin) { try ModelCoder.update(&$0, defaults, body) }
+    }
+}
+
+/// A change of a model whose types are known only to itself.
+protocol PortableModelUpdate: ClosureHolder {
+    /// Runs the closure in a transaction; gives the result's encoded form.
+    func run(
+        _ defaults: [String: EncodedValue],
+        on engine: any StateEngine,
+        by origin: Origin,
+        system: ZProcSystem
+    ) async throws -> [UInt8]
+}
+
+extension ModelClosure: PortableModelUpdate {
+    func run(
+        _ defaults: [String: EncodedValue],
+        on engine: any StateEngine,
+        by origin: Origin,
+        system: ZProcSystem
+    ) async throws -> [UInt8] {
+        let body = body
+        return try await engine.update(by: origin) { draft in
+            try encodeResult(try ModelCoder.update(&draft, defaults, body), system)
+        }
+    }
+}
+
+/// The encoded form of an update's result, inside the transaction: when it cannot be encoded, nothing has changed.
+private func encodeResult<Result>(_ result: Result, _ system: ZProcSystem) throws -> [UInt8] {
+    if result is Void { return [] }
+    guard let codable = result as? any Codable else {
+        throw CallError(.badResult, "the result of an update is a \(Result.self), which is not Codable")
+    }
+    return try system.encoder.encode(codable)
 }

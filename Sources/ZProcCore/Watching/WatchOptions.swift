@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a watch does with changes its consumer has not asked for yet.
-public enum WatchMode: Hashable, Sendable {
+public enum WatchMode: Hashable, Sendable, Codable {
     /// Delivers every change, however slow the consumer is, as far back as the history goes.
     case buffered
     /// Skips to the newest change when the consumer is slow.
@@ -10,7 +10,7 @@ public enum WatchMode: Hashable, Sendable {
 }
 
 /// Where a watch begins.
-public enum WatchStart: Hashable, Sendable {
+public enum WatchStart: Hashable, Sendable, Codable {
     /// With the first change after the watch was made.
     case now
     /// With the first change of the namespace.
@@ -20,7 +20,7 @@ public enum WatchStart: Hashable, Sendable {
 }
 
 /// Whose changes a watch delivers.
-public enum ChangeOrigins: Hashable, Sendable {
+public enum ChangeOrigins: Hashable, Sendable, Codable {
     /// Everybody's.
     case all
     /// All but those made through the handle that watches, and its copies wherever they travelled.
