@@ -65,7 +65,7 @@ let package = Package(
 
         // Programs.
         .executableTarget(name: "zproc-demo", dependencies: ["ZProc", argumentParser], swiftSettings: settings),
-        .target(name: "CBenchReference", dependencies: ["CZeroMQ", "CMsgPack"]),
+        .target(name: "CBenchReference", dependencies: ["CZeroMQ", "CMsgPack", "CLMDB"]),
         .executableTarget(
             name: "zproc-bench",
             dependencies: [

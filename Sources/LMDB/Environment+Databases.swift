@@ -27,7 +27,8 @@ extension Environment {
 
     /// Opens a database that exists.
     ///
-    /// The handle is for this transaction only until it ends or is reset, then for all.
+    /// The handle is for this transaction only until it ends or is reset, then for all. That reset gives up the reader
+    /// slot too, and the next ``ReadTransaction/renew()`` looks for one.
     ///
     /// - Throws: ``LMDBError`` with `.notFound` if it does not exist, `.databasesFull`, `.incompatible` when the name
     ///   is that of a record, or `.busy` while another transaction of this process that has opened a database is under

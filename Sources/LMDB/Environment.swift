@@ -119,16 +119,14 @@ public final class Environment: Sendable {
     /// Returns the size, which is greater for a file that must not be cut.
     private func makeRoom(_ bytes: Int) throws(LMDBError) -> Int {
         if bytes < 0 { throw error(EINVAL, "set the map size") }
-        var size = bytes
-        if writesThroughMap {
-            size = max(size, FileStatus(descriptor: descriptor)?.size ?? 0)
-            if ftruncate(descriptor, size) != 0 { throw error(errno, "make room in the file") }
-        }
+        let fileSize = writesThroughMap ? FileStatus(descriptor: descriptor)?.size ?? 0 : 0
+        let size = max(bytes, fileSize)
         if size > 0 {
             let room = mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
             if room == MAP_FAILED { throw error(errno, "make room for the map") }
             munmap(room, size)
         }
+        if writesThroughMap, ftruncate(descriptor, size) != 0 { throw error(errno, "make room in the file") }
         return size
     }
 

@@ -100,6 +100,7 @@ public struct WriteTransaction: ~Copyable {
     }
 
     /// Removes a key and its value; returns false if there was none.
+    @discardableResult
     public borrowing func delete(_ key: UnsafeRawBufferPointer, in database: Database) throws(LMDBError) -> Bool {
         var key = MDB_val(key)
         return try find(mdb_del(handle, database.handle, &key, nil), "delete", environment)

@@ -122,10 +122,12 @@ struct EnvironmentTests {
             let environment = try file.open { $0.maximumReaders = 1 }
             gone = environment
             let readers = try fillReaders(of: environment)
-            #expect(readers.count == (try environment.info.maximumReaders))
-            expectError(.readersFull) { _ = try ReadTransaction(environment) }
-            try readers[0].transaction.renew()
-            expectError(.readersFull) { _ = try ReadTransaction(environment) }
+            try withExtendedLifetime(readers) {
+                #expect(readers.count == (try environment.info.maximumReaders))
+                expectError(.readersFull) { _ = try ReadTransaction(environment) }
+                try readers[0].transaction.renew()
+                expectError(.readersFull) { _ = try ReadTransaction(environment) }
+            }
         }
         #expect(gone == nil)
     }
@@ -134,7 +136,7 @@ struct EnvironmentTests {
         let environment = try TemporaryFile().open { $0.maximumReaders = 1 }
         for _ in 0..<3 {
             let readers = try fillReaders(of: environment)
-            #expect(try environment.info.readersInUse == readers.count)
+            try withExtendedLifetime(readers) { #expect(try environment.info.readersInUse == readers.count) }
         }
         #expect(try environment.info.readersInUse == 0)
     }

@@ -61,6 +61,10 @@ struct MapSizeTests {
         #expect(try fixture.get("key") == "value")
         try fixture.put("later", for: "key")
         #expect(try fixture.get("key") == "later")
+        #expect(try fixture.environment.info.mapSize == 16 << 20)
+        var status = stat()
+        #expect(stat(fixture.file.path, &status) == 0)
+        #expect(status.st_size <= 16 << 20)
     }
 
     @Test func aSmallerMapDoesNotCutTheFile() async throws {

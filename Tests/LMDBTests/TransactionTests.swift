@@ -58,7 +58,7 @@ struct TransactionTests {
         for (step, reader) in readers.enumerated() {
             #expect(try reader.transaction.get("key", in: fixture.database) == "\(step)")
         }
-        #expect(try fixture.environment.info.readersInUse == 20)
+        try withExtendedLifetime(readers) { #expect(try fixture.environment.info.readersInUse == 20) }
         readers.removeAll()
         #expect(try fixture.environment.info.readersInUse == 0)
     }
@@ -217,7 +217,8 @@ struct TransactionTests {
     }
 
     @Test func endingAWriteOnAnotherThreadTraps() async {
-        await #expect(processExitsWith: .failure) {
+        let file = TemporaryFile()
+        await #expect(processExitsWith: .failure) { [path = file.path as String] in
             struct Box: ~Copyable, @unchecked Sendable {
                 let transaction: WriteTransaction
             }
@@ -225,8 +226,7 @@ struct TransactionTests {
                 let box: Mutex<Box?>
                 init(_ box: consuming Box) { self.box = Mutex(box) }
             }
-            let fixture = try Fixture()
-            let owner = Owner(Box(transaction: try WriteTransaction(fixture.environment)))
+            let owner = Owner(Box(transaction: try WriteTransaction(openEnvironment(path))))
             onThreads(1) { _ in owner.box.withLock { $0 = nil } }
         }
     }

@@ -61,6 +61,15 @@ size_t cbr_echo_latency(cbr_echo_client *client, uint64_t nanoseconds, uint64_t 
 double cbr_echo_throughput(cbr_echo_client *client, size_t in_flight, uint64_t nanoseconds);
 
 // ---------------------------------------------------------------------------------------------------------------------
+// A counter in a file of LMDB's, with a log of the last 10,000 changes; the file's directory should be in memory.
+
+/// Increments from `start` to `end`, both of `cbr_now`'s clock. Returns an error number.
+int cbr_lmdb_increment(const char *path, uint64_t start, uint64_t end);
+
+/// The counter, or -1 when it cannot be read.
+int64_t cbr_lmdb_count(const char *path);
+
+// ---------------------------------------------------------------------------------------------------------------------
 // Processes.
 
 /// Starts this program again with `variable` set to `value`. Its standard input is a pipe whose other end is stored in

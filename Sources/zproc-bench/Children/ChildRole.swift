@@ -12,6 +12,8 @@ enum ChildRole: Sendable {
     case cEcho(endpoint: String)
     /// Echoes in Swift.
     case swiftEcho(endpoint: String)
+    /// Increments a counter in LMDB, in C.
+    case lmdb(path: String, from: Nanoseconds, to: Nanoseconds)
 
     static let variable = "ZPROC_BENCH_ROLE"
 
@@ -22,6 +24,12 @@ enum ChildRole: Sendable {
         switch (parts.first, parts.last) {
         case ("c-echo", let endpoint?): return .cEcho(endpoint: String(endpoint))
         case ("swift-echo", let endpoint?): return .swiftEcho(endpoint: String(endpoint))
+        case ("lmdb", let rest?):
+            let words = rest.split(separator: " ", maxSplits: 2)
+            guard words.count == 3, let start = Nanoseconds(words[0]), let end = Nanoseconds(words[1]) else {
+                return .exit
+            }
+            return .lmdb(path: String(words[2]), from: start, to: end)
         default: return .exit
         }
     }
@@ -32,6 +40,7 @@ enum ChildRole: Sendable {
         case .exit: "exit"
         case .cEcho(let endpoint): "c-echo \(endpoint)"
         case .swiftEcho(let endpoint): "swift-echo \(endpoint)"
+        case .lmdb(let path, let start, let end): "lmdb \(start) \(end) \(path)"
         }
     }
 
@@ -39,6 +48,7 @@ enum ChildRole: Sendable {
     func run() async -> Never {
         switch self {
         case .exit: Glibc.exit(0)
+        case .lmdb(let path, let start, let end): Glibc.exit(cbr_lmdb_increment(path, start, end) == 0 ? 0 : 1)
         case .cEcho(let endpoint):
             exitWithParent(endpoint)
             fail("the C echo on \(endpoint) ended: \(String(cString: strerror(cbr_echo_serve(endpoint))))")

@@ -14,7 +14,7 @@ final class EchoServer {
 
     /// Starts the program once more, for the role that `role` makes of the endpoint.
     init(_ role: (String) -> ChildRole) throws {
-        directory = try Self.makeDirectory()
+        directory = try makeDirectory()
         endpoint = "ipc://\(directory)/echo"
         var lifeline: Int32 = -1
         process = cbr_start(ChildRole.variable, role(endpoint).text, &lifeline)
@@ -32,14 +32,5 @@ final class EchoServer {
         _ = cbr_wait(process)
         unlink("\(directory)/echo")
         rmdir(directory)
-    }
-
-    private static func makeDirectory() throws -> String {
-        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/zproc-bench-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw BenchError("cannot make a directory in \(parent): \(String(cString: strerror(errno)))")
-        }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

@@ -34,7 +34,7 @@ struct Row: Sendable {
     var backendName: String { backend?.description ?? "-" }
 
     /// All rows, in the table's order.
-    static let all = messagePack + zeroMQ + actors + state + spawning
+    static let all = messagePack + zeroMQ + actors + state + sharedState + watching + spawning
 
     /// The names without repetitions, in the table's order.
     static func names(of rows: [Row]) -> [String] {
@@ -50,9 +50,10 @@ enum Unit: String, Sendable {
     case nanosecondsPerInteger = "ns/int"
     case microseconds = "µs"
     case callsPerSecond = "calls/s"
+    case updatesPerSecond = "updates/s"
 
     /// Whether more is better.
-    var isRate: Bool { self == .callsPerSecond }
+    var isRate: Bool { self == .callsPerSecond || self == .updatesPerSecond }
 
     /// How much of what is sampled makes one of this.
     var scale: Double { self == .microseconds ? 1000 : 1 }
