@@ -58,7 +58,8 @@ let package = Package(
         .target(
             name: "ZProc",
             dependencies: [
-                "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcZeroMQ", "PortableClosures", "MessagePack", logging,
+                "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcZeroMQ", "PortableClosures",
+                "MessagePack", logging,
             ],
             swiftSettings: settings
         ),
@@ -97,6 +98,9 @@ let package = Package(
             dependencies: ["PortableClosures", "MessagePack", "ClosureCorpus", "PlainClosureCorpus"],
             swiftSettings: settings
         ),
+        // A checker of recorded histories, for the tests of the state.
+        .target(name: "Linearizability", path: "Tests/Linearizability", swiftSettings: settings),
+        .testTarget(name: "LinearizabilityTests", dependencies: ["Linearizability"], swiftSettings: settings),
         .testTarget(name: "ZProcCoreTests", dependencies: ["ZProcCore", "MessagePack"], swiftSettings: settings),
         .testTarget(
             name: "ZProcSharedEngineTests",
@@ -105,7 +109,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ZProcTests",
-            dependencies: ["ZProc", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ", "ZeroMQ"],
+            dependencies: [
+                "ZProc", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ", "ZeroMQ", "Linearizability",
+            ],
             swiftSettings: settings
         ),
     ]

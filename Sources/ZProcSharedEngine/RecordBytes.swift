@@ -4,8 +4,10 @@
 internal import MessagePack
 internal import ZProcCore
 
-/// A change as it is in the file: time, origin and number of writes; for each write the lengths of key, old and new value,
-/// and then their bytes. Numbers are in this machine's order.
+/// A change as it is in the file.
+///
+/// Time, origin and number of writes; for each write the lengths of key, old and new value, and then their bytes.
+/// Numbers are in this machine's order.
 ///
 /// A length of `UInt32.max` stands for no value, one of `UInt32.max - 1` for a new value equal to the old one.
 enum RecordBytes {

@@ -79,7 +79,10 @@ package final class SharedNamespace: StateEngine {
             var entry = try StoreKey.withChange(number, revision.number + 1) { try cursor.seek(atLeast: $0) }
             while let (key, value) = entry, StoreKey.namespace(of: key) == number, found.count < limit {
                 guard let change = RecordBytes.read(value, revision: Revision(StoreKey.revision(of: key))) else {
-                    throw StateError(.storageDamaged, "revision \(StoreKey.revision(of: key)) of '\(name)' is no change")
+                    throw StateError(
+                        .storageDamaged,
+                        "revision \(StoreKey.revision(of: key)) of '\(name)' is no change"
+                    )
                 }
                 found.append(change)
                 entry = try cursor.next()
@@ -128,12 +131,14 @@ package final class SharedNamespace: StateEngine {
 
     /// One update, with the lock, on one thread.
     private func commit<Result>(_ origin: Origin, _ body: (inout Draft) throws -> Result) throws -> Result {
-        guard let environment = store.readers.environment() else { throw StateError.ended }
+        guard let file = store.readers.file() else { throw StateError.ended }
+        let environment = file.environment
         let transaction = try WriteTransaction(environment)
         let known = try number(in: transaction)
-        var record = try known.map { number in
-            try read(StoreKey.withRecord(number) { try transaction.get($0, in: store.tables.entries) })
-        } ?? NamespaceRecord()
+        var record =
+            try known.map { number in
+                try read(StoreKey.withRecord(number) { try transaction.get($0, in: store.tables.entries) })
+            } ?? NamespaceRecord()
         let (result, writes) = try withUnsafePointer(to: transaction) { pointer in
             let entries =
                 if let known, record.count > 0 {
@@ -250,7 +255,8 @@ package final class SharedNamespace: StateEngine {
     package func drop(by origin: Origin) async throws {
         try await store.write { [self] in
             try mapStorageErrors {
-                guard let environment = store.readers.environment() else { throw StateError.ended }
+                guard let file = store.readers.file() else { throw StateError.ended }
+                let environment = file.environment
                 let transaction = try WriteTransaction(environment)
                 guard let number = try number(in: transaction) else { return }
                 let old = try read(StoreKey.withRecord(number) { try transaction.get($0, in: store.tables.entries) })

@@ -13,13 +13,14 @@ extension SharedStore {
     ///   - path: the file.
     ///   - sync: nil for a store that ends with its owner, in memory; else when the file is written to the disk.
     ///   - history: how much of the past is kept.
+    /// - Returns: The store, open.
     /// - Throws: ``StateError``: storageInUse, storageDamaged, storageFull, storageUnusable.
     package static func create(
         at path: String,
         sync: StateSync?,
         history: HistoryLimits
     ) throws(StateError) -> SharedStore {
-        let owner = try StoreOwner(path, sync: sync)
+        let lock = try FileLock(path)
         return try mapErrors {
             var mapSize = 64 << 30
             var settings = cshared_settings()
@@ -35,14 +36,8 @@ extension SharedStore {
                     let environment = try Environment(path: path, options: options(settings))
                     let tables = try makeTables(environment, path)
                     let control = try SharedControl(creating: controlPath(path), settings)
-                    // What LMDB has already put into the file.
-                    return SharedStore(
-                        path: path,
-                        control: control,
-                        environment: environment,
-                        tables: tables,
-                        owner: owner
-                    )
+                    let file = StoreFile(environment, lock)
+                    return SharedStore(path: path, control: control, file: file, tables: tables, role: .owner(sync))
                 } catch let error as LMDBError where error.code == .noMemory && mapSize > 1 << 30 {
                     // Little address space is allowed; the map holds less, then.
                     mapSize /= 4
@@ -67,7 +62,8 @@ extension SharedStore {
                 entries: environment.openDatabase(TableName.entries, in: transaction),
                 changes: environment.openDatabase(TableName.changes, in: transaction)
             )
-            return SharedStore(path: path, control: control, environment: environment, tables: tables, owner: nil)
+            let file = StoreFile(environment, nil)
+            return SharedStore(path: path, control: control, file: file, tables: tables, role: .guest)
         }
     }
 
@@ -122,44 +118,4 @@ extension SharedStore {
         var text = text
         return try text.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
     }
-}
-
-/// What the process has that made a store: the only one at a time.
-final class StoreOwner: Sendable {
-    let sync: StateSync?
-    private let path: String
-    /// Locked for as long as this lives.
-    private let descriptor: Int32
-
-    init(_ path: String, sync: StateSync?) throws(StateError) {
-        self.path = path
-        self.sync = sync
-        descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .storage(errno, "open", path) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let error = errno
-            close(descriptor)
-            if error == EWOULDBLOCK {
-                throw StateError(
-                    .storageInUse,
-                    "\(path) is open in another context; a state's file belongs to one context at a time"
-                )
-            }
-            throw .storage(error, "lock", path)
-        }
-    }
-
-    /// Writes out a file that is kept; removes one that is not.
-    func end(_ environment: Environment?) {
-        guard let environment else { return }
-        unlink(SharedStore.controlPath(path))
-        if sync == nil {
-            unlink(path + "-lock")
-            unlink(path)
-        } else {
-            try? environment.sync()
-        }
-    }
-
-    deinit { close(descriptor) }
 }

@@ -24,7 +24,7 @@ package final class SharedStore: StateStore {
     let control: SharedControl
     let readers: ReaderPool
     let tables: Tables
-    private let owner: StoreOwner?
+    private let role: Role
     private let engines = Mutex<[String: SharedNamespace]>([:])
     /// Where updates wait for the lock when it is not free at once, so that no thread of a task does.
     private let waitingRoom = DispatchQueue(label: "zproc.state.writer")
@@ -37,22 +37,22 @@ package final class SharedStore: StateStore {
         let changes: Database
     }
 
-    init(
-        path: String,
-        control: SharedControl,
-        environment: Environment,
-        tables: Tables,
-        owner: StoreOwner?
-    ) {
+    enum Role: Sendable {
+        /// Made the store, and ends it: a file that is not synced is removed.
+        case owner(StateSync?)
+        case guest
+    }
+
+    init(path: String, control: SharedControl, file: StoreFile, tables: Tables, role: Role) {
         self.path = path
         self.control = control
         self.tables = tables
-        self.owner = owner
+        self.role = role
         settings = control.settings
         history = HistoryLimits(settings)
-        readers = ReaderPool(environment)
+        readers = ReaderPool(file)
         monitor = StoreMonitor(control: control)
-        if owner != nil, case .periodic(let period) = owner?.sync {
+        if case .owner(.periodic(let period)?) = role {
             monitor.repeatAction(every: period) { [readers] in try? readers.environment()?.sync() }
         }
     }
@@ -101,8 +101,15 @@ package final class SharedStore: StateStore {
     /// Snapshots that are still held copy themselves out. Safe to call twice.
     package func close() {
         monitor.stop()
-        owner?.end(readers.environment())
-        readers.close()
+        guard let environment = readers.close() else { return }
+        guard case .owner(let sync) = role else { return }
+        unlink(Self.controlPath(path))
+        if sync == nil {
+            unlink(path + "-lock")
+            unlink(path)
+        } else {
+            try? environment.sync()
+        }
     }
 
     // MARK: For the namespaces
@@ -144,8 +151,8 @@ package final class SharedStore: StateStore {
     ///
     /// A mapped file whose memory runs out ends the process that writes to it, so the memory is there first.
     func reserve(_ environment: Environment, pages: Int) throws {
-        guard let owner = settings.writes_through_map != 0 ? environment : nil else { return }
-        let info = try owner.info
+        guard settings.writes_through_map != 0 else { return }
+        let info = try environment.info
         let needed = UInt64(info.lastPageNumber + 1 + pages) * UInt64(info.pageSize)
         let allocated = control.allocated
         if needed <= allocated { return }

@@ -4,7 +4,9 @@
 /// Keys of the tables: the namespace's number, then what is in it.
 enum StoreKey {
     /// The key of an entry; with an empty name, that of the namespace's record, which no entry has.
-    static func withEntry<R>(_ namespace: UInt32, _ name: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    static func withEntry<R>(_ namespace: UInt32, _ name: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows
+        -> R
+    {
         let utf8 = name.utf8
         return try withUnsafeTemporaryAllocation(byteCount: 5 + utf8.count, alignment: 8) { bytes in
             bytes.storeBytes(of: namespace.bigEndian, as: UInt32.self)

@@ -18,6 +18,7 @@ final class RuntimeDirectory: Sendable {
     /// Makes a directory.
     ///
     /// - Parameter parent: where; by default under `$XDG_RUNTIME_DIR`, else under `$TMPDIR`, else under `/tmp`.
+    /// - Throws: ``TransportError`` when no directory can be made there.
     init(in parent: String? = nil) throws(TransportError) {
         let parent = parent ?? Self.parent
         Self.sweep(parent)

@@ -67,7 +67,7 @@ public struct SharedModel<Model: Codable & Sendable>: Sendable {
         _ body: @escaping @Sendable (inout Model) throws -> Void
     ) async throws {
         let location = SourceLocation(fileID: fileID, line: line)
-        let closure = ModelClosure(body: body)
+        let closure = VoidModelClosure(body: body)
         try await state.access.updateModel(closure, defaults, by: state.origin, at: location)
     }
 

@@ -29,12 +29,12 @@ protocol StateAccess: Sendable {
         by origin: Origin,
         at location: SourceLocation
     ) async throws
-    func updateModel<Model, Result: Sendable>(
-        _ closure: ModelClosure<Model, Result>,
+    func updateModel<Update: PortableModelUpdate>(
+        _ closure: Update,
         _ defaults: [String: EncodedValue],
         by origin: Origin,
         at location: SourceLocation
-    ) async throws -> Result
+    ) async throws -> Update.Result
     /// The changes of the namespace, for all watches of this process.
     var feed: ChangeFeed { get }
     /// Where the namespace lives, for other processes.
@@ -83,12 +83,12 @@ struct LocalState: StateAccess {
         try await closure.run(values, on: engine, by: origin)
     }
 
-    func updateModel<Model, Result: Sendable>(
-        _ closure: ModelClosure<Model, Result>,
+    func updateModel<Update: PortableModelUpdate>(
+        _ closure: Update,
         _ defaults: [String: EncodedValue],
         by origin: Origin,
         at location: SourceLocation
-    ) async throws -> Result {
+    ) async throws -> Update.Result {
         try await closure.run(defaults, on: engine, by: origin)
     }
 
@@ -171,12 +171,12 @@ struct RemoteState: StateAccess {
         return result
     }
 
-    func updateModel<Model, Result: Sendable>(
-        _ closure: ModelClosure<Model, Result>,
+    func updateModel<Update: PortableModelUpdate>(
+        _ closure: Update,
         _ defaults: [String: EncodedValue],
         by origin: Origin,
         at location: SourceLocation
-    ) async throws -> Result {
+    ) async throws -> Update.Result {
         let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
         return try result(
             of: await client.call(.updateModel, ArgumentList(namespace, origin, defaults, travelling))

@@ -14,6 +14,8 @@ extension StateTable {
     ///   - options: how it is to be kept.
     ///   - backend: what decides where nothing else does.
     ///   - directory: where shared memory may be when there is no better place.
+    /// - Returns: The table.
+    /// - Throws: ``StateError`` when the place cannot be used.
     static func own(
         _ options: StateOptions,
         on backend: Backend,

@@ -35,12 +35,12 @@ struct UnavailableState: StateAccess {
         at location: SourceLocation
     ) async throws { throw error }
 
-    func updateModel<Model, Result: Sendable>(
-        _ closure: ModelClosure<Model, Result>,
+    func updateModel<Update: PortableModelUpdate>(
+        _ closure: Update,
         _ defaults: [String: EncodedValue],
         by origin: Origin,
         at location: SourceLocation
-    ) async throws -> Result { throw error }
+    ) async throws -> Update.Result { throw error }
 
     var feed: ChangeFeed {
         let feed = ChangeFeed(EngineSource(MemoryEngine()))

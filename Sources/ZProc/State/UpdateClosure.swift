@@ -48,41 +48,47 @@ extension MergeClosure: PortableMerge {
     }
 }
 
+/// A change of a model, whose types are known only to itself where it is received.
+protocol PortableModelUpdate: ClosureHolder {
+    associatedtype Model: Codable & Sendable
+    associatedtype Result: Sendable
+    func apply(to model: inout Model) throws -> Result
+}
+
 /// A change of a model on its way to the process that keeps the state.
-struct ModelClosure<Model: Codable & Sendable, Result: Sendable>: ClosureHolder {
+struct ModelClosure<Model: Codable & Sendable, Result: Sendable>: PortableModelUpdate {
     let body: @Sendable (inout Model) throws -> Result
 
+    func apply(to model: inout Model) throws -> Result { try body(&model) }
+}
+
+/// The same for a change that returns nothing: as a change with a result it would be wrapped by code that is generic, and
+/// could not travel.
+struct VoidModelClosure<Model: Codable & Sendable>: PortableModelUpdate {
+    let body: @Sendable (inout Model) throws -> Void
+
+    func apply(to model: inout Model) throws { try body(&model) }
+}
+
+extension PortableModelUpdate {
+    /// Runs the closure in a transaction.
     func run(
         _ defaults: [String: EncodedValue],
         on engine: any StateEngine,
         by origin: Origin
     ) async throws -> Result {
-        let body = body
-        return try await engine.update(by: origin) { try ModelCoder.update(&$0, defaults, body) }
+        try await engine.update(by: origin) { try ModelCoder.update(&$0, defaults, apply) }
     }
-}
 
-/// A change of a model whose types are known only to itself.
-protocol PortableModelUpdate: ClosureHolder {
     /// Runs the closure in a transaction; gives the result's encoded form.
     func run(
         _ defaults: [String: EncodedValue],
         on engine: any StateEngine,
         by origin: Origin,
         system: ZProcSystem
-    ) async throws -> [UInt8]
-}
-
-extension ModelClosure: PortableModelUpdate {
-    func run(
-        _ defaults: [String: EncodedValue],
-        on engine: any StateEngine,
-        by origin: Origin,
-        system: ZProcSystem
     ) async throws -> [UInt8] {
-        let body = body
-        return try await engine.update(by: origin) { draft in
-            try encodeResult(try ModelCoder.update(&draft, defaults, body), system)
+        try await engine.update(by: origin) { draft in
+            try encodeResult(try ModelCoder.update(&draft, defaults, apply), system)
         }
     }
 }

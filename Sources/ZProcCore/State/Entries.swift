@@ -4,7 +4,9 @@
 package import HashTreeCollections
 package import MessagePack
 
-/// Entries in the memory of this process. Copies share what they have in common.
+/// Entries in the memory of this process.
+///
+/// Copies share what they have in common.
 package typealias EntryTrie = TreeDictionary<String, EncodedValue>
 
 /// The content of a namespace: values in their MessagePack form.

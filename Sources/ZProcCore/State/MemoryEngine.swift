@@ -73,14 +73,15 @@ package actor MemoryEngine: StateEngine {
     }
 
     package func drop(by origin: Origin) async throws {
-        let observers = published.withLock { published in
-            guard published.log.newest > published.birth else { return [:] }
-            let revision = published.snapshot.revision.next
-            published.snapshot = Snapshot(revision: revision, entries: Entries())
-            published.log = HistoryLog(limits: limits, after: revision)
-            published.birth = revision
-            return published.observers
-        } as [UInt64: @Sendable () -> Void]
+        let observers =
+            published.withLock { published in
+                guard published.log.newest > published.birth else { return [:] }
+                let revision = published.snapshot.revision.next
+                published.snapshot = Snapshot(revision: revision, entries: Entries())
+                published.log = HistoryLog(limits: limits, after: revision)
+                published.birth = revision
+                return published.observers
+            } as [UInt64: @Sendable () -> Void]
         for observer in observers.values { observer() }
     }
 

@@ -116,7 +116,12 @@ extension StateEngine {
                 let writes = record.writes.filter { $0.key == key && $0.before != $0.after }
                 if !writes.isEmpty {
                     found.append(
-                        ChangeRecord(revision: record.revision, time: record.time, origin: record.origin, writes: writes)
+                        ChangeRecord(
+                            revision: record.revision,
+                            time: record.time,
+                            origin: record.origin,
+                            writes: writes
+                        )
                     )
                 }
             }

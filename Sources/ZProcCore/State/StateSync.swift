@@ -5,7 +5,7 @@
 ///
 /// Whatever is chosen, a process that is killed loses nothing: what has been committed is with the operating system. The
 /// choice is about the machine: power failures, kernel crashes.
-public enum StateSync: Hashable, Sendable {
+public enum StateSync: Hashable, Sendable, Codable {
     /// Before each commit returns.
     case eachCommit
     /// Every so often: the machine's end loses at most the changes of one period.

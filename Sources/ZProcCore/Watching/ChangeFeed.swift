@@ -271,6 +271,8 @@ package final class ChangeFeed: Sendable {
     ///   - mode: with `live`, only the newest one is given.
     ///   - policy: what to do when changes have been forgotten.
     ///   - deadline: how long to wait at most.
+    /// - Returns: At least one change.
+    /// - Throws: ``StateError``, or `CancellationError`.
     func changes(
         for id: UInt64,
         mode: WatchMode,
