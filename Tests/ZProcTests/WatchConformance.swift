@@ -222,6 +222,10 @@ enum WatchConformance {
         let next = try await iterator.next()
         try expect(next?.isReset, false)
         try expect(next?.after["n"], -1)
+        // A live watch asks for nothing that has been forgotten.
+        let live = try await collect(1, state.changes(of: "n", from: .revision(start), mode: .live)).first
+        try expect(live?.isReset, true)
+        try expect(live?.after["n"], -1)
     }
 
     @Sendable static func counted(_ state: SharedState) async throws {

@@ -67,7 +67,7 @@ public struct Change: Sendable {
     /// Whether every value written was the one that was there already.
     public var isIdentical: Bool { storage.record.isIdentical && !isReset }
 
-    /// Whether this stands for changes that have been forgotten, in a watch with ``CompactionPolicy/reset``.
+    /// Whether this stands for changes that have been forgotten, in a watch that is live or has ``CompactionPolicy/reset``.
     ///
     /// Then `before` and `after` are the state to go on from, and `keys` is empty.
     public var isReset: Bool { storage.isReset }

@@ -296,7 +296,7 @@ package final class ChangeFeed: Sendable {
                     if let found = advance(id, from: cursor, over: page, &catchUp, mode), !found.isEmpty {
                         return found
                     }
-                } catch let error as StateError where error.code == .compacted && policy == .reset {
+                } catch let error as StateError where error.code == .compacted && (policy == .reset || mode == .live) {
                     let snapshot = try await source.requestSnapshot().value()
                     state.withLock { $0.watches[id]?.cursor = snapshot.revision }
                     return [.reset(to: snapshot)]

@@ -6,6 +6,8 @@ public enum WatchMode: Hashable, Sendable, Codable {
     /// Delivers every change, however slow the consumer is, as far back as the history goes.
     case buffered
     /// Skips to the newest change when the consumer is slow.
+    ///
+    /// It never ends because changes were forgotten: it goes on as ``CompactionPolicy/reset`` does.
     case live
 }
 
