@@ -26,14 +26,20 @@ func eventually(within limit: Duration = .seconds(60), _ condition: () async thr
 
 /// Whether a process exists and is not a zombie.
 func isAlive(_ pid: Int) -> Bool {
-    guard let file = fopen("/proc/\(pid)/stat", "r") else { return false }
+    let state = processState(pid)
+    return state != nil && state != "Z"
+}
+
+/// The letter by which the system calls the state of a process; nil when there is none.
+func processState(_ pid: Int) -> Substring? {
+    guard let file = fopen("/proc/\(pid)/stat", "r") else { return nil }
     defer { fclose(file) }
     var text = [UInt8](repeating: 0, count: 512)
     let count = fread(&text, 1, text.count, file)
     // The state follows the name, which ends with the last parenthesis.
     let stat = String(decoding: text.prefix(count), as: UTF8.self)
-    guard let end = stat.lastIndex(of: ")") else { return false }
-    return stat[stat.index(after: end)...].split(separator: " ").first != "Z"
+    guard let end = stat.lastIndex(of: ")") else { return nil }
+    return stat[stat.index(after: end)...].split(separator: " ").first
 }
 
 /// Whether the system still has an entry for a process, be it a zombie.
@@ -53,4 +59,31 @@ struct StateWay: Sendable, CustomTestStringConvertible {
 
     var options: StateOptions { StateOptions(engine: engine, access: access) }
     var testDescription: String { "\(engine) engine, \(access) access" }
+}
+
+/// Sizes and seeds of long tests come from the environment.
+enum Environment {
+    static func number(_ name: String, default defaultValue: Int) -> Int {
+        getenv(name).flatMap { Int(String(cString: $0)) } ?? defaultValue
+    }
+}
+
+/// Numbers that are the same for the same seed.
+struct SeededRandom: RandomNumberGenerator {
+    var state: UInt64
+
+    /// Prints the seed, which is that of `ZPROC_SEED` or a new one.
+    static func announced(_ purpose: String) -> SeededRandom {
+        let seed = Environment.number("ZPROC_SEED", default: .random(in: 0...Int.max))
+        print("\(purpose): seed \(seed)")
+        return SeededRandom(state: UInt64(truncatingIfNeeded: seed))
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
 }
