@@ -49,7 +49,7 @@ package final class SharedNamespace: StateEngine {
                 return Snapshot(revision: Revision(record.revision), entries: Entries())
             }
             isPinned = true
-            let view = store.pin(reader, namespace: number)
+            let view = store.pin(reader, namespace: number, count: Int(record.count))
             return Snapshot(revision: Revision(record.revision), entries: Entries(view, count: Int(record.count)))
         }
     }

@@ -35,9 +35,6 @@ final class StoreMonitor: Sendable {
 
     private let control: SharedControl
     private let state = Mutex(State())
-    /// How long a snapshot may pin the file's pages.
-    private static let pinTime: Duration = .milliseconds(500)
-    private static let pinMilliseconds = 100
     /// More snapshots than these do not pin pages at the same time.
     private static let mostPins = 64
 
@@ -53,9 +50,14 @@ final class StoreMonitor: Sendable {
         return Observation(monitor: self, number: number)
     }
 
-    func pin(_ view: PinnedView) {
+    /// Has a view copy itself out when it is still held after a while.
+    ///
+    /// While it pins pages of the file, no page can be used again, so every update takes new ones. Views that cost little
+    /// to copy are copied early.
+    func pin(_ view: PinnedView, count: Int) {
+        let expiry = ContinuousClock.now + .milliseconds(min(max(count / 100, 10), 500))
         let (oldest, mustWake) = state.withLock { state -> (PinnedView?, Bool) in
-            state.pins.append(Weak(view: view, expiry: .now + Self.pinTime))
+            state.pins.append(Weak(view: view, expiry: expiry))
             var oldest: PinnedView?
             if state.pins.count > Self.mostPins {
                 state.pins.removeAll { $0.view == nil }
@@ -118,9 +120,8 @@ final class StoreMonitor: Sendable {
             if state.isStopped { return nil }
             state.pins.removeAll { $0.view == nil }
             state.sleepsLong = state.pins.isEmpty
-            let period = state.repeated.map { max(1, Int($0.next - .now, in: .milliseconds(1))) }
-            if state.pins.isEmpty { return period ?? -1 }
-            return min(period ?? Self.pinMilliseconds, Self.pinMilliseconds)
+            let next = state.pins.reduce(state.repeated?.next) { next, pin in min(next ?? pin.expiry, pin.expiry) }
+            return next.map { max(1, Int($0 - .now, in: .milliseconds(1))) } ?? -1
         }
     }
 

@@ -32,12 +32,18 @@ func write(_ text: String, to path: String) throws {
     fclose(file)
 }
 
-func read(_ path: String) throws -> String {
+func read(_ path: String, limit: Int? = nil) throws -> String {
     guard let file = fopen(path, "r") else { throw TestFailure(reason: "cannot read \(path)") }
     defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    var bytes = [UInt8](repeating: 0, count: limit ?? fileSize(path))
     let count = fread(&bytes, 1, bytes.count, file)
     return String(decoding: bytes[..<count], as: UTF8.self)
+}
+
+/// How much of the disk or of memory a file takes.
+func allocatedBytes(_ path: String) -> Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_blocks) * 512 : 0
 }
 
 func fileSize(_ path: String) -> Int {

@@ -113,6 +113,7 @@ public struct SharedModel<Model: Codable & Sendable>: Sendable {
     ///   - condition: what to ask each model; runs in this process.
     /// - Returns: the model.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`; what `condition` throws.
+    @discardableResult
     public func first(
         timeout: Duration? = nil,
         where condition: @escaping @Sendable (Model) throws -> Bool

@@ -330,6 +330,7 @@ extension SharedState {
     ///   - timeout: how long to wait.
     /// - Returns: the change.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`.
+    @discardableResult
     public func firstChange(
         of keys: String...,
         from start: WatchStart = .now,
@@ -348,6 +349,7 @@ extension SharedState {
     ///   - condition: what to ask each state; runs in this process.
     /// - Returns: the state.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`; what `condition` throws.
+    @discardableResult
     public func first(timeout: Duration? = nil, where condition: @escaping Snapshots.Condition) async throws -> Snapshot
     {
         try await Self.first(of: when(count: 1, timeout: timeout, condition))
@@ -361,6 +363,7 @@ extension SharedState {
     ///   - timeout: how long to wait.
     /// - Returns: the state; the present one, if it is one of them.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`.
+    @discardableResult
     public func first<T: Codable & Equatable & Sendable>(
         _ key: String,
         equals value: T,
@@ -377,6 +380,7 @@ extension SharedState {
     ///   - timeout: how long to wait.
     /// - Returns: the state; the present one, if it is one of them.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`.
+    @discardableResult
     public func first<T: Codable & Equatable & Sendable>(
         _ key: String,
         notEquals value: T,
@@ -392,6 +396,7 @@ extension SharedState {
     ///   - timeout: how long to wait.
     /// - Returns: the state; the present one, if it is one of them.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`.
+    @discardableResult
     public func firstNil(
         _ key: String,
         timeout: Duration? = nil
@@ -406,6 +411,7 @@ extension SharedState {
     ///   - timeout: how long to wait.
     /// - Returns: the state; the present one, if it is one of them.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`.
+    @discardableResult
     public func firstNotNil(
         _ key: String,
         timeout: Duration? = nil
@@ -420,6 +426,7 @@ extension SharedState {
     ///   - timeout: how long to wait.
     /// - Returns: the state; the present one, if it is one of them.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`.
+    @discardableResult
     public func firstAvailable(
         _ key: String,
         timeout: Duration? = nil
@@ -434,6 +441,7 @@ extension SharedState {
     ///   - timeout: how long to wait.
     /// - Returns: the state; the present one, if it is one of them.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`.
+    @discardableResult
     public func firstTruthy(
         _ key: String,
         timeout: Duration? = nil
@@ -448,6 +456,7 @@ extension SharedState {
     ///   - timeout: how long to wait.
     /// - Returns: the state; the present one, if it is one of them.
     /// - Throws: ``StateError/Code/timedOut``; `CancellationError`.
+    @discardableResult
     public func firstFalsy(
         _ key: String,
         timeout: Duration? = nil

@@ -39,8 +39,13 @@ struct StateService: Service {
             let (namespace, key) = try call.arguments(String.self, String.self)
             try call.succeed(engine(namespace).value(of: key) != nil)
         case .count: try call.succeed(engine(call.arguments(String.self)).count())
-        case .keys: try call.succeed(engine(call.arguments(String.self)).snapshot().keys)
-        case .snapshot: try call.succeed(engine(call.arguments(String.self)).snapshot())
+        case .keys:
+            // The state as it is now, put into bytes later: there may be much of it.
+            let snapshot = try engine(call.arguments(String.self)).snapshot()
+            call.respond { snapshot.keys }
+        case .snapshot:
+            let snapshot = try engine(call.arguments(String.self)).snapshot()
+            call.respond { snapshot }
         case .namespaces: try call.succeed(store.namespaces())
         case .span: try call.succeed(engine(call.arguments(String.self)).span())
         case .set:

@@ -5,17 +5,17 @@
 ///
 /// Past changes are what watchers read that are behind, and what `snapshot(at:)`, `history(of:)` and `restore(to:)` work
 /// from.
-public struct HistoryLimits: Hashable, Sendable, Codable {
-    /// The most changes that are kept.
-    public var count: Int
+public struct HistoryLimits: Hashable, Sendable {
+    /// The most changes that are kept, at least 1.
+    public var count: Int { didSet { count = max(1, count) } }
     /// How long a change is kept, or nil for as long as the other limits allow.
     ///
     /// Looked at when something is committed.
-    public var age: Duration?
+    public var age: Duration? { didSet { age = age.map { max(.zero, $0) } } }
     /// The most bytes that keys and values of kept changes take, before and after counted both; nil for any number.
     ///
     /// The newest change is kept whatever its size.
-    public var byteCount: Int?
+    public var byteCount: Int? { didSet { byteCount = byteCount.map { max(0, $0) } } }
 
     /// Makes limits.
     ///
@@ -25,7 +25,7 @@ public struct HistoryLimits: Hashable, Sendable, Codable {
     ///   - byteCount: the most bytes.
     public init(count: Int = 10_000, age: Duration? = nil, byteCount: Int? = nil) {
         self.count = max(1, count)
-        self.age = age
-        self.byteCount = byteCount
+        self.age = age.map { max(.zero, $0) }
+        self.byteCount = byteCount.map { max(0, $0) }
     }
 }

@@ -12,8 +12,11 @@ public struct Revision: Hashable, Comparable, Sendable, Codable, CustomStringCon
     /// The state before any transaction: empty.
     public static let zero = Revision(0)
 
-    /// The revision after this one.
-    package var next: Revision { Revision(number + 1) }
+    /// The revision after this one; the last number there is, which no transaction reaches, has none.
+    package var next: Revision { Revision(number == .max ? .max : number + 1) }
+
+    /// The revision before this one; zero has none.
+    package var previous: Revision { Revision(number == 0 ? 0 : number - 1) }
 
     /// Earlier revisions are smaller.
     public static func < (left: Revision, right: Revision) -> Bool { left.number < right.number }

@@ -311,7 +311,7 @@ package final class ChangeFeed: Sendable {
             guard var watch = state.watches[id], var cursor = watch.cursor else { return .ended(.ended) }
             // After a failure that ended the driver, a watch that goes on starts it again.
             if state.beginning == nil { begin(&state) }
-            if mode == .live, watch.lastMatch > cursor.next { cursor = Revision(watch.lastMatch.number - 1) }
+            if mode == .live, watch.lastMatch > cursor.next { cursor = watch.lastMatch.previous }
             defer {
                 watch.cursor = cursor
                 state.watches[id] = watch

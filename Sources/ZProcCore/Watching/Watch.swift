@@ -28,7 +28,7 @@ final class Watch: Sendable {
 
     /// The revision up to which everything has been delivered or does not concern this watch.
     var bookmark: Revision? {
-        if let first = state.withLock({ $0.fetched.first }) { return Revision(first.revision.number - 1) }
+        if let first = state.withLock({ $0.fetched.first }) { return first.revision.previous }
         return feed.cursor(of: id)
     }
 
