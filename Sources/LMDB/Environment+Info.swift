@@ -16,8 +16,6 @@ extension Environment {
         public let lastTransactionID: Int
         /// How many reader slots there are.
         public let maximumReaders: Int
-        /// How many reader slots are taken, by this and other processes, dead ones included.
-        public let readersInUse: Int
     }
 
     /// Sizes and counts as they are now.
@@ -32,9 +30,11 @@ extension Environment {
                 pageSize: Int(statistics.ms_psize),
                 lastPageNumber: info.me_last_pgno,
                 lastTransactionID: info.me_last_txnid,
-                maximumReaders: Int(info.me_maxreaders),
-                readersInUse: ReaderTable(of: handle).slots
+                maximumReaders: Int(info.me_maxreaders)
             )
         }
     }
+
+    /// How many reader slots are taken, by this and other processes, dead ones included.
+    public var readersInUse: Int { ReaderTable(of: handle).slots }
 }

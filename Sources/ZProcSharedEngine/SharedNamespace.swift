@@ -162,7 +162,8 @@ package final class SharedNamespace: StateEngine {
             writes: writes
         )
         let byteCount = RecordBytes.count(of: writes)
-        try store.reserve(environment, pages: Self.pages(for: writes, byteCount, try environment.info.lastPageNumber))
+        let demand = PageDemand(writes, byteCount, lastPage: try environment.info.lastPageNumber)
+        try store.reserve(demand, environment, transaction)
         let number = try known ?? makeNumber(in: transaction)
         try put(change, byteCount, number, transaction)
         record.count = UInt64(Int(record.count) + writes.reduce(0) { $0 + $1.countChange })
@@ -261,7 +262,8 @@ package final class SharedNamespace: StateEngine {
                 guard let number = try number(in: transaction) else { return }
                 let old = try read(StoreKey.withRecord(number) { try transaction.get($0, in: store.tables.entries) })
                 guard old.exists else { return }
-                try store.reserve(environment, pages: try environment.info.lastPageNumber + 64)
+                let demand = PageDemand(droppingAmong: try environment.info.lastPageNumber)
+                try store.reserve(demand, environment, transaction)
                 var keys: [String] = []
                 try UpdateView.forEachKey(of: number, in: store.tables.entries, transaction) { keys.append($0) }
                 for key in keys {
@@ -296,14 +298,6 @@ package final class SharedNamespace: StateEngine {
             try withBytes(of: name) { try transaction.put(value, for: $0, in: store.tables.names) }
         }
         return number
-    }
-
-    /// How many pages of the file an update can take at most.
-    private static func pages(for writes: [Write], _ byteCount: Int, _ lastPage: Int) -> Int {
-        // The way from a root to a leaf is copied for each key, but no page twice.
-        let copied = min(writes.count * 8, lastPage)
-        let values = writes.reduce(0) { $0 + ($1.after?.bytes.count ?? 0) / 2048 }
-        return copied + values + byteCount / 2048 + 96
     }
 }
 

@@ -21,6 +21,15 @@ extension SharedStore {
         history: HistoryLimits
     ) throws(StateError) -> SharedStore {
         let lock = try FileLock(path)
+        // What this makes and then cannot use is not left behind.
+        let isNew = lock.fileIsEmpty, lockIsNew = access(path + "-lock", F_OK) != 0
+        var isOpen = false
+        defer {
+            if !isOpen {
+                if isNew { unlink(path) }
+                if lockIsNew { unlink(path + "-lock") }
+            }
+        }
         return try mapErrors {
             var mapSize = 64 << 30
             var settings = cshared_settings()
@@ -37,6 +46,7 @@ extension SharedStore {
                     let tables = try makeTables(environment, path)
                     let control = try SharedControl(creating: controlPath(path), settings)
                     let file = StoreFile(environment, lock)
+                    isOpen = true
                     return SharedStore(path: path, control: control, file: file, tables: tables, role: .owner(sync))
                 } catch let error as LMDBError where error.code == .noMemory && mapSize > 1 << 30 {
                     // Little address space is allowed; the map holds less, then.

@@ -147,29 +147,42 @@ package final class SharedStore: StateStore {
 
     func announce() { control.announce() }
 
-    /// Makes sure that there is memory for what an update adds; with the lock.
+    /// Makes sure that the file has room for what an update adds; with the lock.
     ///
-    /// A mapped file whose memory runs out ends the process that writes to it, so the memory is there first.
-    func reserve(_ environment: Environment, pages: Int) throws {
-        guard settings.writes_through_map != 0 else { return }
+    /// The memory behind a mapped file that cannot grow is missed when it is written to, which ends the process. So the
+    /// room is there first, and an update that would need more than there is fails before it has written anything.
+    func reserve(_ pages: PageDemand, _ environment: Environment, _ transaction: borrowing WriteTransaction) throws {
         let info = try environment.info
-        let needed = UInt64(info.lastPageNumber + 1 + pages) * UInt64(info.pageSize)
+        let pageSize = UInt64(info.pageSize), used = UInt64(info.lastPageNumber + 1)
+        let least = (used + UInt64(pages.count)) * pageSize
+        // What makes the state smaller may use room that nothing else may.
+        let needed = pages.makesRoom ? least : least + Self.spareBytes
         let allocated = control.allocated
         if needed <= allocated { return }
-        let step = min(max(allocated / 4, 1 << 20), 16 << 20)
-        let wanted = max(needed, allocated + step)
         let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw StateError.storage(errno, "grow", path) }
         defer { Glibc.close(descriptor) }
-        var error = cshared_allocate(descriptor, allocated, wanted)
-        var reached = wanted
-        if error == ENOSPC, wanted > needed {
-            error = cshared_allocate(descriptor, allocated, needed)
-            reached = needed
+        let step = min(max(allocated / 4, 1 << 20), 16 << 20)
+        for wanted in [allocated + step, needed] where wanted >= needed {
+            let error = cshared_allocate(descriptor, allocated, wanted)
+            switch error {
+            case 0:
+                control.allocated = wanted
+                return
+            case EOPNOTSUPP, ENOSYS:
+                // This file system gives room only when it is written to.
+                control.allocated = .max
+                return
+            case ENOSPC, EDQUOT: continue
+            default: throw StateError.storage(error, "grow", path)
+            }
         }
-        guard error == 0 else { throw StateError.storage(error, "grow", path) }
-        control.allocated = reached
+        // Pages of the past may be free. Single ones will do for small values; large ones lie in one piece.
+        if pages.areSingle, try transaction.freePageCount() >= 2 * pages.count { return }
+        throw StateError.storage(ENOSPC, "grow", path)
     }
+
+    private static let spareBytes: UInt64 = 1 << 20
 }
 
 private typealias Result_ = Result

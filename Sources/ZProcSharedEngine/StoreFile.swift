@@ -38,4 +38,10 @@ final class FileLock: Sendable {
     }
 
     deinit { close(descriptor) }
+
+    /// Whether there is nothing in the file yet.
+    var fileIsEmpty: Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_size == 0
+    }
 }

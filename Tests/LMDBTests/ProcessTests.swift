@@ -18,9 +18,9 @@ struct ProcessTests {
             _ = (reader.id, second.id)
         }
         let own = try ReadTransaction(fixture.environment)
-        #expect(try fixture.environment.info.readersInUse == 3)
+        #expect(fixture.environment.readersInUse == 3)
         #expect(try fixture.environment.checkReaders() == 2)
-        #expect(try fixture.environment.info.readersInUse == 1)
+        #expect(fixture.environment.readersInUse == 1)
         #expect(try fixture.environment.checkReaders() == 0)
         let value = try own.get("key", in: fixture.database)
         #expect(value == "value")

@@ -121,6 +121,7 @@ import ZProc
             #expect(foreign?.code == .storageDamaged)
             let after = try read(text)
             #expect(after.count == content.count && after == content)
+            #expect(files(in: directory) == ["letter.txt"])
         }
     }
 

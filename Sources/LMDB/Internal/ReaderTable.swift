@@ -4,12 +4,14 @@
 internal import CLMDB
 internal import Glibc
 
-/// A count of the reader slots of an environment.
+/// The reader slots of an environment.
 struct ReaderTable {
     /// How many slots are taken, by any process and with or without a view.
     private(set) var slots = 0
     /// How many of this process's transactions have a view.
     private(set) var viewsOfThisProcess = 0
+    /// The oldest version of the data that some process has a view of; nil when none has one.
+    private(set) var oldestView: Int?
     private let process = getpid()
 
     init(of environment: OpaquePointer) {
@@ -32,6 +34,10 @@ struct ReaderTable {
         let process = strtol(line, nil, 10)
         guard process > 0 else { return }
         slots += 1
-        if process == Int(self.process), strchr(line, CInt(UInt8(ascii: "-"))) == nil { viewsOfThisProcess += 1 }
+        guard strchr(line, CInt(UInt8(ascii: "-"))) == nil else { return }
+        if process == Int(self.process) { viewsOfThisProcess += 1 }
+        guard let last = strrchr(line, CInt(UInt8(ascii: " "))) else { return }
+        let version = strtol(last, nil, 10)
+        oldestView = min(oldestView ?? version, version)
     }
 }
