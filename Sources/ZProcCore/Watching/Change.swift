@@ -7,7 +7,7 @@ public import MessagePack
 ///
 /// Cheap to copy; the snapshots share what is equal.
 public struct Change: Sendable {
-    private final class Storage: Sendable {
+    fileprivate final class Storage: Sendable {
         let before: Snapshot
         let after: Snapshot
         let record: ChangeRecord
@@ -21,7 +21,7 @@ public struct Change: Sendable {
         }
     }
 
-    private let storage: Storage
+    fileprivate let storage: Storage
     var record: ChangeRecord { storage.record }
     /// The revision it made.
     ///
@@ -71,6 +71,17 @@ public struct Change: Sendable {
     ///
     /// Then `before` and `after` are the state to go on from, and `keys` is empty.
     public var isReset: Bool { storage.isReset }
+}
+
+/// The newest change that was delivered, if somebody still has it.
+///
+/// Whoever goes on from its snapshot shares with it what is equal, instead of asking the engine for another one.
+struct ChangeAnchor: Sendable {
+    private weak let storage: Change.Storage?
+
+    init(_ change: Change) { storage = change.storage }
+
+    var snapshot: Snapshot? { storage?.after }
 }
 
 extension ChangeRecord {

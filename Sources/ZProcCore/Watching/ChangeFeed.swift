@@ -18,6 +18,8 @@ package final class ChangeFeed: Sendable {
         /// The newest change that concerns it, as far as this feed has seen.
         var lastMatch = Revision.zero
         var waiters: [Promise<Void>] = []
+        /// Where it is in the history, while it is far behind.
+        var catchUp: ChangeWalker?
 
         mutating func makeWaiter() -> Promise<Void> {
             waiters.removeAll { $0.result != nil }
@@ -122,13 +124,15 @@ package final class ChangeFeed: Sendable {
         state.driver = Task { [weak self, source] in
             do {
                 var walker: ChangeWalker? = ChangeWalker(try await beginning.value())
+                var anchor: ChangeAnchor?
                 self?.enter(walker?.snapshot, life, isFar: source.isFar)
                 while let position = self?.position(life) {
                     let page = try await source.nextRecords(after: position, limit: Self.pageSize)
+                    if walker == nil { walker = anchor?.snapshot.map { ChangeWalker($0) } }
                     if walker?.revision != position {
                         walker = ChangeWalker(try await source.snapshot(at: position))
                     }
-                    self?.ingest(page, &walker, life, isFar: source.isFar)
+                    if let last = self?.ingest(page, &walker, life, isFar: source.isFar) { anchor = ChangeAnchor(last) }
                     // A snapshot kept is one the engine has to keep, too.
                     if page.count < Self.pageSize, !source.isFar { walker = nil }
                 }
@@ -182,7 +186,13 @@ package final class ChangeFeed: Sendable {
         state.withLock { $0.life == life && $0.end == nil ? $0.position : nil }
     }
 
-    private func ingest(_ page: [ChangeRecord], _ walker: inout ChangeWalker?, _ life: Int, isFar: Bool) {
+    /// Gives the watches a page of the history, and returns its last change.
+    private func ingest(
+        _ page: [ChangeRecord],
+        _ walker: inout ChangeWalker?,
+        _ life: Int,
+        isFar: Bool
+    ) -> Change? {
         let changes = page.compactMap { walker?.step($0) }
         let latest = isFar ? walker?.snapshot : nil
         let waiters = state.withLock { state -> [Promise<Void>] in
@@ -198,6 +208,7 @@ package final class ChangeFeed: Sendable {
             return waiters
         }
         for waiter in waiters { waiter.settle(.success(())) }
+        return changes.last
     }
 
     /// Drops changes that every watch has passed, or that are too many.
@@ -260,7 +271,7 @@ package final class ChangeFeed: Sendable {
         /// There is nothing to deliver; the promise is settled when that may have changed.
         case wait(Promise<Void>)
         /// The watch is further behind than the last changes reach.
-        case behind(cursor: Revision)
+        case behind(cursor: Revision, ChangeWalker?)
         case ended(StateError)
     }
 
@@ -279,21 +290,20 @@ package final class ChangeFeed: Sendable {
         onCompaction policy: CompactionPolicy,
         deadline: WatchDeadline?
     ) async throws -> [Change] {
-        var catchUp: ChangeWalker?
         while true {
             try Task.checkCancellation()
             switch look(id, mode) {
             case .changes(let changes): return changes
             case .ended(let error): throw error
             case .wait(let woken): try await wait(for: woken, deadline)
-            case .behind(let cursor):
+            case .behind(let cursor, var catchUp):
                 do {
                     // Before the snapshot: it knows whether the namespace was dropped.
                     let page = try await source.records(after: cursor, limit: Self.pageSize)
                     if catchUp?.revision != cursor {
                         catchUp = ChangeWalker(try await source.snapshot(at: cursor))
                     }
-                    if let found = advance(id, from: cursor, over: page, &catchUp, mode), !found.isEmpty {
+                    if let found = advance(id, from: cursor, over: page, catchUp, mode), !found.isEmpty {
                         return found
                     }
                 } catch let error as StateError where error.code == .compacted && (policy == .reset || mode == .live) {
@@ -321,7 +331,8 @@ package final class ChangeFeed: Sendable {
             guard let position = state.position, let oldest = state.oldest, cursor <= position else {
                 return .wait(watch.makeWaiter())
             }
-            if cursor < oldest { return .behind(cursor: cursor) }
+            if cursor < oldest { return .behind(cursor: cursor, watch.catchUp) }
+            watch.catchUp = nil
             var found: [Change] = []
             let start = state.recent.startIndex + Int(cursor.number - oldest.number)
             for change in state.recent[start...] {
@@ -340,7 +351,7 @@ package final class ChangeFeed: Sendable {
         _ id: UInt64,
         from cursor: Revision,
         over page: [ChangeRecord],
-        _ walker: inout ChangeWalker?,
+        _ walker: consuming ChangeWalker?,
         _ mode: WatchMode
     ) -> [Change]? {
         guard let filter = state.withLock({ $0.watches[id]?.filter }) else { return nil }
@@ -355,6 +366,7 @@ package final class ChangeFeed: Sendable {
         return state.withLock { state in
             guard state.watches[id]?.cursor == cursor else { return nil }
             state.watches[id]?.cursor = end
+            state.watches[id]?.catchUp = walker
             return found
         }
     }
