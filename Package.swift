@@ -111,6 +111,7 @@ let package = Package(
             name: "ZProcTests",
             dependencies: [
                 "ZProc", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ", "ZeroMQ", "Linearizability",
+                "MessagePack",
             ],
             swiftSettings: settings
         ),

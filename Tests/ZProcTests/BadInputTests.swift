@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import MessagePack
 import Testing
 import ZProc
 import ZProcCore
@@ -123,6 +124,45 @@ import ZeroMQ
             }
         }
         #expect(try await callee.state.count() == 0)
+        await caller.shutdown()
+        await callee.shutdown()
+    }
+
+    @Test(arguments: StateWay.all)
+    func hostileArgumentsToTheStateAreAnswered(_ way: StateWay) async throws {
+        let methods = [
+            "get", "contains", "count", "keys", "snapshot", "snapshotAt", "namespaces", "set", "remove", "popAny",
+            "setIfAbsent", "merge", "replaceAll", "clear", "increment", "append", "compareAndSet", "update", "mergeWith",
+            "updateModel", "span", "records", "history", "restore", "drop", "nextRecords",
+        ]
+        let strings: [Value] = ["a", "b", "", .string(String(repeating: "k", count: 481)), "\0"]
+        let numbers: [Value] = [0, 1, -1, .int(.min), .int(.max), .uint(.max), .double(.nan), .double(1e300)]
+        let others: [Value] = [
+            .nil, true, .binary([]), .array([]), .map([:]), .array([1, .uint(.max)]), .map(["a": 1, "b": .int(.max)]),
+            .map([1: 2]), .array([.array([.array([])])]),
+        ]
+        var random = SeededRandom.announced("hostile arguments")
+        let caller = try Context(.threads), callee = try Context(.threads, state: way.options)
+        let address = try callee.system.address()
+        for method in methods {
+            for _ in 0..<100 {
+                var arguments: [Value] = ["a"]
+                for _ in 0..<Int.random(in: 0...4, using: &random) {
+                    let pool = [strings, numbers, others].randomElement(using: &random) ?? others
+                    arguments.append(pool.randomElement(using: &random) ?? .nil)
+                }
+                let bytes = try MessagePackEncoder().encode(arguments)
+                let call = Task {
+                    _ = try? await caller.system.call("state", method, arguments: bytes, at: address)
+                }
+                // It waits for a change that may never come.
+                if method == "nextRecords" { call.cancel() }
+                await call.value
+            }
+        }
+        let state = callee.state(namespace: "a")
+        try await state.set("still", to: "here")
+        #expect(try await state.get("still", as: String.self) == "here")
         await caller.shutdown()
         await callee.shutdown()
     }
