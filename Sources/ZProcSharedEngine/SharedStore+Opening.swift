@@ -20,6 +20,16 @@ extension SharedStore {
         sync: StateSync?,
         history: HistoryLimits
     ) throws(StateError) -> SharedStore {
+        try create(at: path, sync: sync, history: history, boot: sync == nil ? [] : SyncPoint.currentBoot())
+    }
+
+    /// The same, by a machine whose start has this name.
+    package static func create(
+        at path: String,
+        sync: StateSync?,
+        history: HistoryLimits,
+        boot: [UInt8]
+    ) throws(StateError) -> SharedStore {
         let lock = try FileLock(path)
         // What this makes and then cannot use is not left behind.
         let isNew = lock.fileIsEmpty, lockIsNew = access(path + "-lock", F_OK) != 0
@@ -31,6 +41,7 @@ extension SharedStore {
             }
         }
         return try mapErrors {
+            if sync != nil { try SyncPoint.recover(path, boot: boot) }
             var mapSize = 64 << 30
             var settings = cshared_settings()
             settings.number = .random(in: 1...UInt64.max)
@@ -46,8 +57,17 @@ extension SharedStore {
                     let tables = try makeTables(environment, path)
                     let control = try SharedControl(creating: controlPath(path), settings)
                     let file = StoreFile(environment, lock)
+                    let store = SharedStore(
+                        path: path,
+                        control: control,
+                        file: file,
+                        tables: tables,
+                        role: .owner(sync),
+                        boot: boot
+                    )
+                    try store.beginSyncing(boot: boot)
                     isOpen = true
-                    return SharedStore(path: path, control: control, file: file, tables: tables, role: .owner(sync))
+                    return store
                 } catch let error as LMDBError where error.code == .noMemory && mapSize > 1 << 30 {
                     // Little address space is allowed; the map holds less, then.
                     mapSize /= 4

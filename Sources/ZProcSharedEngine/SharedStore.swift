@@ -29,6 +29,7 @@ package final class SharedStore: StateStore {
     /// Where updates wait for the lock when it is not free at once, so that no thread of a task does.
     private let waitingRoom = DispatchQueue(label: "zproc.state.writer")
     private let monitor: StoreMonitor
+    private let syncKeeper: SyncKeeper
 
     /// The tables of the file.
     struct Tables: Sendable {
@@ -43,7 +44,14 @@ package final class SharedStore: StateStore {
         case guest
     }
 
-    init(path: String, control: SharedControl, file: StoreFile, tables: Tables, role: Role) {
+    init(
+        path: String,
+        control: SharedControl,
+        file: StoreFile,
+        tables: Tables,
+        role: Role,
+        boot: [UInt8] = []
+    ) {
         self.path = path
         self.control = control
         self.tables = tables
@@ -52,8 +60,22 @@ package final class SharedStore: StateStore {
         history = HistoryLimits(settings)
         readers = ReaderPool(file)
         monitor = StoreMonitor(control: control)
-        if case .owner(.periodic(let period)?) = role {
-            monitor.repeatAction(every: period) { [readers] in try? readers.environment()?.sync() }
+        syncKeeper = SyncKeeper(path, boot: boot, control, readers)
+    }
+
+    /// Before the first commit: what is there now is on the disk, or it is written down that it need not be.
+    func beginSyncing(boot: [UInt8]) throws {
+        guard case .owner(let sync?) = role else { return }
+        switch sync {
+        case .periodic(let period):
+            try syncKeeper.sync()
+            monitor.repeatAction(every: max(period, .milliseconds(1))) { [syncKeeper] in syncKeeper.syncSoon() }
+        case .none:
+            try readers.environment()?.sync()
+            try SyncPoint(boot: boot, pages: []).write(beside: path)
+        case .eachCommit:
+            try readers.environment()?.sync()
+            SyncPoint.remove(beside: path)
         }
     }
 
@@ -102,15 +124,25 @@ package final class SharedStore: StateStore {
     package func close() {
         monitor.stop()
         guard let environment = readers.close() else { return }
+        // The version that was synced last is kept until all is synced.
+        defer { syncKeeper.stop() }
         guard case .owner(let sync) = role else { return }
         unlink(Self.controlPath(path))
         if sync == nil {
             unlink(path + "-lock")
             unlink(path)
         } else {
-            try? environment.sync()
+            do {
+                try environment.sync()
+                SyncPoint.remove(beside: path)
+            } catch {
+                // The last synced version is still there to come back to.
+            }
         }
     }
+
+    /// Puts what has been committed on the disk, for a state with `sync: .periodic`.
+    package func syncNow() throws(StateError) { try mapErrors { try syncKeeper.sync() } }
 
     // MARK: For the namespaces
 

@@ -8,8 +8,13 @@
 public enum StateSync: Hashable, Sendable, Codable {
     /// Before each commit returns.
     case eachCommit
-    /// Every so often: the machine's end loses at most the changes of one period.
+    /// Every so often.
+    ///
+    /// When the machine stops, the state is as it was at the last sync. Until the next one no part of the file is used
+    /// again, so the file grows by what is committed in a period.
     case periodic(Duration)
     /// When the context ends, and whenever the operating system likes.
+    ///
+    /// When the machine stops while the state is open, the file is lost: opening it is an error.
     case none
 }
