@@ -61,6 +61,26 @@ public struct ReadTransaction: ~Copyable, @unchecked Sendable {
         try environment.count(in: database, of: view("count"))
     }
 
+    /// How many pages of the file are free, for the write transaction that comes after this version.
+    ///
+    /// Pages of old versions are free when no reader has a view of these. Cost: O(free pages), and a look at each reader.
+    public borrowing func freePageCount() throws(LMDBError) -> Int {
+        let oldest = min(ReaderTable(of: environment.handle).oldestView ?? .max, id)
+        // LMDB keeps the free pages in a database of its own: under the number of the version that freed them, the count
+        // of the pages and their numbers.
+        let cursor = try makeCursor(in: Database(handle: 0))
+        var count = 0
+        var entry = try cursor.first()
+        while let (key, value) = entry {
+            guard key.count == MemoryLayout<Int>.size, value.count >= MemoryLayout<Int>.size,
+                key.loadUnaligned(as: Int.self) < oldest
+            else { break }
+            count += value.loadUnaligned(as: Int.self)
+            entry = try cursor.next()
+        }
+        return count
+    }
+
     /// Gives a cursor to walk over a database in the order of its keys.
     ///
     /// It ends with the view: after a reset it only throws ``LMDBError/Code/badTransaction``.

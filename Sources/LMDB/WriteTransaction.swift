@@ -129,26 +129,6 @@ public struct WriteTransaction: ~Copyable {
         try Cursor(environment, handle, database, view: nil)
     }
 
-    /// How many pages of the file are free and may be used by this transaction, before the file has to grow.
-    ///
-    /// Pages of old versions are free when no reader has a view of these. Cost: O(free pages), and a look at each reader.
-    public borrowing func freePageCount() throws(LMDBError) -> Int {
-        let oldest = min(ReaderTable(of: environment.handle).oldestView ?? .max, id - 1)
-        // LMDB keeps the free pages in a database of its own: under the number of the version that freed them, the count
-        // of the pages and their numbers.
-        let cursor = try makeCursor(in: Database(handle: 0))
-        var count = 0
-        var entry = try cursor.first()
-        while let (key, value) = entry {
-            guard key.count == MemoryLayout<Int>.size, value.count >= MemoryLayout<Int>.size,
-                key.loadUnaligned(as: Int.self) < oldest
-            else { break }
-            count += value.loadUnaligned(as: Int.self)
-            entry = try cursor.next()
-        }
-        return count
-    }
-
     /// Makes the changes the newest version of the data, at once and for all processes.
     ///
     /// - Throws: ``LMDBError`` if there was an error before, or the disk failed; then nothing has changed.

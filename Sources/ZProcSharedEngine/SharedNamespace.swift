@@ -163,7 +163,7 @@ package final class SharedNamespace: StateEngine {
         )
         let byteCount = RecordBytes.count(of: writes)
         let demand = PageDemand(writes, byteCount, lastPage: try environment.info.lastPageNumber)
-        try store.reserve(demand, environment, transaction)
+        try store.reserve(demand, environment)
         let number = try known ?? makeNumber(in: transaction)
         try put(change, byteCount, number, transaction)
         record.count = UInt64(Int(record.count) + writes.reduce(0) { $0 + $1.countChange })
@@ -263,7 +263,7 @@ package final class SharedNamespace: StateEngine {
                 let old = try read(StoreKey.withRecord(number) { try transaction.get($0, in: store.tables.entries) })
                 guard old.exists else { return }
                 let demand = PageDemand(droppingAmong: try environment.info.lastPageNumber)
-                try store.reserve(demand, environment, transaction)
+                try store.reserve(demand, environment)
                 var keys: [String] = []
                 try UpdateView.forEachKey(of: number, in: store.tables.entries, transaction) { keys.append($0) }
                 for key in keys {

@@ -183,7 +183,7 @@ package final class SharedStore: StateStore {
     ///
     /// The memory behind a mapped file that cannot grow is missed when it is written to, which ends the process. So the
     /// room is there first, and an update that would need more than there is fails before it has written anything.
-    func reserve(_ pages: PageDemand, _ environment: Environment, _ transaction: borrowing WriteTransaction) throws {
+    func reserve(_ pages: PageDemand, _ environment: Environment) throws {
         let info = try environment.info
         let pageSize = UInt64(info.pageSize), used = UInt64(info.lastPageNumber + 1)
         let least = (used + UInt64(pages.count)) * pageSize
@@ -210,7 +210,7 @@ package final class SharedStore: StateStore {
             }
         }
         // Pages of the past may be free. Single ones will do for small values; large ones lie in one piece.
-        if pages.areSingle, try transaction.freePageCount() >= 2 * pages.count { return }
+        if pages.areSingle, try readers.read({ try $0.freePageCount() }) >= 2 * pages.count { return }
         throw StateError.storage(ENOSPC, "grow", path)
     }
 

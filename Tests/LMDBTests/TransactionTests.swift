@@ -122,6 +122,22 @@ struct TransactionTests {
         }
     }
 
+    @Test func pagesAreFreeWhenNobodySeesThem() throws {
+        let fixture = try Fixture()
+        let large = [UInt8](repeating: 1, count: 40_000)
+        try fixture.write { try $0.put(large, for: [1], in: fixture.database) }
+        let reader = try ReadTransaction(fixture.environment)
+        let early = try reader.freePageCount()
+        try fixture.write { _ = try $0.delete([1], in: fixture.database) }
+        try fixture.write { try $0.put([1], for: [2], in: fixture.database) }
+        // The reader still sees the value's pages.
+        let held = try ReadTransaction(fixture.environment).freePageCount()
+        #expect(held < early + 10)
+        reader.reset()
+        let free = try ReadTransaction(fixture.environment).freePageCount()
+        #expect(free >= held + 10)
+    }
+
     @Test func aSecondWriterOnAThreadIsRefused() throws {
         let fixture = try Fixture()
         try fixture.write { transaction in
