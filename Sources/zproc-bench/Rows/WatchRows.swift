@@ -55,11 +55,11 @@ extension Row {
 /// The time from before a commit in this process to its delivery in another.
 private func latency(_ context: Context, for span: Nanoseconds) async throws -> Samples {
     let state = context.state
-    try await state.clear()
+    let start = try await state.snapshot().revision
     let process = try await context.spawn {
         var samples = Samples()
         let changes = state.changes(of: "sent")
-        try await state.set("seen", to: 0)
+        try await state.set("seen", to: cbr_now())
         for try await change in changes {
             let now = cbr_now(), sent = change.after["sent", default: Nanoseconds.max]
             if sent == .max { break }
@@ -68,7 +68,7 @@ private func latency(_ context: Context, for span: Nanoseconds) async throws -> 
         }
         return samples
     }
-    var seen = state.changes(of: "seen", from: .beginning).makeAsyncIterator()
+    var seen = state.changes(of: "seen", from: .revision(start)).makeAsyncIterator()
     _ = try await seen.next()
     let end = cbr_now() + span
     while cbr_now() < end {
