@@ -17,11 +17,16 @@ demo: packages
 	    done; \
 	done
 
+# Tests that keep the whole machine busy run apart from those that wait for something with a time limit.
+LONG := ChaosTests|SoakTests|LinearizableStateTests|MachineCrashTests|RandomHistoryTests|PropertyTests
+
 test: packages lint
 	swift build --build-tests
-	swift test --skip-build
+	swift test --skip-build --skip '$(LONG)'
+	swift test --skip-build --filter '$(LONG)'
 	swift build -c release --build-tests
-	swift test -c release --skip-build
+	swift test -c release --skip-build --skip '$(LONG)'
+	swift test -c release --skip-build --filter '$(LONG)'
 
 bench: packages
 	swift build -c release --product zproc-bench
