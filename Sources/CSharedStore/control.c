@@ -25,6 +25,8 @@ struct cshared_control {
     cshared_settings settings;
     uint64_t allocated;
     pthread_mutex_t lock;
+    // Whether the lock came from a dead owner and nobody has been told yet; for who has the lock.
+    bool inherited;
     // On lines of their own: sleepers look at these while others take the lock.
     _Alignas(64) atomic_uint commits;
     atomic_int sleepers;
@@ -98,8 +100,7 @@ const cshared_settings *cshared_settings_of(const cshared_control *control) { re
 static int taken(cshared_control *control, int error) {
     if (error != EOWNERDEAD) return error;
     error = pthread_mutex_consistent(&control->lock);
-    // What the dead one committed may not have been told.
-    if (error == 0) cshared_announce(control);
+    if (error == 0) control->inherited = true;
     return error;
 }
 
@@ -119,7 +120,13 @@ bool cshared_try_lock(cshared_control *control, int spins) {
 
 int cshared_lock(cshared_control *control) { return taken(control, pthread_mutex_lock(&control->lock)); }
 
-void cshared_unlock(cshared_control *control) { pthread_mutex_unlock(&control->lock); }
+void cshared_unlock(cshared_control *control) {
+    // What the dead one committed may not have been told; LMDB knows of it since the heir's transaction began.
+    bool inherited = control->inherited;
+    control->inherited = false;
+    pthread_mutex_unlock(&control->lock);
+    if (inherited) cshared_announce(control);
+}
 
 uint32_t cshared_commits(const cshared_control *control) {
     return atomic_load_explicit(&((cshared_control *)control)->commits, memory_order_acquire);
@@ -150,10 +157,10 @@ void cshared_set_allocated(cshared_control *control, uint64_t bytes) { control->
 
 int cshared_allocate(int descriptor, uint64_t from, uint64_t bytes) {
     if (bytes <= from) return 0;
-    // The plain call, not posix_fallocate: where it is not supported there is no slow writing instead.
+    // The length stays: LMDB takes an empty file for a new one. The plain call, not posix_fallocate: where it is not supported there is no slow writing instead.
     int result;
     do {
-        result = fallocate(descriptor, 0, (off_t)from, (off_t)(bytes - from));
+        result = fallocate(descriptor, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(bytes - from));
     } while (result != 0 && errno == EINTR);
     return result == 0 ? 0 : errno;
 }

@@ -20,8 +20,9 @@ extension Context {
     ///   - keys: which keys.
     ///   - namespace: which state.
     ///   - start: where the watch begins.
-    ///   - origins: whose changes to see.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -34,8 +35,9 @@ extension Context {
         of keys: String...,
         namespace: String = "default",
         from start: WatchStart = .now,
-        origins: ChangeOrigins = .all,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -43,7 +45,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Change) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let state = state(namespace: namespace)
-        let reaction = try await Reaction(state, keys, start, mode, origins, count)
+        let reaction = try await Reaction(state, keys, start, mode, origins, policy, count)
         return try await spawn(name: name, fileID: fileID, line: line) {
             try await reaction.run(for: reaction.changes, body)
         }
@@ -55,6 +57,8 @@ extension Context {
     ///   - namespace: which state.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -68,6 +72,8 @@ extension Context {
         namespace: String = "default",
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -76,7 +82,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let state = state(namespace: namespace)
-        let reaction = try await Reaction(state, [], start, mode, .all, count)
+        let reaction = try await Reaction(state, [], start, mode, origins, policy, count)
         return try await spawn(name: name, fileID: fileID, line: line) {
             try await reaction.run(for: reaction.states(condition), body)
         }
@@ -92,6 +98,8 @@ extension Context {
     ///   - namespace: which state.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -106,6 +114,8 @@ extension Context {
         namespace: String = "default",
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -113,7 +123,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let condition = try KeyCondition(key, .equals(EncodedValue(encoding: value, for: key)))
-        return try await react(to: condition, namespace, start, mode, count, name, fileID, line, body)
+        return try await react(to: condition, namespace, start, mode, origins, policy, count, name, fileID, line, body)
     }
 
     /// Spawns a body that is called for each state in which `key` has another value than this, or none.
@@ -126,6 +136,8 @@ extension Context {
     ///   - namespace: which state.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -140,6 +152,8 @@ extension Context {
         namespace: String = "default",
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -147,7 +161,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let condition = try KeyCondition(key, .notEquals(EncodedValue(encoding: value, for: key)))
-        return try await react(to: condition, namespace, start, mode, count, name, fileID, line, body)
+        return try await react(to: condition, namespace, start, mode, origins, policy, count, name, fileID, line, body)
     }
 
     /// Spawns a body that is called for each state in which `key` has no value, or the value nil.
@@ -159,6 +173,8 @@ extension Context {
     ///   - namespace: which state.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -172,6 +188,8 @@ extension Context {
         namespace: String = "default",
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -179,7 +197,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let condition = KeyCondition(key, .isNil)
-        return try await react(to: condition, namespace, start, mode, count, name, fileID, line, body)
+        return try await react(to: condition, namespace, start, mode, origins, policy, count, name, fileID, line, body)
     }
 
     /// Spawns a body that is called for each state in which `key` has a value that is not nil.
@@ -191,6 +209,8 @@ extension Context {
     ///   - namespace: which state.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -204,6 +224,8 @@ extension Context {
         namespace: String = "default",
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -211,7 +233,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let condition = KeyCondition(key, .isNotNil)
-        return try await react(to: condition, namespace, start, mode, count, name, fileID, line, body)
+        return try await react(to: condition, namespace, start, mode, origins, policy, count, name, fileID, line, body)
     }
 
     /// Spawns a body that is called for each state in which `key` has a value, be it nil.
@@ -223,6 +245,8 @@ extension Context {
     ///   - namespace: which state.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -236,6 +260,8 @@ extension Context {
         namespace: String = "default",
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -243,7 +269,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let condition = KeyCondition(key, .isAvailable)
-        return try await react(to: condition, namespace, start, mode, count, name, fileID, line, body)
+        return try await react(to: condition, namespace, start, mode, origins, policy, count, name, fileID, line, body)
     }
 
     /// Spawns a body that is called for each state in which `key` has a value that counts as true.
@@ -255,6 +281,8 @@ extension Context {
     ///   - namespace: which state.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -268,6 +296,8 @@ extension Context {
         namespace: String = "default",
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -275,7 +305,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let condition = KeyCondition(key, .isTruthy)
-        return try await react(to: condition, namespace, start, mode, count, name, fileID, line, body)
+        return try await react(to: condition, namespace, start, mode, origins, policy, count, name, fileID, line, body)
     }
 
     /// Spawns a body that is called for each state in which `key` has no value, or one that counts as false.
@@ -287,6 +317,8 @@ extension Context {
     ///   - namespace: which state.
     ///   - start: where the watch begins.
     ///   - mode: what to do with changes that come while the body runs.
+    ///   - origins: whose changes to see.
+    ///   - policy: what to do when changes have been forgotten before the body could see them.
     ///   - count: how often to call the body at most; nil for no end.
     ///   - name: for error messages.
     ///   - fileID: where the closure is written, for errors.
@@ -300,6 +332,8 @@ extension Context {
         namespace: String = "default",
         from start: WatchStart = .now,
         mode: WatchMode = .buffered,
+        origins: ChangeOrigins = .all,
+        onCompaction policy: CompactionPolicy = .fail,
         count: Int? = nil,
         name: String? = nil,
         fileID: String = #fileID,
@@ -307,7 +341,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let condition = KeyCondition(key, .isFalsy)
-        return try await react(to: condition, namespace, start, mode, count, name, fileID, line, body)
+        return try await react(to: condition, namespace, start, mode, origins, policy, count, name, fileID, line, body)
     }
 
     private func react(
@@ -315,6 +349,8 @@ extension Context {
         _ namespace: String,
         _ start: WatchStart,
         _ mode: WatchMode,
+        _ origins: ChangeOrigins,
+        _ policy: CompactionPolicy,
         _ count: Int?,
         _ name: String?,
         _ fileID: String,
@@ -322,7 +358,7 @@ extension Context {
         _ body: @escaping @concurrent @Sendable (Snapshot) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         let state = state(namespace: namespace)
-        let reaction = try await Reaction(state, [condition.key], start, mode, .all, count)
+        let reaction = try await Reaction(state, [condition.key], start, mode, origins, policy, count)
         return try await spawn(name: name, fileID: fileID, line: line) {
             try await reaction.run(for: reaction.states { condition.holds(in: $0) }, body)
         }
@@ -336,6 +372,7 @@ struct Reaction: Codable, Sendable {
     private let start: WatchStart
     private let mode: WatchMode
     private let origins: ChangeOrigins
+    private let policy: CompactionPolicy
     private let count: Int?
 
     init(
@@ -344,6 +381,7 @@ struct Reaction: Codable, Sendable {
         _ start: WatchStart,
         _ mode: WatchMode,
         _ origins: ChangeOrigins,
+        _ policy: CompactionPolicy,
         _ count: Int?
     ) async throws {
         self.state = state
@@ -352,19 +390,20 @@ struct Reaction: Codable, Sendable {
         self.start = start == .now ? .revision(try await state.access.revision()) : start
         self.mode = mode
         self.origins = origins
+        self.policy = policy
         self.count = count
     }
 
     private var request: WatchRequest {
         WatchRequest(
             filter: WatchFilter(
-                keys: keys.isEmpty ? .all : .only(Set(keys)),
+                keys: keys.isEmpty ? .all : .only(Set(keys.map(EntryKey.init))),
                 hiddenOrigin: origins == .others ? state.origin : nil,
                 includesIdentical: false
             ),
             mode: mode,
             start: start,
-            onCompaction: .fail,
+            onCompaction: policy,
             count: count,
             timeout: nil
         )

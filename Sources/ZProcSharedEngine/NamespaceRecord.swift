@@ -13,7 +13,7 @@ struct NamespaceRecord: BitwiseCopyable {
     /// The revision at which the namespace was made.
     var birth: UInt64 = 0
     var count: UInt64 = 0
-    /// Of the changes after `oldest`, when a limit in bytes is set.
+    /// How long the records of the changes after `oldest` are together.
     var historyByteCount: UInt64 = 0
     private var unused: UInt64 = 0
 
@@ -30,5 +30,7 @@ struct NamespaceRecord: BitwiseCopyable {
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count == MemoryLayout<Self>.size else { return nil }
         self = bytes.loadUnaligned(as: Self.self)
+        let isWhole = birth <= trimmed && trimmed <= oldest && oldest <= revision && revision < 1 << 62
+        guard isWhole, count < 1 << 48 else { return nil }
     }
 }

@@ -12,33 +12,38 @@ struct PageDemand {
     /// Whether the values are shorter afterwards.
     var makesRoom: Bool
 
-    /// The demand of an update.
+    /// The demand of an update, at most.
     ///
     /// - Parameters:
     ///   - writes: what it writes.
     ///   - byteCount: the length of its record in the history.
     ///   - lastPage: the number of the last page in use.
     init(_ writes: [Write], _ byteCount: Int, lastPage: Int) {
-        // The way from a root to a leaf is copied for each key, but no page twice.
-        let copied = min(writes.count * 8, lastPage)
-        var values = 0, longest = byteCount, growth = 0
+        // The way from a root to a leaf is copied for each key, but no page twice; pages that are full are split.
+        let copied = min(writes.count * 8, lastPage) + 2 * writes.count
+        var values = Self.pages(byteCount), longest = byteCount, growth = 0
         for write in writes {
             let length = write.after?.bytes.count ?? 0
-            values += length / 2048
+            values += Self.pages(length)
             longest = max(longest, length)
             growth += length - (write.before?.bytes.count ?? 0) + (write.before == nil ? write.key.utf8.count : 0)
         }
-        count = copied + values + byteCount / 2048 + Self.slack
+        // Each page copied is one to note as free.
+        count = copied + values + copied / 500 + Self.slack
         areSingle = longest < 1500
         makesRoom = growth < 0
     }
 
-    /// The demand of dropping a namespace.
-    init(droppingAmong lastPage: Int) {
-        count = lastPage + Self.slack
+    /// The demand of removing as many keys from the tables.
+    init(removing keys: Int, lastPage: Int) {
+        let copied = min(keys.multipliedReportingOverflow(by: 8).overflow ? lastPage : keys * 8, lastPage)
+        count = copied + lastPage / 500 + Self.slack
         areSingle = true
         makesRoom = true
     }
+
+    /// The pages of a value alone in its pages, or of what lies beside another one.
+    private static func pages(_ byteCount: Int) -> Int { (byteCount + 16 + 4095) / 4096 }
 
     /// For the history that is trimmed, and LMDB's own lists.
     private static let slack = 96

@@ -68,6 +68,9 @@ package final class SharedNamespace: StateEngine {
         }
     }
 
+    /// More bytes of changes are not read at once, if there is more than one.
+    private static let pageByteCount = 4 << 20
+
     private func records(
         of number: UInt32,
         after revision: Revision,
@@ -77,7 +80,10 @@ package final class SharedNamespace: StateEngine {
         var found: [ChangeRecord] = []
         try transaction.withCursor(in: store.tables.changes) { cursor in
             var entry = try StoreKey.withChange(number, revision.number + 1) { try cursor.seek(atLeast: $0) }
+            var byteCount = 0
             while let (key, value) = entry, StoreKey.namespace(of: key) == number, found.count < limit {
+                byteCount += value.count
+                if byteCount > Self.pageByteCount, !found.isEmpty { break }
                 guard let change = RecordBytes.read(value, revision: Revision(StoreKey.revision(of: key))) else {
                     throw StateError(
                         .storageDamaged,
@@ -167,7 +173,8 @@ package final class SharedNamespace: StateEngine {
         let number = try known ?? makeNumber(in: transaction)
         try put(change, byteCount, number, transaction)
         record.count = UInt64(Int(record.count) + writes.reduce(0) { $0 + $1.countChange })
-        try trim(&record, adding: change, number, transaction)
+        record.historyByteCount += UInt64(byteCount)
+        try trim(&record, at: change.time, number, transaction)
         try put(record, number, transaction)
         try transaction.commit()
         store.announce()
@@ -207,37 +214,40 @@ package final class SharedNamespace: StateEngine {
     /// Forgets changes that are beyond the limits.
     private func trim(
         _ record: inout NamespaceRecord,
-        adding change: ChangeRecord,
+        at time: Int64,
         _ number: UInt32,
         _ transaction: borrowing WriteTransaction
     ) throws {
         let limits = store.history
-        let count = UInt64(limits.count)
-        if limits.byteCount == nil, limits.age == nil {
-            if record.revision > count { record.oldest = max(record.oldest, record.revision - count) }
-        } else {
-            record.historyByteCount += UInt64(change.byteCount)
-            let end = limits.age.map { change.time - $0.microseconds } ?? .min
-            while record.oldest + 1 < record.revision {
-                let next = try StoreKey.withChange(number, record.oldest + 1) { key in
-                    try transaction.get(key, in: store.tables.changes).flatMap {
-                        RecordBytes.read($0, revision: Revision(record.oldest + 1))
-                    }
-                }
-                guard let next else { break }
-                let isTooMuch = limits.byteCount.map { record.historyByteCount > UInt64($0) } ?? false
-                guard record.revision - record.oldest > count || isTooMuch || next.time < end else { break }
-                record.oldest += 1
-                record.historyByteCount -= min(record.historyByteCount, UInt64(next.byteCount))
+        let count = UInt64(limits.count), mostBytes = limits.byteCount.map { UInt64($0) } ?? .max
+        let end = limits.age.map { time - $0.microseconds } ?? .min
+        var isLarge = false, forgottenBytes = 0
+        // Not all at once, should there be many: the lock is held.
+        for _ in 0..<Self.mostForgotten {
+            if record.oldest + 1 >= record.revision || forgottenBytes > Self.mostForgottenBytes { break }
+            let isBeyond = record.revision - record.oldest > count || record.historyByteCount > mostBytes
+            if !isBeyond, limits.age == nil { break }
+            let next = try StoreKey.withChange(number, record.oldest + 1) { key in
+                try transaction.get(key, in: store.tables.changes).map { ($0.count, RecordBytes.time($0)) }
             }
+            guard let (byteCount, changeTime) = next else {
+                throw StateError(.storageDamaged, "revision \(record.oldest + 1) of '\(name)' is not there")
+            }
+            guard isBeyond || changeTime < end else { break }
+            record.oldest += 1
+            record.historyByteCount -= min(record.historyByteCount, UInt64(byteCount))
+            forgottenBytes += byteCount
+            if byteCount > Self.largeByteCount { isLarge = true }
         }
-        // Many at a time: they are neighbours in the file.
-        let slack = limits.byteCount == nil ? Self.trimmedTogether : 1
-        guard record.oldest >= record.trimmed + slack else { return }
+        // Small ones many at a time: they are neighbours in the file.
+        guard record.oldest >= record.trimmed + (isLarge ? 1 : Self.trimmedTogether) else { return }
         try delete(after: record.trimmed, through: record.oldest, number, transaction)
         record.trimmed = record.oldest
     }
 
+    private static let mostForgotten = 1024
+    private static let mostForgottenBytes = 64 << 20
+    private static let largeByteCount = 4096
     private static let trimmedTogether: UInt64 = 64
 
     private func delete(
@@ -262,7 +272,8 @@ package final class SharedNamespace: StateEngine {
                 guard let number = try number(in: transaction) else { return }
                 let old = try read(StoreKey.withRecord(number) { try transaction.get($0, in: store.tables.entries) })
                 guard old.exists else { return }
-                let demand = PageDemand(droppingAmong: try environment.info.lastPageNumber)
+                let removed = Int(old.count + old.revision - old.trimmed)
+                let demand = PageDemand(removing: removed, lastPage: try environment.info.lastPageNumber)
                 try store.reserve(demand, environment)
                 var keys: [String] = []
                 try UpdateView.forEachKey(of: number, in: store.tables.entries, transaction) { keys.append($0) }

@@ -32,7 +32,7 @@ extension SharedStore {
     ) throws(StateError) -> SharedStore {
         let lock = try FileLock(path)
         // What this makes and then cannot use is not left behind.
-        let isNew = lock.fileIsEmpty, lockIsNew = access(path + "-lock", F_OK) != 0
+        let isNew = lock.fileLength == 0, lockIsNew = access(path + "-lock", F_OK) != 0
         var isOpen = false
         defer {
             if !isOpen {
@@ -53,9 +53,16 @@ extension SharedStore {
             while true {
                 settings.map_size = UInt64(mapSize)
                 do {
+                    // Room for the first pages is there before they are written through the map.
+                    let room = sync == nil ? try lock.allocate(Self.firstBytes) : 0
                     let environment = try Environment(path: path, options: options(settings))
+                    let info = try environment.info
+                    guard lock.fileLength >= (info.lastPageNumber + 1) * info.pageSize else {
+                        throw StateError(.storageDamaged, "\(path) has been cut short; restore a copy")
+                    }
                     let tables = try makeTables(environment, path)
                     let control = try SharedControl(creating: controlPath(path), settings)
+                    control.allocated = room
                     let file = StoreFile(environment, lock)
                     let store = SharedStore(
                         path: path,
@@ -96,6 +103,8 @@ extension SharedStore {
             return SharedStore(path: path, control: control, file: file, tables: tables, role: .guest)
         }
     }
+
+    private static let firstBytes: UInt64 = 1 << 20
 
     static func controlPath(_ path: String) -> String { path + "-control" }
 

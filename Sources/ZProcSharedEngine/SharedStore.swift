@@ -68,24 +68,25 @@ package final class SharedStore: StateStore {
         guard case .owner(let sync?) = role else { return }
         switch sync {
         case .periodic(let period):
-            try syncKeeper.sync()
+            try syncKeeper.syncNow()
             monitor.repeatAction(every: max(period, .milliseconds(1))) { [syncKeeper] in syncKeeper.syncSoon() }
         case .none:
             try readers.environment()?.sync()
-            try SyncPoint(boot: boot, pages: []).write(beside: path)
+            try SyncPoint(boot: boot, pages: [], of: path).write(beside: path)
         case .eachCommit:
             try readers.environment()?.sync()
             SyncPoint.remove(beside: path)
         }
     }
 
-    deinit { close() }
+    deinit { finish() }
 
     package func engine(for namespace: String) -> any StateEngine {
         engines.withLock { engines in
             if let engine = engines[namespace] { return engine }
             let engine = SharedNamespace(namespace, in: self)
-            engines[namespace] = engine
+            // A store that has been closed is not kept by what it keeps.
+            if readers.file() != nil { engines[namespace] = engine }
             return engine
         }
     }
@@ -114,16 +115,37 @@ package final class SharedStore: StateStore {
 
     /// A process of the context has ended, perhaps with a view of the state, or between a commit and telling of it.
     package func processEnded() {
-        _ = try? readers.environment()?.checkReaders()
-        control.announce()
+        lookAfterTheDead()
+        // Processes that it had started end a moment later, and nobody here is told of them.
+        waitingRoom.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in self?.lookAfterTheDead() }
+    }
+
+    private func lookAfterTheDead() {
+        waitingRoom.async { [control, readers] in
+            guard let environment = readers.environment() else { return }
+            _ = try? environment.checkReaders()
+            // The commit of one that was killed in its last instructions counts from when the next one begins.
+            guard (try? control.lock()) != nil else { return }
+            _ = try? WriteTransaction(environment)
+            control.unlock()
+            control.announce()
+        }
     }
 
     /// Lets go of the file; its owner removes it when it is not to be kept.
     ///
-    /// Snapshots that are still held copy themselves out. Safe to call twice.
+    /// Snapshots that are still held copy themselves out. The file can be opened again when this returns: it waits for
+    /// reads that are under way, and for the disk. Safe to call twice.
     package func close() {
+        let freed = readers.file()?.freed
+        finish()
+        _ = freed?.wait(timeout: .now() + .seconds(10))
+    }
+
+    private func finish() {
         monitor.stop()
         guard let environment = readers.close() else { return }
+        engines.withLock { $0 = [:] }
         // The version that was synced last is kept until all is synced.
         defer { syncKeeper.stop() }
         guard case .owner(let sync) = role else { return }
@@ -132,17 +154,13 @@ package final class SharedStore: StateStore {
             unlink(path + "-lock")
             unlink(path)
         } else {
-            do {
-                try environment.sync()
-                SyncPoint.remove(beside: path)
-            } catch {
-                // The last synced version is still there to come back to.
-            }
+            // If it fails, the last synced version is still there to come back to.
+            try? syncKeeper.finish(environment)
         }
     }
 
     /// Puts what has been committed on the disk, for a state with `sync: .periodic`.
-    package func syncNow() throws(StateError) { try mapErrors { try syncKeeper.sync() } }
+    package func syncNow() throws(StateError) { try mapErrors { try syncKeeper.syncNow() } }
 
     // MARK: For the namespaces
 
@@ -191,6 +209,8 @@ package final class SharedStore: StateStore {
         let needed = pages.makesRoom ? least : least + Self.spareBytes
         let allocated = control.allocated
         if needed <= allocated { return }
+        // Pages that only the dead still look at can be used again by the next update.
+        try environment.checkReaders()
         let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw StateError.storage(errno, "grow", path) }
         defer { Glibc.close(descriptor) }
@@ -209,12 +229,15 @@ package final class SharedStore: StateStore {
             default: throw StateError.storage(error, "grow", path)
             }
         }
-        // Pages of the past may be free. Single ones will do for small values; large ones lie in one piece.
-        if pages.areSingle, try readers.read({ try $0.freePageCount() }) >= 2 * pages.count { return }
+        // Pages of the past may be free. Single ones will do for small values; large ones lie in one piece, as does LMDB's
+        // list of the pages that become free.
+        let hasRoomForLists = (used + Self.listPages) * pageSize <= allocated
+        if pages.areSingle, hasRoomForLists, try readers.read({ try $0.freePageCount() }) >= 2 * pages.count { return }
         throw StateError.storage(ENOSPC, "grow", path)
     }
 
     private static let spareBytes: UInt64 = 1 << 20
+    private static let listPages: UInt64 = 64
 }
 
 private typealias Result_ = Result

@@ -1,14 +1,20 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CSharedStore
+internal import Dispatch
 internal import Glibc
 internal import LMDB
 internal import ZProcCore
 
 /// The state's file, opened; the lock of its owner is free again when it has been closed.
 final class StoreFile: Sendable {
+    // In this order: the lock is free when the file has been closed.
     let environment: Environment
     private let lock: FileLock?
+
+    /// Signalled when the file is closed and its lock is free; nil for a guest's.
+    var freed: DispatchSemaphore? { lock?.freed }
 
     init(_ environment: Environment, _ lock: FileLock?) {
         self.environment = environment
@@ -19,9 +25,13 @@ final class StoreFile: Sendable {
 /// The right to a file of the only context that has it open.
 final class FileLock: Sendable {
     private let descriptor: Int32
+    private let path: String
+    /// Signalled when the lock is free.
+    let freed = DispatchSemaphore(value: 0)
 
     /// Makes the file when it is not there.
     init(_ path: String) throws(StateError) {
+        self.path = path
         descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .storage(errno, "open", path) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
@@ -37,11 +47,23 @@ final class FileLock: Sendable {
         }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        close(descriptor)
+        freed.signal()
+    }
 
-    /// Whether there is nothing in the file yet.
-    var fileIsEmpty: Bool {
+    /// How long the file is, in bytes.
+    var fileLength: Int {
         var status = stat()
-        return fstat(descriptor, &status) == 0 && status.st_size == 0
+        return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    /// Gives the file room, and returns how much it has; a file system that cannot do so has as much as one asks for.
+    func allocate(_ byteCount: UInt64) throws(StateError) -> UInt64 {
+        switch cshared_allocate(descriptor, 0, byteCount) {
+        case 0: return byteCount
+        case EOPNOTSUPP, ENOSYS: return .max
+        case let error: throw .storage(error, "grow", path)
+        }
     }
 }

@@ -86,7 +86,8 @@ final class StoreMonitor: Sendable {
             return state.pins.compactMap(\.view)
         }
         for view in pins { view.copyOut() }
-        control.wake()
+        // Changes the word, so that a thread about to sleep does not.
+        control.announce()
     }
 
     private func run() {
@@ -95,14 +96,16 @@ final class StoreMonitor: Sendable {
             return !state.isRunning && !state.isStopped
         }
         guard mustStart else { return }
+        // What is committed from here on is told of, however long the thread takes to start.
+        let seen = control.commits
         startThread { [self] in
             cshared_name_thread("zproc-state")
-            loop()
+            loop(seen)
         }
     }
 
-    private func loop() {
-        var seen = control.commits
+    private func loop(_ start: UInt32) {
+        var seen = start
         while let milliseconds = nextSleep() {
             control.sleep(while: seen, milliseconds: milliseconds)
             let commits = control.commits

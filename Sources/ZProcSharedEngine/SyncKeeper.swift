@@ -48,8 +48,21 @@ final class SyncKeeper: Sendable {
         }
     }
 
-    /// Syncs, unless nothing was committed since the last time.
-    func sync() throws {
+    /// Syncs now, after the sync that is under way.
+    func syncNow() throws { try queue.sync { try sync() } }
+
+    /// Syncs for the last time: after this the file needs no sync point. Nothing is committed meanwhile.
+    func finish(_ environment: Environment) throws {
+        try queue.sync {
+            try control.lock()
+            defer { control.unlock() }
+            try environment.sync()
+            SyncPoint.remove(beside: path)
+        }
+    }
+
+    /// Syncs, unless nothing was committed since the last time; on the queue.
+    private func sync() throws {
         guard let file = readers.file() else { return }
         let reader = try readers.take()
         var kept = false
@@ -65,7 +78,7 @@ final class SyncKeeper: Sendable {
             pages = try firstPages(file.environment)
         }
         try file.environment.sync()
-        try SyncPoint(boot: boot, pages: pages).write(beside: path)
+        try SyncPoint(boot: boot, pages: pages, of: path).write(beside: path)
         kept = true
         let old = state.withLock { state in
             defer {

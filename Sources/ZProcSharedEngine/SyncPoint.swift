@@ -14,6 +14,10 @@ internal import ZProcCore
 struct SyncPoint {
     /// Which start of the machine this is from.
     var boot: [UInt8]
+    /// Which file it is about, by the number the file system gives it.
+    var fileNumber: UInt64
+    /// How long the file was, at least.
+    var fileLength: UInt64
     /// The first two pages of the file; empty for a state that is not synced while it is open.
     var pages: [UInt8]
 
@@ -33,6 +37,15 @@ struct SyncPoint {
         guard let bytes = try readFile(path(of: file)) else { return }
         guard let point = SyncPoint(bytes) else {
             throw StateError(.storageDamaged, "\(path(of: file)), which says how \(file) was synced, is damaged")
+        }
+        var status = stat()
+        guard stat(file, &status) == 0 else { throw .storage(errno, "open", file) }
+        guard UInt64(status.st_ino) == point.fileNumber, UInt64(status.st_size) >= point.fileLength else {
+            throw StateError(
+                .storageDamaged,
+                "\(file) is not the file that \(path(of: file)) tells how to recover; if it is a copy made while nobody had "
+                    + "it open, remove the latter"
+            )
         }
         // Processes may have died, but what they wrote is with the system.
         if point.boot == boot { return }
@@ -73,24 +86,33 @@ struct SyncPoint {
         syncDirectory(of: file)
     }
 
-    // MARK: The bytes: magic, length of the name, name, pages, sum
+    // MARK: The bytes: magic, file number, file length, length of the boot's name, that name, pages, sum
 
-    init(boot: [UInt8], pages: [UInt8]) {
+    init(boot: [UInt8], pages: [UInt8], of file: String) throws(StateError) {
+        var status = stat()
+        guard stat(file, &status) == 0 else { throw .storage(errno, "sync", file) }
+        fileNumber = UInt64(status.st_ino)
+        fileLength = pages.isEmpty ? 0 : UInt64(status.st_size)
         self.boot = boot
         self.pages = pages
     }
 
     private init?(_ bytes: [UInt8]) {
-        let start = Self.magic.count + 1
+        let numbers = Self.magic.count, start = numbers + 17
         guard bytes.count >= start + 8, bytes.starts(with: Self.magic) else { return nil }
         let end = bytes.count - 8, bootEnd = start + Int(bytes[start - 1])
         guard bootEnd <= end, Self.sum(of: bytes[..<end]) == Array(bytes[end...]) else { return nil }
+        func number(at place: Int) -> UInt64 { bytes[place..<place + 8].reduce(0) { $0 << 8 | UInt64($1) } }
+        fileNumber = number(at: numbers)
+        fileLength = number(at: numbers + 8)
         boot = Array(bytes[start..<bootEnd])
         pages = Array(bytes[bootEnd..<end])
     }
 
     private func encoded() -> [UInt8] {
-        let bytes = Self.magic + [UInt8(clamping: boot.count)] + boot + pages
+        var bytes = Self.magic
+        for number in [fileNumber, fileLength] { withUnsafeBytes(of: number.bigEndian) { bytes += $0 } }
+        bytes += [UInt8(clamping: boot.count)] + boot + pages
         return bytes + Self.sum(of: bytes[...])
     }
 

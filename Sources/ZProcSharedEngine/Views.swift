@@ -35,7 +35,7 @@ final class PinnedView: EntryStore {
         try mapErrors {
             try content.withLock { content in
                 switch content {
-                case .copied(let trie): return trie[key]
+                case .copied(let trie): return trie[EntryKey(key)]
                 case .pinned(let reader):
                     return try StoreKey.withEntry(namespace, key) { bytes in
                         try reader.transaction.get(bytes, in: entries).map { EncodedValue(copying: $0) }
@@ -56,7 +56,7 @@ final class PinnedView: EntryStore {
     func copyOut() {
         let reader = content.withLock { content -> Reader? in
             guard case .pinned(let reader) = content, let all = try? all(in: content) else { return nil }
-            content = .copied(EntryTrie(uniqueKeysWithValues: all))
+            content = .copied(EntryTrie(all.map { (EntryKey($0.0), $0.1) }, uniquingKeysWith: { $1 }))
             return reader
         }
         if let reader { pool.giveBack(reader) }
@@ -64,7 +64,7 @@ final class PinnedView: EntryStore {
 
     private func all(in content: Content) throws -> [(String, EncodedValue)] {
         switch content {
-        case .copied(let trie): return trie.map { ($0.key, $0.value) }
+        case .copied(let trie): return trie.map { ($0.key.name, $0.value) }
         case .pinned(let reader):
             var all: [(String, EncodedValue)] = []
             try reader.transaction.withCursor(in: entries) { cursor in

@@ -97,6 +97,53 @@ import ZProcSharedEngine
         }
     }
 
+    @Test func aFileThatWasCutIsAnError() async throws {
+        try await withDirectory { directory in
+            let path = "\(directory)/state"
+            let store = try Self.open(path, boot: Self.before)
+            var model: [String: Value] = [:], random = SplitMix64(state: seed)
+            try await Self.change(store, &model, 100, &random)
+            let syncPoint = try contents(path + "-synced")
+            store.close()
+            let whole = try contents(path)
+            for length in [8_192, 12_288, whole.count - 4_096] {
+                try write(Array(whole[..<length]), to: path)
+                let error = #expect(throws: StateError.self) { _ = try Self.open(path, boot: Self.after) }
+                #expect(error?.code == .storageDamaged)
+            }
+            // A sync point does not lead back to another file than its own.
+            unlink(path)
+            try write(syncPoint, to: path + "-synced")
+            let gone = #expect(throws: StateError.self) { _ = try Self.open(path, boot: Self.after) }
+            #expect(gone?.code == .storageDamaged)
+            try write(whole, to: path + ".copy")
+            rename(path + ".copy", path)
+            let other = #expect(throws: StateError.self) { _ = try Self.open(path, boot: Self.after) }
+            #expect(other?.code == .storageDamaged)
+            unlink(path + "-synced")
+            let copy = try Self.open(path, boot: Self.after)
+            #expect(try copy.engine(for: "test").snapshot() == model)
+            copy.close()
+        }
+    }
+
+    /// A sync that is under way when the state is closed must not come after it.
+    @Test func closingAfterASyncHasBegunKeepsWhatCameLast() async throws {
+        for _ in 0..<20 {
+            try await withDirectory { directory in
+                let path = "\(directory)/state"
+                let store = try Self.open(path, .periodic(.milliseconds(1)), boot: Self.before)
+                let engine = store.engine(for: "test")
+                for number in 0..<200 { try await engine.update(by: someone) { try $0.set("n", to: number) } }
+                store.close()
+                #expect(names(in: directory) == ["state", "state-lock"])
+                let next = try Self.open(path, boot: Self.after)
+                #expect(try next.engine(for: "test").snapshot() == ["n": 199])
+                next.close()
+            }
+        }
+    }
+
     @Test func aDamagedSyncPointIsAnError() async throws {
         try await withDirectory { directory in
             let path = "\(directory)/state"

@@ -132,7 +132,8 @@ import ZeroMQ
     func hostileArgumentsToTheStateAreAnswered(_ way: StateWay) async throws {
         let methods = [
             "get", "contains", "count", "keys", "snapshot", "snapshotAt", "namespaces", "set", "remove", "popAny",
-            "setIfAbsent", "merge", "replaceAll", "clear", "increment", "append", "compareAndSet", "update", "mergeWith",
+            "setIfAbsent", "merge", "replaceAll", "clear", "increment", "append", "compareAndSet", "update",
+            "mergeWith",
             "updateModel", "span", "records", "history", "restore", "drop", "nextRecords",
         ]
         let strings: [Value] = ["a", "b", "", .string(String(repeating: "k", count: 481)), "\0"]

@@ -23,7 +23,9 @@ struct ChaosTests {
         try await withTemporaryDirectory { directory in
             try await withContext(.processes, state: options) { context in
                 let state = context.state
-                try await state.merge(Dictionary(uniqueKeysWithValues: (0..<Self.accounts).map { ("\($0)", Self.money) }))
+                try await state.merge(
+                    Dictionary(uniqueKeysWithValues: (0..<Self.accounts).map { ("\($0)", Self.money) })
+                )
                 let start = try await state.snapshot().revision
                 var watchers: [SpawnedProcess<ChaosReport>] = []
                 for _ in 0..<2 { watchers.append(try await context.spawn(start) { try await watchChaos(state, $0) }) }
@@ -61,7 +63,8 @@ struct ChaosTests {
                     let acknowledged = fileSize("\(directory)/\(name)")
                     let committed = try end.get(name, default: 0)
                     // A process that was killed may have been so between its commit and its knowing of it.
-                    let isRight = killed.contains(name)
+                    let isRight =
+                        killed.contains(name)
                         ? (acknowledged...acknowledged + 1).contains(committed) : acknowledged == committed
                     #expect(isRight, "\(name): \(acknowledged) acknowledged, \(committed) committed")
                     total += committed

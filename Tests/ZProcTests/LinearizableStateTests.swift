@@ -43,7 +43,9 @@ struct LinearizableStateTests {
             let verdict = LinearizabilityChecker<RegisterMap>().check(history)
             #expect(verdict == .linearizable)
             #expect(backend == .threads || overlaps(history) > 0)
-            print("\(backend), \(way.testDescription): \(history.count) operations, \(overlaps(history)) overlap the next")
+            print(
+                "\(backend), \(way.testDescription): \(history.count) operations, \(overlaps(history)) overlap the next"
+            )
         }
     }
 }

@@ -30,7 +30,9 @@ struct SoakTests {
                 }.value
             }
             for sample in samples {
-                print("soak, \(kind): \(sample.updates) updates, \(sample.memory >> 10) KiB, file \(sample.file >> 10) KiB")
+                print(
+                    "soak, \(kind): \(sample.updates) updates, \(sample.memory >> 10) KiB, file \(sample.file >> 10) KiB"
+                )
             }
             // From the half on nothing grows by more than a tenth, or a step in which the allocators take memory.
             let middle = samples[samples.count / 2 - 1], end = samples[samples.count - 1]

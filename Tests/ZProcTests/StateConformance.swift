@@ -13,7 +13,7 @@ enum StateConformance {
     static let all: [@Sendable (SharedState) async throws -> Void] = [
         valuesOfEveryKind, missingKeys, wrongTypes, keysAndCounts, snapshots, transactions, failedTransactions,
         transactionResults, concurrentUpdates, conditionalWrites, wholeStates, numbersAndLists, popping, typedKeys,
-        merging, longKeysAndLargeValues,
+        merging, longKeysAndLargeValues, keysAreBytes, deepValues,
     ]
 
     static func run(_ state: SharedState) async throws {
@@ -44,6 +44,49 @@ enum StateConformance {
         let large = [UInt8](repeating: 9, count: 4 << 20)
         try await state.set("large", to: large)
         try expect(try await state.get("large", as: [UInt8].self) == large, true)
+    }
+
+    /// Two ways to write a letter that look the same are two keys.
+    @Sendable static func keysAreBytes(_ state: SharedState) async throws {
+        let one = "\u{e9}", other = "e\u{301}"
+        try await state.set(one, to: 1)
+        try await state.set(other, to: 2)
+        try expect(try await state.count(), 2)
+        try expect(try await state.get(one), 1)
+        try expect(try await state.get(other), 2)
+        let snapshot = try await state.snapshot()
+        try expect(snapshot.count, 2)
+        try await state.update { draft in
+            draft[one] = 3
+            draft[other] = 4
+        }
+        try expect(try await state.get(one), 3)
+        try expect(try await state.get(other), 4)
+        try expect(try await state.history(of: other).suffix(1).map(\.value), [4])
+        try await state.replaceAll(with: [other: 5])
+        try expect(try await state.contains(one), false)
+        try expect(try await state.count(), 1)
+        try await state.set(one, to: 1)
+        try await state.clear()
+        try expect(try await state.isEmpty(), true)
+        // Held longer than a snapshot looks at the store.
+        try await Task.sleep(for: .milliseconds(30))
+        try expect(snapshot.get(one), 1)
+        try expect(snapshot.get(other), 2)
+    }
+
+    /// What is as deep as it may be can be read, watched and remembered.
+    @Sendable static func deepValues(_ state: SharedState) async throws {
+        var deep = Value.array([])
+        for _ in 0..<500 { deep = .array([deep]) }
+        let start = try await state.snapshot().revision
+        try await state.set("deep", to: deep)
+        try expect(try await state.get("deep") == deep, true)
+        try expect(try await state.snapshot()["deep"] == deep, true)
+        try expect(try await state.history(of: "deep").last?.value == deep, true)
+        for try await change in state.changes(from: .revision(start), count: 1) {
+            try expect(change.after["deep"] == deep, true)
+        }
     }
 
     @Sendable static func missingKeys(_ state: SharedState) async throws {
@@ -116,6 +159,13 @@ enum StateConformance {
         try expect(try await state.increment("n", by: -5), -4)
         try expect(try await state.increment("x", by: 0.5), 0.5)
         try expect(try await state.increment("x", by: 2.0), 2.5)
+        // An integer cannot hold the sum, so there is none.
+        do {
+            throw Violation(description: "got \(try await state.increment("x", by: 1)), wanted an error")
+        } catch let error as StateError {
+            try expect(error.code, .typeMismatch)
+        }
+        try expect(try await state.get("x"), 2.5)
         try await state.set("n", to: Int.max)
         do {
             try await state.increment("n")

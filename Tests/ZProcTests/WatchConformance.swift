@@ -199,6 +199,16 @@ enum WatchConformance {
         }
         try await state.set("n", to: "new")
         try expect(try await collect(1, changes).first?.after["n"], "new")
+        // Before anything was asked for, too.
+        let states = state.when(from: .revision(.zero), onCompaction: .reset) { $0.contains("n") }
+        try await eventually {
+            states.goLive()
+            return states.bookmark == (try await state.snapshot().revision)
+        }
+        for try await first in states {
+            try expect(first["n"], "new")
+            break
+        }
     }
 
     @Sendable static func compactedOrReset(_ state: SharedState) async throws {
@@ -222,6 +232,14 @@ enum WatchConformance {
         let next = try await iterator.next()
         try expect(next?.isReset, false)
         try expect(next?.after["n"], -1)
+        for try await first in state.when(from: .revision(start), mode: .live, { _ in true }) {
+            try expect(first["n"], -1)
+            break
+        }
+        for try await first in state.when(from: .revision(start), onCompaction: .reset, { _ in true }) {
+            try expect(first["n"], -1)
+            break
+        }
         // A live watch asks for nothing that has been forgotten.
         let live = try await collect(1, state.changes(of: "n", from: .revision(start), mode: .live)).first
         try expect(live?.isReset, true)
@@ -248,6 +266,10 @@ enum WatchConformance {
             _ = try await state.first(timeout: .milliseconds(20)) { $0.contains("never") }
         }
         try await expect(.timedOut) { _ = try await state.firstAvailable("never", timeout: .milliseconds(20)) }
+        try await expect(.timedOut) { try await state.first(timeout: .zero) { _ in false } }
+        // Longer than any clock counts.
+        try await state.set("there", to: 1)
+        try await state.firstAvailable("there", timeout: .seconds(Int64.max))
         // What does not concern the watch does not prolong it.
         let noise = Task {
             while !Task.isCancelled {

@@ -88,7 +88,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     /// Ends all connections; calls that wait fail.
     func shutdown() async {
-        states.shutdown()
+        await states.shutdown()
         await node.shutdown()
         directory?.remove()
     }
@@ -105,6 +105,13 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     var decoder: MessagePackDecoder {
         var decoder = MessagePackDecoder()
         decoder.userInfo = userInfo
+        return decoder
+    }
+
+    /// For what contains values that came as arguments, which may be as deep as is allowed already.
+    var replyDecoder: MessagePackDecoder {
+        var decoder = decoder
+        decoder.limits.maximumDepth += 16
         return decoder
     }
 

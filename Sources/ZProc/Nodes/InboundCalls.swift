@@ -17,7 +17,7 @@ final class InboundCalls: Sendable {
         var listener: (any TransportListener)?
         var peers: [PeerID: PeerInfo] = [:]
         /// Nil while the task that is about to be entered starts.
-        var tasks: [Running: Task<Void, Never>?] = [:]
+        var tasks: [Running: Task<Void, Never>] = [:]
         var isClosed = false
     }
 
@@ -44,7 +44,7 @@ final class InboundCalls: Sendable {
             defer { state = State(isClosed: true) }
             return state
         }
-        for task in ended.tasks.values { task?.cancel() }
+        for task in ended.tasks.values { task.cancel() }
         ended.listener?.close()
     }
 
@@ -55,17 +55,15 @@ final class InboundCalls: Sendable {
     /// Runs `work` on a task that a cancel message, or the loss of the caller, cancels.
     func start(_ call: IncomingCall, work: @concurrent @escaping @Sendable () async -> Void) {
         let key = Running(peer: call.peer, id: call.id)
-        let isClosed = state.withLock { state in
-            if !state.isClosed { state.tasks[key] = .some(nil) }
-            return state.isClosed
+        state.withLock { state in
+            // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
+            guard !state.isClosed, state.peers[call.peer] != nil, state.tasks[key] == nil else { return }
+            // Entered before it can end: its end waits for the lock.
+            state.tasks[key] = Task(executorPreference: transport.taskExecutor) {
+                await work()
+                self.state.withLock { _ = $0.tasks.removeValue(forKey: key) }
+            }
         }
-        if isClosed { return }
-        let task = Task(executorPreference: transport.taskExecutor) {
-            await work()
-            self.state.withLock { _ = $0.tasks.removeValue(forKey: key) }
-        }
-        // The task may have ended already, and then there is no place for it.
-        state.withLock { if $0.tasks[key] != nil { $0.tasks[key] = .some(task) } }
     }
 
     private func send(_ envelope: Envelope, to peer: PeerID) {
@@ -110,7 +108,7 @@ extension InboundCalls: ListenerReceiver {
                     )
                 )
             case .cancel(let id):
-                state.withLock { $0.tasks[Running(peer: peer, id: id)] ?? nil }?.cancel()
+                state.withLock { $0.tasks[Running(peer: peer, id: id)] }?.cancel()
             case .welcome, .refused, .success, .failure:
                 throw TransportError(.malformed, "it sent what only a listener may send")
             }
@@ -124,6 +122,6 @@ extension InboundCalls: ListenerReceiver {
             state.peers[peer] = nil
             return state.tasks.filter { $0.key.peer == peer }.map(\.value)
         }
-        for task in tasks { task?.cancel() }
+        for task in tasks { task.cancel() }
     }
 }

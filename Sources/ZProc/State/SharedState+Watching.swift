@@ -35,7 +35,7 @@ extension SharedState {
         count: Int? = nil,
         timeout: Duration? = nil
     ) -> Changes {
-        let filter = keys.isEmpty ? WatchFilter.Keys.all : .only(Set(keys))
+        let filter = keys.isEmpty ? WatchFilter.Keys.all : .only(Set(keys.map(EntryKey.init)))
         let options = WatchOptions(start, mode, origins, includingIdentical, policy, count, timeout)
         return Changes(access.feed, request(filter, options))
     }
@@ -65,7 +65,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Changes {
         let options = WatchOptions(start, mode, origins, includingIdentical, policy, count, timeout)
-        return Changes(access.feed, request(.except(Set([key] + keys)), options))
+        return Changes(access.feed, request(.except(Set(([key] + keys).map(EntryKey.init))), options))
     }
 
     // MARK: States
@@ -123,7 +123,7 @@ extension SharedState {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
         return Snapshots(
             access.feed,
-            request(.only([key]), options),
+            request(.only([EntryKey(key)]), options),
             where: { try KeyCondition(key, .equals(EncodedValue(encoding: value, for: key))).holds(in: $0) }
         )
     }
@@ -155,7 +155,7 @@ extension SharedState {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
         return Snapshots(
             access.feed,
-            request(.only([key]), options),
+            request(.only([EntryKey(key)]), options),
             where: { try KeyCondition(key, .notEquals(EncodedValue(encoding: value, for: key))).holds(in: $0) }
         )
     }
@@ -183,7 +183,11 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isNil).holds(in:))
+        return Snapshots(
+            access.feed,
+            request(.only([EntryKey(key)]), options),
+            where: KeyCondition(key, .isNil).holds(in:)
+        )
     }
 
     /// The states in which `key` has a value that is not nil.
@@ -209,7 +213,11 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isNotNil).holds(in:))
+        return Snapshots(
+            access.feed,
+            request(.only([EntryKey(key)]), options),
+            where: KeyCondition(key, .isNotNil).holds(in:)
+        )
     }
 
     /// The states in which `key` has a value, be it nil.
@@ -235,7 +243,11 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isAvailable).holds(in:))
+        return Snapshots(
+            access.feed,
+            request(.only([EntryKey(key)]), options),
+            where: KeyCondition(key, .isAvailable).holds(in:)
+        )
     }
 
     /// The states in which `key` has a value that counts as true; see ``Snapshot/isTruthy(_:)``.
@@ -261,7 +273,11 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isTruthy).holds(in:))
+        return Snapshots(
+            access.feed,
+            request(.only([EntryKey(key)]), options),
+            where: KeyCondition(key, .isTruthy).holds(in:)
+        )
     }
 
     /// The states in which `key` has no value, or one that counts as false.
@@ -287,7 +303,11 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> Snapshots {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options), where: KeyCondition(key, .isFalsy).holds(in:))
+        return Snapshots(
+            access.feed,
+            request(.only([EntryKey(key)]), options),
+            where: KeyCondition(key, .isFalsy).holds(in:)
+        )
     }
 
     // MARK: Values
@@ -315,7 +335,7 @@ extension SharedState {
         timeout: Duration? = nil
     ) -> AsyncThrowingMapSequence<Snapshots, T?> {
         let options = WatchOptions(start, mode, origins, false, policy, count, timeout)
-        return Snapshots(access.feed, request(.only([key]), options), where: { _ in true })
+        return Snapshots(access.feed, request(.only([EntryKey(key)]), options), where: { _ in true })
             .map { try $0.get(key, as: T?.self) ?? nil }
     }
 
@@ -337,7 +357,7 @@ extension SharedState {
         origins: ChangeOrigins = .all,
         timeout: Duration? = nil
     ) async throws -> Change {
-        let filter = keys.isEmpty ? WatchFilter.Keys.all : .only(Set(keys))
+        let filter = keys.isEmpty ? WatchFilter.Keys.all : .only(Set(keys.map(EntryKey.init)))
         let options = WatchOptions(start, .buffered, origins, false, .fail, 1, timeout)
         return try await Self.first(of: Changes(access.feed, request(filter, options)))
     }

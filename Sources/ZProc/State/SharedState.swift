@@ -48,18 +48,6 @@ public struct SharedState: Sendable {
         try await get(key, as: T.self) ?? defaultValue
     }
 
-    /// The value of a typed key, or nil when there is none.
-    ///
-    /// - Throws: ``StateError/Code/typeMismatch`` when the value is of another type.
-    public func get<T>(_ key: Key<T>) async throws -> T? { try await get(key.name, as: T.self) }
-
-    /// The value of a typed key, or `defaultValue` when there is none.
-    ///
-    /// - Throws: ``StateError/Code/typeMismatch`` when the value is of another type.
-    public func get<T>(_ key: Key<T>, default defaultValue: T) async throws -> T {
-        try await get(key.name, as: T.self) ?? defaultValue
-    }
-
     /// Gives `key` a value.
     ///
     /// - Throws: ``StateError/Code/notEncodable`` when MessagePack cannot hold the value.
@@ -71,11 +59,6 @@ public struct SharedState: Sendable {
     public func set(_ key: String, to value: Value) async throws {
         _ = try await access.apply(.set(key, EncodedValue(encoding: value, for: key)), by: origin)
     }
-
-    /// Gives a typed key a value.
-    ///
-    /// - Throws: ``StateError/Code/notEncodable`` when MessagePack cannot hold the value.
-    public func set<T>(_ key: Key<T>, to value: T) async throws { try await set(key.name, to: value) }
 
     /// Gives `key` a value if it has none; whether it had none.
     @discardableResult
@@ -113,12 +96,6 @@ public struct SharedState: Sendable {
     public func remove(_ key: String) async throws -> Value? {
         try await access.apply(.remove(key), by: origin).first?.value
     }
-
-    /// Removes a typed key and gives the value it had, or nil when it had none.
-    ///
-    /// - Throws: ``StateError/Code/typeMismatch`` when the value was of another type; it is removed all the same.
-    @discardableResult
-    public func remove<T>(_ key: Key<T>) async throws -> T? { try await remove(key.name, as: T.self) }
 
     /// Removes some key and gives it with its value; nil when there is none.
     ///

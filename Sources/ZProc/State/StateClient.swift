@@ -51,7 +51,7 @@ struct StateClient: Sendable {
 
     private func decode<T: Decodable>(_ bytes: [UInt8], of method: StateMethod, as type: T.Type) throws -> T {
         do {
-            return try system.decoder.decode(type, from: bytes)
+            return try system.replyDecoder.decode(type, from: bytes)
         } catch {
             throw StateError(.malformed, "the answer to state.\(method.rawValue) cannot be read: \(error)")
         }

@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Dispatch
 internal import Glibc
 internal import Synchronization
 internal import ZProcCore
@@ -16,8 +17,10 @@ final class StateTable: Sendable {
 
     private struct State {
         var feeds: [FeedID: ChangeFeed] = [:]
-        /// States of other processes that this one has mapped; nil for those that cannot be.
-        var mapped: [StoreReference: SharedStore?] = [:]
+        /// States of other processes that this one has mapped.
+        var mapped: [StoreReference: SharedStore] = [:]
+        /// When those were tried that could not be.
+        var failed: [StoreReference: ContinuousClock.Instant] = [:]
         var isShutDown = false
     }
 
@@ -42,13 +45,18 @@ final class StateTable: Sendable {
         return store(reference)?.engine(for: namespace)
     }
 
+    /// How long what could not be mapped is not tried again.
+    private static let pause: Duration = .seconds(1)
+
     func store(_ reference: StoreReference) -> SharedStore? {
         state.withLock { state in
             if state.isShutDown { return nil }
             if let known = state.mapped[reference] { return known }
+            if let tried = state.failed[reference], .now - tried < Self.pause { return nil }
             // On another machine the file is not there, or is another one: messages work from everywhere.
             let store = try? SharedStore.open(reference.path, number: reference.number)
-            state.mapped[reference] = .some(store)
+            state.mapped[reference] = store
+            state.failed[reference] = store == nil ? .now : nil
             return store
         }
     }
@@ -67,19 +75,25 @@ final class StateTable: Sendable {
     /// A process of this context has ended, perhaps in the middle of something.
     func processEnded() {
         (own as? SharedStore)?.processEnded()
-        for store in state.withLock({ $0.mapped.values.compactMap { $0 } }) { store.processEnded() }
+        for store in state.withLock({ Array($0.mapped.values) }) { store.processEnded() }
     }
 
     /// Ends all watches, and lets go of what is mapped.
-    func shutdown() {
+    func shutdown() async {
         let ended = state.withLock { state in
             defer { state = State(isShutDown: true) }
             return state
         }
         for feed in ended.feeds.values { feed.end(.ended) }
-        for store in ended.mapped.values { store?.close() }
-        (own as? SharedStore)?.close()
-        directory?.remove()
+        // A disk may have to be waited for.
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { [self] in
+                for store in ended.mapped.values { store.close() }
+                (own as? SharedStore)?.close()
+                directory?.remove()
+                continuation.resume()
+            }
+        }
     }
 }
 

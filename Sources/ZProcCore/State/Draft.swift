@@ -130,6 +130,35 @@ public struct Draft: ~Copyable {
         }
     }
 
+    /// Gives `key` the value `new` if its value is `expected`; whether it was. `nil` stands for no value.
+    ///
+    /// - Throws: as ``set(_:to:)``.
+    @discardableResult
+    public mutating func compareAndSet<T: Encodable>(
+        _ key: String,
+        expecting expected: T?,
+        to new: T?
+    ) throws(StateError) -> Bool {
+        let expected = try expected.map { value throws(StateError) in try EncodedValue(encoding: value, for: key) }
+        let new = try new.map { value throws(StateError) in try EncodedValue(encoding: value, for: key) }
+        return try compareAndSet(encoded: key, expected, new)
+    }
+
+    package mutating func compareAndSet(
+        encoded key: String,
+        _ expected: EncodedValue?,
+        _ new: EncodedValue?
+    ) throws(StateError) -> Bool {
+        let isEqual =
+            switch (try encoded(key), expected) {
+            case (nil, nil): true
+            case (let current?, let expected?): current.means(expected)
+            default: false
+            }
+        if isEqual { try setEncoded(key, new) }
+        return isEqual
+    }
+
     /// All entries, in no particular order.
     ///
     /// Cost: O(n).

@@ -7,7 +7,7 @@ package import MessagePack
 /// Entries in the memory of this process.
 ///
 /// Copies share what they have in common.
-package typealias EntryTrie = TreeDictionary<String, EncodedValue>
+package typealias EntryTrie = TreeDictionary<EntryKey, EncodedValue>
 
 /// The content of a namespace: values in their MessagePack form.
 ///
@@ -17,7 +17,7 @@ package struct Entries: Sendable {
     private struct Base: Sendable {
         let store: any EntryStore
         /// Keys of the store that were removed.
-        var removed: TreeSet<String> = []
+        var removed: TreeSet<EntryKey> = []
     }
 
     private var trie: EntryTrie
@@ -37,17 +37,19 @@ package struct Entries: Sendable {
     }
 
     package func value(of key: String) throws(StateError) -> EncodedValue? {
-        if let value = trie[key] { return value }
-        guard let base, !base.removed.contains(key) else { return nil }
+        let entryKey = EntryKey(key)
+        if let value = trie[entryKey] { return value }
+        guard let base, !base.removed.contains(entryKey) else { return nil }
         return try base.store.value(of: key)
     }
 
     /// Visits each entry once, in no particular order.
     package func forEach(_ body: (String, EncodedValue) throws -> Void) throws {
-        for (key, value) in trie { try body(key, value) }
+        for (key, value) in trie { try body(key.name, value) }
         guard let base else { return }
         try base.store.forEach { key, value in
-            if trie[key] == nil, !base.removed.contains(key) { try body(key, value) }
+            let entryKey = EntryKey(key)
+            if trie[entryKey] == nil, !base.removed.contains(entryKey) { try body(key, value) }
         }
     }
 
@@ -63,7 +65,10 @@ package struct Entries: Sendable {
 
     private mutating func change(_ key: String, from old: EncodedValue?, to new: EncodedValue?) {
         count += (new == nil ? 0 : 1) - (old == nil ? 0 : 1)
-        trie[key] = new
-        if new == nil, old != nil, base != nil { base?.removed.insert(key) }
+        let entryKey = EntryKey(key)
+        trie[entryKey] = new
+        guard new == nil, old != nil, let store = base?.store else { return }
+        // Only what the store has need be hidden; what cannot be read is hidden, too.
+        if (try? store.value(of: key)) != .some(nil) { base?.removed.insert(entryKey) }
     }
 }

@@ -14,7 +14,7 @@ public struct HistoryLimits: Hashable, Sendable {
     public var age: Duration? { didSet { age = age.map { max(.zero, $0) } } }
     /// The most bytes that keys and values of kept changes take, before and after counted both; nil for any number.
     ///
-    /// The newest change is kept whatever its size.
+    /// The newest change is kept whatever its size, and so are some bytes for each change.
     public var byteCount: Int? { didSet { byteCount = byteCount.map { max(0, $0) } } }
 
     /// Makes limits.
@@ -22,8 +22,8 @@ public struct HistoryLimits: Hashable, Sendable {
     /// - Parameters:
     ///   - count: the most changes that are kept, at least 1.
     ///   - age: how long a change is kept.
-    ///   - byteCount: the most bytes.
-    public init(count: Int = 10_000, age: Duration? = nil, byteCount: Int? = nil) {
+    ///   - byteCount: the most bytes; 256 MiB if nothing else is said.
+    public init(count: Int = 10_000, age: Duration? = nil, byteCount: Int? = 256 << 20) {
         self.count = max(1, count)
         self.age = age.map { max(.zero, $0) }
         self.byteCount = byteCount.map { max(0, $0) }

@@ -155,7 +155,7 @@ extension Snapshot: Codable {
     public init(from decoder: any Decoder) throws {
         var container = try decoder.unkeyedContainer()
         revision = try container.decode(Revision.self)
-        let entries = try container.decode([String: EncodedValue].self)
+        let entries = try container.decode([EntryKey: EncodedValue].self)
         self.entries = Entries(EntryTrie(uniqueKeysWithValues: entries.map { ($0, $1) }))
     }
 
@@ -165,9 +165,9 @@ extension Snapshot: Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.unkeyedContainer()
         try container.encode(revision)
-        var all: [String: EncodedValue] = [:]
+        var all: [EntryKey: EncodedValue] = [:]
         all.reserveCapacity(count)
-        try entries.forEach { key, value in all[key] = value }
+        try entries.forEach { key, value in all[EntryKey(key)] = value }
         try container.encode(all)
     }
 }

@@ -107,13 +107,23 @@ extension StateEngine {
     ///
     /// Cost: O(history).
     package func history(of key: String) throws(StateError) -> [ChangeRecord] {
+        let entryKey = EntryKey(key)
         var found: [ChangeRecord] = []
-        var last = try span().oldest
-        while true {
-            let page = try records(after: last, limit: 512)
-            guard let end = page.last else { return found }
-            for record in page {
-                let writes = record.writes.filter { $0.key == key && $0.before != $0.after }
+        let span = try span()
+        var last = span.oldest
+        while last < span.newest {
+            let page: [ChangeRecord]
+            do throws(StateError) {
+                page = try records(after: last, limit: 512)
+            } catch {
+                // A busy writer moves the beginning of the past on.
+                guard error.code == .compacted, let oldest = error.oldestRevision, oldest > last else { throw error }
+                last = oldest
+                continue
+            }
+            guard let end = page.last else { break }
+            for record in page where record.revision <= span.newest {
+                let writes = record.writes.filter { EntryKey($0.key) == entryKey && $0.before != $0.after }
                 if !writes.isEmpty {
                     found.append(
                         ChangeRecord(
@@ -127,6 +137,7 @@ extension StateEngine {
             }
             last = end.revision
         }
+        return found
     }
 
     /// Makes the state what it was, as a new revision.
@@ -136,15 +147,15 @@ extension StateEngine {
         let old = try snapshot(at: revision)
         // Which keys to look at: those written since. More may have been written when the update's turn comes.
         try await update(by: origin) { draft in
-            var keys: Set<String> = []
+            var keys: Set<EntryKey> = []
             var last = revision
             while true {
                 let page = try self.records(after: last, limit: 512)
                 guard let end = page.last else { break }
-                for record in page { for write in record.writes { keys.insert(write.key) } }
+                for record in page { for write in record.writes { keys.insert(EntryKey(write.key)) } }
                 last = end.revision
             }
-            for key in keys {
+            for key in keys.map(\.name) {
                 let value = try old.entries.value(of: key)
                 if try draft.encoded(key) != value { try draft.setEncoded(key, value) }
             }

@@ -38,7 +38,8 @@ package enum StateOperation: Sendable {
             for (key, value) in values { try draft.setEncoded(key, value) }
             return []
         case .replaceAll(let values):
-            for key in draft.keys where values[key] == nil { try draft.setEncoded(key, nil) }
+            let kept = Set(values.keys.map { EntryKey($0) })
+            for key in draft.keys where !kept.contains(EntryKey(key)) { try draft.setEncoded(key, nil) }
             for (key, value) in values { try draft.setEncoded(key, value) }
             return []
         case .clear:
@@ -49,15 +50,7 @@ package enum StateOperation: Sendable {
         case .append(let key, let elements):
             return [try EncodedValue(encoding: draft.append(elements, toEncoded: key), for: key)]
         case .compareAndSet(let key, let expected, let new):
-            let current = try draft.encoded(key)
-            let isEqual =
-                switch (current, expected) {
-                case (nil, nil): true
-                case (let current?, let expected?): current.means(expected)
-                default: false
-                }
-            if isEqual { try draft.setEncoded(key, new) }
-            return [try EncodedValue(encoding: isEqual, for: key)]
+            return [try EncodedValue(encoding: draft.compareAndSet(encoded: key, expected, new), for: key)]
         }
     }
 
@@ -67,22 +60,10 @@ package enum StateOperation: Sendable {
         in draft: inout Draft
     ) throws(StateError) -> EncodedValue {
         switch amount {
-        case .int(let amount):
-            // A floating-point number stays one when an integer is added.
-            switch try draft.encoded(key)?.value {
-            case .double(let old): return try sum(old + Double(amount), key, &draft)
-            case .float(let old): return try sum(Double(old) + Double(amount), key, &draft)
-            default: return try EncodedValue(encoding: draft.increment(key, by: Int(amount)), for: key)
-            }
+        case .int(let amount): return try EncodedValue(encoding: draft.increment(key, by: Int(amount)), for: key)
         case .double(let amount): return try EncodedValue(encoding: draft.increment(key, by: amount), for: key)
         case .float(let amount): return try EncodedValue(encoding: draft.increment(key, by: Double(amount)), for: key)
         default: throw StateError(.typeMismatch, "'\(key)' can be incremented by a number only", key: key)
         }
-    }
-
-    private static func sum(_ value: Double, _ key: String, _ draft: inout Draft) throws(StateError) -> EncodedValue {
-        let encoded = try EncodedValue(encoding: value, for: key)
-        try draft.setEncoded(key, encoded)
-        return encoded
     }
 }

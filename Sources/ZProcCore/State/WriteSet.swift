@@ -9,14 +9,15 @@ internal import MessagePack
 struct WriteSet: Sendable {
     private(set) var writes: [Write] = []
     /// Places in `writes`, once there are many.
-    private var places: [String: Int] = [:]
+    private var places: [EntryKey: Int] = [:]
     private static let few = 8
 
     var isEmpty: Bool { writes.isEmpty }
 
     func place(of key: String) -> Int? {
+        let key = EntryKey(key)
         if writes.count > Self.few { return places[key] }
-        return writes.firstIndex { $0.key == key }
+        return writes.firstIndex { EntryKey($0.key) == key }
     }
 
     subscript(place: Int) -> Write {
@@ -28,9 +29,9 @@ struct WriteSet: Sendable {
     mutating func append(_ write: Write) {
         writes.append(write)
         if writes.count == Self.few + 1 {
-            for (place, write) in writes.enumerated() { places[write.key] = place }
+            for (place, write) in writes.enumerated() { places[EntryKey(write.key)] = place }
         } else if writes.count > Self.few {
-            places[write.key] = writes.count - 1
+            places[EntryKey(write.key)] = writes.count - 1
         }
     }
 }

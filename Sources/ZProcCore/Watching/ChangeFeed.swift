@@ -38,6 +38,7 @@ package final class ChangeFeed: Sendable {
         var latest: Snapshot?
         /// The last changes, up to `position`, that some watch may not have seen yet.
         var recent: Deque<Change> = []
+        var recentByteCount = 0
         var watches: [UInt64: WatchState] = [:]
         var lastWatch: UInt64 = 0
         var driver: Task<Void, Never>?
@@ -52,6 +53,7 @@ package final class ChangeFeed: Sendable {
     private let source: any ChangeSource
     private let state = Mutex(State())
     private static let recentCount = 1024
+    private static let recentByteCount = 4 << 20
     private static let pageSize = 256
 
     package init(_ source: any ChangeSource) { self.source = source }
@@ -74,19 +76,19 @@ package final class ChangeFeed: Sendable {
     /// It begins here and now, whenever its consumer asks for the first change.
     func add(_ filter: WatchFilter, from start: WatchStart) -> (id: UInt64, placed: Promise<Revision>) {
         let placed = Promise<Revision>()
-        let (id, beginning) = state.withLock { state in
+        let (id, beginning, isFirst) = state.withLock { state in
             state.lastWatch += 1
             let id = state.lastWatch
             state.watches[id] = WatchState(filter: filter)
             if state.beginning == nil { begin(&state) }
-            return (id, state.beginning)
+            return (id, state.beginning, state.watches.count == 1)
         }
         switch start {
         case .revision(let revision): place(id, at: revision, placed)
         case .beginning: settle(id, source.requestSpan(), placed) { $0.birth }
         case .now:
             // The first watch begins where the feed does; the others at what is newest now.
-            if let beginning, state.withLock({ $0.watches.count == 1 }) {
+            if let beginning, isFirst {
                 settle(id, beginning, placed) { $0.revision }
             } else {
                 settle(id, source.requestSpan(), placed) { $0.newest }
@@ -110,6 +112,7 @@ package final class ChangeFeed: Sendable {
         state.position = nil
         state.latest = nil
         state.recent = []
+        state.recentByteCount = 0
         state.driver = nil
         state.life += 1
     }
@@ -202,6 +205,7 @@ package final class ChangeFeed: Sendable {
                 for id in state.watches.keys { Self.see(change.record, &state.watches[id], &waiters) }
             }
             state.recent.append(contentsOf: changes)
+            for change in changes { state.recentByteCount += change.record.byteCount }
             state.position = end.revision
             state.latest = latest
             Self.trim(&state)
@@ -215,8 +219,11 @@ package final class ChangeFeed: Sendable {
     private static func trim(_ state: inout State) {
         var least = state.position ?? .zero
         for watch in state.watches.values { least = min(least, watch.cursor ?? .zero) }
-        while let first = state.recent.first, first.revision <= least || state.recent.count > recentCount {
+        while let first = state.recent.first {
+            let isTooMuch = state.recent.count > recentCount || state.recentByteCount > recentByteCount
+            guard first.revision <= least || isTooMuch else { break }
             state.recent.removeFirst()
+            state.recentByteCount -= first.record.byteCount
         }
     }
 
@@ -279,20 +286,18 @@ package final class ChangeFeed: Sendable {
     ///
     /// - Parameters:
     ///   - id: the watch.
-    ///   - mode: with `live`, only the newest one is given.
-    ///   - policy: what to do when changes have been forgotten.
+    ///   - request: what it asked for; when it is live, only the newest change is given.
     ///   - deadline: how long to wait at most.
     /// - Returns: At least one change.
     /// - Throws: ``StateError``, or `CancellationError`.
     func changes(
         for id: UInt64,
-        mode: WatchMode,
-        onCompaction policy: CompactionPolicy,
+        _ request: WatchRequest,
         deadline: WatchDeadline?
     ) async throws -> [Change] {
         while true {
             try Task.checkCancellation()
-            switch look(id, mode) {
+            switch look(id, request.mode) {
             case .changes(let changes): return changes
             case .ended(let error): throw error
             case .wait(let woken): try await wait(for: woken, deadline)
@@ -303,13 +308,12 @@ package final class ChangeFeed: Sendable {
                     if catchUp?.revision != cursor {
                         catchUp = ChangeWalker(try await source.snapshot(at: cursor))
                     }
-                    if let found = advance(id, from: cursor, over: page, catchUp, mode), !found.isEmpty {
+                    if let found = advance(id, from: cursor, over: page, catchUp, request.mode), !found.isEmpty {
                         return found
                     }
-                } catch let error as StateError where error.code == .compacted && (policy == .reset || mode == .live) {
-                    let snapshot = try await source.requestSnapshot().value()
-                    state.withLock { $0.watches[id]?.cursor = snapshot.revision }
-                    return [.reset(to: snapshot)]
+                    try deadline?.check()
+                } catch let error as StateError where error.code == .compacted && request.skipsWhatIsForgotten {
+                    return [.reset(to: try await restart(id))]
                 }
             }
         }
@@ -344,6 +348,13 @@ package final class ChangeFeed: Sendable {
             }
             return found.isEmpty ? .wait(watch.makeWaiter()) : .changes(found)
         }
+    }
+
+    /// Moves a watch to the newest state.
+    func restart(_ id: UInt64) async throws -> Snapshot {
+        let snapshot = try await source.requestSnapshot().value()
+        state.withLock { $0.watches[id]?.cursor = snapshot.revision }
+        return snapshot
     }
 
     /// Takes a watch over a page of the history; nil when it has been moved meanwhile.

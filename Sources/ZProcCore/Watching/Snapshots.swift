@@ -49,18 +49,20 @@ public struct Snapshots: AsyncSequence, Sendable {
         /// The next state for which the condition holds; nil at the end.
         public mutating func next() async throws -> Snapshot? {
             if remaining == 0 { return nil }
+            let deadline = watch.makeDeadline()
             if !hasBegun {
                 hasBegun = true
                 do {
-                    let snapshot = try await watch.beginning()
+                    let snapshot = try await watch.beginning(before: deadline)
                     if try condition(snapshot) { return deliver(snapshot) }
                 } catch is CancellationError {
                     return nil
                 }
             }
-            let deadline = watch.makeDeadline()
             while let change = try await watch.next(before: deadline) {
                 if try condition(change.after) { return deliver(change.after) }
+                // There may always be one more to look at.
+                try deadline?.check()
             }
             return nil
         }

@@ -9,6 +9,10 @@ final class Watch: Sendable {
     private struct State {
         var fetched: Deque<Change> = []
         var remaining: Int?
+        /// Where the fetch that is under way began.
+        var fetching: Revision?
+        /// What came before is not delivered.
+        var floor = Revision.zero
     }
 
     private let feed: ChangeFeed
@@ -28,22 +32,33 @@ final class Watch: Sendable {
 
     /// The revision up to which everything has been delivered or does not concern this watch.
     var bookmark: Revision? {
-        if let first = state.withLock({ $0.fetched.first }) { return first.revision.previous }
-        return feed.cursor(of: id)
+        let cursor = feed.cursor(of: id)
+        return state.withLock { state in
+            if let first = state.fetched.first { return first.revision.previous }
+            return state.fetching.map { max($0, state.floor) } ?? cursor
+        }
     }
 
     /// Drops what has not been delivered.
     func goLive() {
-        // The cursor first: what a running fetch brings after this is new.
         feed.skip(id)
         let newest = feed.cursor(of: id) ?? .zero
-        state.withLock { $0.fetched.removeAll { $0.revision <= newest } }
+        state.withLock { state in
+            state.floor = max(state.floor, newest)
+            state.fetched.removeAll { $0.revision <= newest }
+        }
     }
 
     /// The state where the watch begins.
-    func beginning() async throws -> Snapshot {
-        let revision = try await placed.value()
-        return try await feed.snapshot(at: revision)
+    func beginning(before deadline: WatchDeadline?) async throws -> Snapshot {
+        try await WatchDeadline.limit(deadline) { [feed, id, placed, options] in
+            let start = try await placed.value()
+            do {
+                return try await feed.snapshot(at: max(start, feed.cursor(of: id) ?? start))
+            } catch let error as StateError where error.code == .compacted && options.skipsWhatIsForgotten {
+                return try await feed.restart(id)
+            }
+        }
     }
 
     /// When the wait for an element that begins now has lasted too long.
@@ -53,7 +68,11 @@ final class Watch: Sendable {
     func next(before deadline: WatchDeadline?) async throws -> Change? {
         if state.withLock({ $0.remaining == 0 }) { return nil }
         do {
-            if placed.result == nil { _ = try await placed.value() } else { _ = try placed.result?.get() }
+            if let result = placed.result {
+                _ = try result.get()
+            } else {
+                _ = try await WatchDeadline.limit(deadline) { [placed] in try await placed.value() }
+            }
             while true {
                 if Task.isCancelled { return nil }
                 let change = state.withLock { state -> Change? in
@@ -62,13 +81,14 @@ final class Watch: Sendable {
                     return change
                 }
                 if let change { return change }
-                let fetched = try await feed.changes(
-                    for: id,
-                    mode: options.mode,
-                    onCompaction: options.onCompaction,
-                    deadline: deadline
-                )
-                state.withLock { $0.fetched.append(contentsOf: fetched) }
+                let cursor = feed.cursor(of: id)
+                state.withLock { $0.fetching = cursor }
+                defer { state.withLock { $0.fetching = nil } }
+                let fetched = try await feed.changes(for: id, options, deadline: deadline)
+                state.withLock { state in
+                    state.fetched.append(contentsOf: fetched.drop { $0.revision <= state.floor })
+                    state.fetching = nil
+                }
             }
         } catch is CancellationError {
             return nil
@@ -82,8 +102,35 @@ struct WatchDeadline: Sendable {
     private let timeout: Duration
 
     init(after timeout: Duration) {
-        instant = .now + timeout
+        // A clock cannot count for ever; nobody waits for longer than this.
+        instant = .now + min(max(timeout, .zero), .seconds(3_000_000_000))
         self.timeout = timeout
+    }
+
+    /// Throws when it has passed.
+    func check() throws(StateError) {
+        if ContinuousClock.now >= instant { throw error }
+    }
+
+    /// Does what may take long, at most until the deadline; without one, for as long as it takes.
+    static func limit<T: Sendable>(
+        _ deadline: WatchDeadline?,
+        _ work: @escaping @Sendable () async throws -> T
+    ) async throws -> T {
+        guard let deadline else { return try await work() }
+        let outcome = Promise<T>()
+        let worker = Task {
+            do { outcome.settle(.success(try await work())) } catch { outcome.settle(.failure(error)) }
+        }
+        let timer = Task {
+            try await ContinuousClock().sleep(until: deadline.instant)
+            outcome.settle(.failure(deadline.error))
+        }
+        defer {
+            worker.cancel()
+            timer.cancel()
+        }
+        return try await outcome.value()
     }
 
     var error: StateError {
@@ -99,6 +146,9 @@ package struct WatchRequest: Sendable {
     package var onCompaction: CompactionPolicy
     package var count: Int?
     package var timeout: Duration?
+
+    /// Whether it goes on with the newest state when changes have been forgotten.
+    var skipsWhatIsForgotten: Bool { mode == .live || onCompaction == .reset }
 
     package init(
         filter: WatchFilter,

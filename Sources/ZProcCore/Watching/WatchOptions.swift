@@ -32,7 +32,7 @@ public enum ChangeOrigins: Hashable, Sendable, Codable {
 }
 
 /// What a watch does when changes it has not delivered have been forgotten.
-public enum CompactionPolicy: Hashable, Sendable {
+public enum CompactionPolicy: Hashable, Sendable, Codable {
     /// Ends with ``StateError/Code/compacted``, which says how far back one can go.
     case fail
     /// Delivers one ``Change`` whose `isReset` is true, with the newest state, and goes on from there.
@@ -43,8 +43,8 @@ public enum CompactionPolicy: Hashable, Sendable {
 package struct WatchFilter: Sendable {
     package enum Keys: Sendable {
         case all
-        case only(Set<String>)
-        case except(Set<String>)
+        case only(Set<EntryKey>)
+        case except(Set<EntryKey>)
     }
     package var keys: Keys
     /// Changes of this origin are hidden.
@@ -63,8 +63,8 @@ package struct WatchFilter: Sendable {
             if !includesIdentical, write.before == write.after { return false }
             return switch keys {
             case .all: true
-            case .only(let keys): keys.contains(write.key)
-            case .except(let keys): !keys.contains(write.key)
+            case .only(let keys): keys.contains(EntryKey(write.key))
+            case .except(let keys): !keys.contains(EntryKey(write.key))
             }
         }
     }

@@ -1,0 +1,38 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A key as the state tells keys apart: by its bytes in UTF-8.
+///
+/// Swift's strings are equal when people see no difference, however they are written; files and other languages
+/// compare bytes.
+package struct EntryKey: Hashable, Sendable, Codable, CodingKeyRepresentable {
+    package let name: String
+
+    package init(_ name: String) { self.name = name }
+
+    package init?<T: CodingKey>(codingKey: T) { name = codingKey.stringValue }
+
+    package var codingKey: any CodingKey { Coded(stringValue: name) }
+
+    private struct Coded: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    package static func == (left: EntryKey, right: EntryKey) -> Bool {
+        let left = left.name.utf8, right = right.name.utf8
+        if left.count != right.count { return false }
+        return left.withContiguousStorageIfAvailable { left in
+            right.withContiguousStorageIfAvailable { left.elementsEqual($0) }
+        }.flatMap(\.self) ?? left.elementsEqual(right)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        let bytes = name.utf8
+        if bytes.withContiguousStorageIfAvailable({ hasher.combine(bytes: UnsafeRawBufferPointer($0)) }) == nil {
+            for byte in bytes { hasher.combine(byte) }
+        }
+    }
+}
