@@ -48,6 +48,8 @@ final class FileLock: Sendable {
     }
 
     deinit {
+        // A process that is being started may have the descriptor for a moment, and with it the lock.
+        flock(descriptor, LOCK_UN)
         close(descriptor)
         freed.signal()
     }

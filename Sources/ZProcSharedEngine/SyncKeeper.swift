@@ -51,7 +51,9 @@ final class SyncKeeper: Sendable {
     /// Syncs now, after the sync that is under way.
     func syncNow() throws { try queue.sync { try sync() } }
 
-    /// Syncs for the last time: after this the file needs no sync point. Nothing is committed meanwhile.
+    /// Syncs for the last time: after this the file needs no sync point.
+    ///
+    /// Nothing is committed meanwhile.
     func finish(_ environment: Environment) throws {
         try queue.sync {
             try control.lock()

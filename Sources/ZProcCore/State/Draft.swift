@@ -130,7 +130,9 @@ public struct Draft: ~Copyable {
         }
     }
 
-    /// Gives `key` the value `new` if its value is `expected`; whether it was. `nil` stands for no value.
+    /// Gives `key` the value `new` if its value is `expected`; whether it was.
+    ///
+    /// `nil` stands for no value, on either side.
     ///
     /// - Throws: as ``set(_:to:)``.
     @discardableResult
