@@ -1,12 +1,13 @@
-# The two commands: `make demo` shows what ZProc does, `make test` passes the tests.
-# Both install the system packages first when they are missing.
+# The commands: `make demo` shows what ZProc does, `make test` passes the tests, `make examples` runs the examples.
+# They install the system packages first when they are missing.
 
 PACKAGES := libzmq3-dev libmsgpack-dev liblmdb-dev
 DEMO := .build/release/zproc-demo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Docs/Examples
+EXAMPLES := cookie-eater chain-reaction peanut-processor luck-test button-press guide-snippets
 
-.PHONY: demo test bench lint packages
+.PHONY: demo test examples bench lint packages
 
 demo: packages
 	swift build -c release --product zproc-demo
@@ -23,10 +24,19 @@ LONG := ChaosTests|SoakTests|LinearizableStateTests|MachineCrashTests|RandomHist
 test: packages lint
 	swift build --build-tests
 	swift test --skip-build --skip '$(LONG)'
-	swift test --skip-build --filter '$(LONG)'
+	swift test --skip-build --no-parallel --filter '$(LONG)'
 	swift build -c release --build-tests
 	swift test -c release --skip-build --skip '$(LONG)'
-	swift test -c release --skip-build --filter '$(LONG)'
+	swift test -c release --skip-build --no-parallel --filter '$(LONG)'
+
+examples: packages
+	swift build --package-path Docs/Examples --scratch-path .build-examples
+	@for backend in processes threads; do \
+	    for example in $(EXAMPLES); do \
+	        printf '\n$$ %s --%s\n' $$example $$backend; \
+	        .build-examples/debug/$$example --$$backend || exit 1; \
+	    done; \
+	done
 
 bench: packages
 	swift build -c release --product zproc-bench

@@ -118,6 +118,7 @@ public final class Context: Sendable {
 /// - Returns: what `body` returns.
 /// - Throws: what `body` throws; ``TransportError`` for an address that cannot be used; ``StateError`` for storage that
 ///   cannot.
+@discardableResult
 public func withContext<Result>(
     _ backend: Backend,
     address: String? = nil,
