@@ -135,6 +135,13 @@ package final class SharedNamespace: StateEngine {
         try await store.write { [self] in try mapStorageErrors { try commit(origin, body) } }
     }
 
+    package func updateNow<Result: Sendable>(
+        by origin: Origin,
+        _ body: @Sendable (inout Draft) throws -> Result
+    ) throws -> Result? {
+        try store.writeNow { try mapStorageErrors { try commit(origin, body) } }
+    }
+
     /// One update, with the lock, on one thread.
     private func commit<Result>(_ origin: Origin, _ body: (inout Draft) throws -> Result) throws -> Result {
         guard let file = store.readers.file() else { throw StateError.ended }

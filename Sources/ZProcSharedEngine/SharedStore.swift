@@ -184,6 +184,13 @@ package final class SharedStore: StateStore {
         }
     }
 
+    /// Runs `body` with the writers' lock if it is free and there is no disk to wait for.
+    func writeNow<Result>(_ body: () throws -> Result) throws -> Result? {
+        guard settings.sync_mode == 0, control.tryLock(pauses: 0) else { return nil }
+        defer { control.unlock() }
+        return try body()
+    }
+
     private static let pauses = 8
 
     func observe(_ action: @escaping @Sendable () -> Void) -> any Cancellable { monitor.observe(action) }

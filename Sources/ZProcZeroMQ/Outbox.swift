@@ -6,35 +6,90 @@ internal import Synchronization
 /// Messages on their way into a socket, in order.
 ///
 /// Whoever finds nobody sending sends, on its own thread, until nothing is left; the others put their message down and
-/// go on. So threads never wait for each other, and what comes while one is sending goes out as one batch.
+/// go on. So threads never wait for each other, and what comes while one is sending goes out as one batch. When many jobs
+/// wait for their turn, each with something to send, nobody sends at once: one sends for all.
 final class Outbox<Item: Sendable>: Sendable {
     private struct State {
         var waiting: [Item] = []
         var isSending = false
+        /// Whether somebody has promised to send.
+        var isPromised = false
+        /// How many are collecting what they will send together.
+        var collectors = 0
     }
     private let state = Mutex(State())
 
-    /// Sends `item`, unless somebody is sending, who then does.
+    /// Sends `item`, unless somebody else does: who is sending, or who has promised to.
     ///
     /// - Parameters:
     ///   - item: the message.
+    ///   - promise: whether ``flush(send:)`` will be called soon; asked when nobody is sending.
     ///   - send: gets messages in order, at least one.
     /// - Throws: what `send` throws; the sending ends, and what still waits is dropped.
-    func put<Failure: Error>(_ item: Item, send: ([Item]) throws(Failure) -> Void) throws(Failure) {
+    func put<Failure: Error>(
+        _ item: Item,
+        unless promise: () -> Bool,
+        send: ([Item]) throws(Failure) -> Void
+    ) throws(Failure) {
         let isAlone = state.withLock { state in
-            if state.isSending {
+            if !state.isSending, state.collectors == 0, !state.isPromised { state.isPromised = promise() }
+            if state.isSending || state.collectors > 0 || state.isPromised {
                 state.waiting.append(item)
                 return false
             }
             state.isSending = true
             return true
         }
-        guard isAlone else { return }
+        if isAlone { try sendAll([item], send) }
+    }
+
+    /// Sends what waits, as was promised.
+    ///
+    /// - Throws: what `send` throws.
+    func flush<Failure: Error>(send: ([Item]) throws(Failure) -> Void) throws(Failure) {
+        let items = state.withLock { state -> [Item] in
+            state.isPromised = false
+            return Self.take(&state)
+        }
+        if !items.isEmpty { try sendAll(items, send) }
+    }
+
+    /// Has messages wait that are put during `body`, and sends them together afterwards.
+    ///
+    /// - Throws: what `send` throws.
+    func collect<Failure: Error>(
+        during body: () -> Void,
+        send: ([Item]) throws(Failure) -> Void
+    ) throws(Failure) {
+        state.withLock { $0.collectors += 1 }
+        body()
+        let items = state.withLock { state -> [Item] in
+            state.collectors -= 1
+            return Self.take(&state)
+        }
+        if !items.isEmpty { try sendAll(items, send) }
+    }
+
+    /// What waits, for a caller who then sends; empty when there is nothing, or somebody sends already.
+    private static func take(_ state: inout State) -> [Item] {
+        guard state.collectors == 0, !state.isSending, !state.waiting.isEmpty else { return [] }
+        state.isSending = true
+        defer { state.waiting = [] }
+        return state.waiting
+    }
+
+    private func sendAll<Failure: Error>(
+        _ first: [Item],
+        _ send: ([Item]) throws(Failure) -> Void
+    ) throws(Failure) {
         do throws(Failure) {
-            try send([item])
+            try send(first)
             while let items = next() { try send(items) }
         } catch {
-            state.withLock { $0 = State() }
+            state.withLock { state in
+                state.waiting = []
+                state.isSending = false
+            }
             throw error
         }
     }

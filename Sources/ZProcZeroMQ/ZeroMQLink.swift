@@ -66,14 +66,33 @@ final class ZeroMQLink: TransportLink {
 
     func send(_ message: [UInt8]) throws(TransportError) {
         do throws(ZeroMQError) {
-            try outbox.put(message) { messages throws(ZeroMQError) in
-                var batch = MessageBatch()
-                for message in messages { batch.append(Message(message)) }
-                _ = try socket.trySend(&batch)
+            try outbox.put(message) {
+                socket.context.loop.deferred { [weak self] in self?.flush() }
+            } send: { messages throws(ZeroMQError) in
+                try send(messages)
             }
         } catch {
-            throw ended.withLock { $0 } ?? TransportError(.resources, "\(endpoint): \(error.message)")
+            throw failure(error)
         }
+    }
+
+    /// Sends what waits for it; a failure cannot be told to those who had put it there, so the link ends.
+    private func flush() {
+        do throws(ZeroMQError) {
+            try outbox.flush { messages throws(ZeroMQError) in try send(messages) }
+        } catch {
+            end(failure(error))
+        }
+    }
+
+    private func send(_ messages: [[UInt8]]) throws(ZeroMQError) {
+        var batch = MessageBatch()
+        for message in messages { batch.append(Message(message)) }
+        _ = try socket.trySend(&batch)
+    }
+
+    private func failure(_ error: ZeroMQError) -> TransportError {
+        ended.withLock { $0 } ?? TransportError(.resources, "\(endpoint): \(error.message)")
     }
 
     func close() {

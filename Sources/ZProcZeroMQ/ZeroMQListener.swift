@@ -21,20 +21,35 @@ final class ZeroMQListener: TransportListener {
 
     /// Receives until the socket is closed.
     func start() throws(ZeroMQError) {
-        try socket.deliver { [receiver] batch in
+        try socket.deliver { [weak self, receiver] batch in
+            guard let self else { return }
             var batch = batch
-            while let frames = batch.popFrames(2) {
-                if frames.count == 2 { receiver.listenerReceived(frames[1], from: PeerID(frames[0])) }
+            // What is answered at once goes out as one batch, too.
+            try? outbox.collect {
+                while let frames = batch.popFrames(2) {
+                    if frames.count == 2 { receiver.listenerReceived(frames[1], from: PeerID(frames[0])) }
+                }
+            } send: { messages throws(ZeroMQError) in
+                try self.send(messages)
             }
         }
     }
 
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
         do throws(ZeroMQError) {
-            try outbox.put((peer, message)) { messages throws(ZeroMQError) in try send(messages) }
+            try outbox.put((peer, message)) {
+                socket.context.loop.deferred { [weak self] in self?.flush() }
+            } send: { messages throws(ZeroMQError) in
+                try send(messages)
+            }
         } catch {
             throw TransportError(.closed, "\(endpoint): \(error.message)")
         }
+    }
+
+    private func flush() {
+        // It fails when the listener has been closed; then nobody waits.
+        try? outbox.flush { messages throws(ZeroMQError) in try send(messages) }
     }
 
     private func send(_ messages: [(PeerID, [UInt8])]) throws(ZeroMQError) {

@@ -35,6 +35,12 @@ public final class SocketLoop: TaskExecutor {
         core.enqueue(UnownedJob(job), onBehalfOf: .task)
     }
 
+    /// Has `action` called soon, when some of the jobs that wait here have run; false, and it is not, when hardly any
+    /// wait.
+    ///
+    /// For what is cheaper done once for many jobs.
+    package func deferred(_ action: @escaping @Sendable () -> Void) -> Bool { core.deferred(action) }
+
     /// The executor for actors that run on this thread.
     ///
     /// A loop with job threads has none, since its jobs run at the same time: asking for it is a mistake.

@@ -4,7 +4,7 @@
 import LMDB
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CursorTests {
     /// Long enough for several pages.
     private static let keys = (100..<1100).map { "key \($0 * 7)" }.sorted()

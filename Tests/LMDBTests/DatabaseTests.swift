@@ -4,7 +4,7 @@
 import LMDB
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DatabaseTests {
     @Test func absentDatabasesAreNotFound() throws {
         let environment = try TemporaryFile().open()

@@ -5,7 +5,7 @@ import Glibc
 import LMDB
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EnvironmentTests {
     @Test func infoTellsSizesAndCounts() throws {
         let fixture = try Fixture {

@@ -5,7 +5,7 @@ import Glibc
 import LMDB
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MapSizeTests {
     private static let block = [UInt8](repeating: 7, count: 64 << 10)
 

@@ -4,7 +4,7 @@
 import LMDB
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RoundTripTests {
     @Test(arguments: [0, 1, 7, 100, 2000, 4096, 100_000, 1_000_000], [false, true])
     func valuesOfAnyLengthComeBack(length: Int, throughMap: Bool) throws {

@@ -5,7 +5,7 @@ import FoundationEssentials
 import Linearizability
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CheckerTests {
     /// A first-in, first-out queue, which is one object and has no partitions.
     enum Queue: SequentialModel {

@@ -5,7 +5,7 @@ import Linearizability
 import Testing
 
 /// Operations of killed processes, which may take effect late or never.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PendingOperationTests {
     private func verdict(_ history: Recorded...) -> Verdict { MapChecker().check(history) }
 

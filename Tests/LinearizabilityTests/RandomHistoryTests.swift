@@ -7,7 +7,7 @@ import Testing
 /// Histories made at random.
 ///
 /// Seeds are in the messages of failures and in the output.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct RandomHistoryTests {
     private let seed: UInt64
 

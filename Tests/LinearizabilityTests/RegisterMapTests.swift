@@ -5,7 +5,7 @@ import Linearizability
 import Testing
 
 /// Histories made by hand; times are nanoseconds.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RegisterMapTests {
     private func verdict(_ history: Recorded...) -> Verdict { MapChecker().check(history) }
 

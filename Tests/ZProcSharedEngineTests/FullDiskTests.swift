@@ -10,7 +10,7 @@ import ZProcSharedEngine
 /// A file system that is full makes updates fail, and nothing else.
 ///
 /// Needs the right to mount one that is small.
-@Suite(.timeLimit(.minutes(2)), .enabled(if: SmallDisk.canBeMade)) struct FullDiskTests {
+@Suite(.timeLimit(.minutes(5)), .enabled(if: SmallDisk.canBeMade)) struct FullDiskTests {
     @Test(arguments: [nil, StateSync.none, .eachCommit])
     func updatesFailAndNothingElse(_ sync: StateSync?) async throws {
         try await SmallDisk.with(byteCount: 8 << 20) { directory in

@@ -6,7 +6,7 @@ import Testing
 import ZProcCore
 import ZProcSharedEngine
 
-@Suite(.timeLimit(.minutes(2))) struct StateEngineTests {
+@Suite(.timeLimit(.minutes(5))) struct StateEngineTests {
     @Test(arguments: EngineKind.allCases)
     func aTransactionThatWritesMakesOneRevision(_ kind: EngineKind) async throws {
         try await kind.withEngine { engine in

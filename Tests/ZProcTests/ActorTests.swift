@@ -49,7 +49,7 @@ distributed actor Counter {
     distributed func crash() { kill(getpid(), SIGKILL) }
 }
 
-@Suite(.tags(.actors), .timeLimit(.minutes(2))) struct ActorTests {
+@Suite(.tags(.actors), .timeLimit(.minutes(5))) struct ActorTests {
     @Test(arguments: Backend.allCases)
     func hostedActorsConform(on backend: Backend) async throws {
         try await withContext(backend) { context in
@@ -186,7 +186,7 @@ distributed actor Counter {
 private struct Secret: Codable, Sendable, Equatable { var value: Int }
 
 /// Handles captured alone and among others.
-@Suite(.tags(.process), .timeLimit(.minutes(2))) struct CapturedHandleTests {
+@Suite(.tags(.process), .timeLimit(.minutes(5))) struct CapturedHandleTests {
     @Test(arguments: Backend.allCases)
     func aStateAlone(on backend: Backend) async throws {
         try await withContext(backend) { context in

@@ -8,7 +8,7 @@ import ZProc
 import ZProcCore
 import ZeroMQ
 
-@Suite(.tags(.fault), .timeLimit(.minutes(2))) struct BadInputTests {
+@Suite(.tags(.fault), .timeLimit(.minutes(5))) struct BadInputTests {
     @Test func anUnknownBackendNamesTheChoices() throws {
         let error = try #require(throws: BackendError.self) { try Backend(named: "fibers") }
         #expect(error.description == "there is no backend 'fibers'; choose threads or processes")

@@ -18,7 +18,7 @@ struct LaterBakery: Codable, Sendable, Equatable {
     var rating = 4.5
 }
 
-@Suite(.tags(.state), .timeLimit(.minutes(2))) struct ModelTests {
+@Suite(.tags(.state), .timeLimit(.minutes(5))) struct ModelTests {
     @Test(arguments: Backend.allCases, StateWay.all)
     func modelsConform(on backend: Backend, _ way: StateWay) async throws {
         try await withContext(backend, state: way.options) { context in

@@ -5,7 +5,7 @@ import Glibc
 import Testing
 import ZProc
 
-@Suite(.tags(.state, .fault), .timeLimit(.minutes(2))) struct PersistenceTests {
+@Suite(.tags(.state, .fault), .timeLimit(.minutes(5))) struct PersistenceTests {
     private static let syncs: [StateSync] = [.eachCommit, .periodic(.milliseconds(10)), .none]
 
     @Test(arguments: syncs)

@@ -5,7 +5,7 @@ import Glibc
 import Testing
 import ZProc
 
-@Suite(.tags(.process, .fault), .timeLimit(.minutes(2))) struct ProcessTreeTests {
+@Suite(.tags(.process, .fault), .timeLimit(.minutes(5))) struct ProcessTreeTests {
     /// A body with two children, one of them with a child; all of them block.
     private static func growTree(_ context: Context) async throws -> SpawnedProcess<Void> {
         let process = try await context.spawn {

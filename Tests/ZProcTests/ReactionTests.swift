@@ -4,7 +4,7 @@
 import Testing
 import ZProc
 
-@Suite(.tags(.state, .process), .timeLimit(.minutes(2))) struct ReactionTests {
+@Suite(.tags(.state, .process), .timeLimit(.minutes(5))) struct ReactionTests {
     @Test(arguments: Backend.allCases, StateWay.all)
     func bodiesReactToChangesFromTheCallOn(on backend: Backend, _ way: StateWay) async throws {
         try await withContext(backend, state: way.options) { context in

@@ -5,7 +5,7 @@ import Glibc
 import Testing
 import ZProc
 
-@Suite(.tags(.state), .timeLimit(.minutes(2))) struct SharedStateTests {
+@Suite(.tags(.state), .timeLimit(.minutes(5))) struct SharedStateTests {
     @Test(arguments: Backend.allCases, StateWay.all)
     func stateConformsWhereItLives(on backend: Backend, _ way: StateWay) async throws {
         try await withContext(backend, state: way.options) { try await StateConformance.run($0.state) }

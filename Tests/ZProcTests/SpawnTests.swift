@@ -5,7 +5,7 @@ import Glibc
 import Testing
 import ZProc
 
-@Suite(.tags(.process), .timeLimit(.minutes(2))) struct SpawnTests {
+@Suite(.tags(.process), .timeLimit(.minutes(5))) struct SpawnTests {
     @Test func processesAreProcessesAndThreadsAreNot() async throws {
         try await withContext(.processes) { context in
             let process = try await context.spawn { Int(getpid()) }

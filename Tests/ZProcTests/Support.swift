@@ -16,7 +16,7 @@ extension Tag {
 struct TimedOut: Error {}
 
 /// Waits until `condition` holds, looking every few milliseconds; the one place where tests poll.
-func eventually(within limit: Duration = .seconds(60), _ condition: () async throws -> Bool) async throws {
+func eventually(within limit: Duration = .seconds(120), _ condition: () async throws -> Bool) async throws {
     let clock = ContinuousClock(), end = clock.now + limit
     while try await !condition() {
         guard clock.now < end else { throw TimedOut() }

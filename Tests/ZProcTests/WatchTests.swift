@@ -4,7 +4,7 @@
 import Testing
 import ZProc
 
-@Suite(.tags(.state), .timeLimit(.minutes(2))) struct WatchTests {
+@Suite(.tags(.state), .timeLimit(.minutes(5))) struct WatchTests {
     private static func options(_ way: StateWay) -> StateOptions {
         var options = way.options
         options.history.count = WatchConformance.historyCount

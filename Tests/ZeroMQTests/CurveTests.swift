@@ -4,7 +4,7 @@
 import Testing
 import ZeroMQ
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CurveTests {
     @Test func keysAreWrittenAsText() throws {
         let pair = try CurveKeyPair.generate()

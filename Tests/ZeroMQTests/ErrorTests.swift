@@ -5,7 +5,7 @@ import Glibc
 import Testing
 import ZeroMQ
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ErrorTests {
     @Test(arguments: [
         ("nonsense", ZeroMQError.Code.invalidArgument), ("tcp://127.0.0.1:port", .invalidArgument),

@@ -4,7 +4,7 @@
 import Testing
 import ZeroMQ
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MessageTests {
     @Test(arguments: [0, 1, 32, 33, 34, 511, 512, 513, 100_000])
     func bytesGoInAndOut(count: Int) {

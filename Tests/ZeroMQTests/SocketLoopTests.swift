@@ -5,7 +5,7 @@ import Glibc
 import Testing
 import ZeroMQ
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SocketLoopTests {
     actor Receiver {
         let socket: Socket

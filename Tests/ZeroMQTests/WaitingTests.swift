@@ -4,7 +4,7 @@
 import Testing
 import ZeroMQ
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct WaitingTests {
     @Test(arguments: TestTransport.allCases)
     func aFullSocketSuspendsItsSenders(over transport: TestTransport) async throws {

@@ -56,6 +56,14 @@ package actor MemoryEngine: StateEngine {
         return result
     }
 
+    package nonisolated func updateNow<Result: Sendable>(
+        by origin: Origin,
+        _ body: @Sendable (inout Draft) throws -> Result
+    ) throws -> Result? {
+        // Only the actor may write.
+        nil
+    }
+
     package nonisolated func records(after revision: Revision, limit: Int) throws(StateError) -> [ChangeRecord] {
         try published.withLock { published throws(StateError) in
             if revision < published.birth { throw .dropped }

@@ -28,6 +28,12 @@ package protocol StateEngine: AnyObject, Sendable {
         _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result
 
+    /// Does the same at once, on this thread; nil, with nothing done, when it would have to wait.
+    func updateNow<Result: Sendable>(
+        by origin: Origin,
+        _ body: @Sendable (inout Draft) throws -> Result
+    ) throws -> Result?
+
     /// The changes after a revision, at most `limit`, oldest first.
     ///
     /// - Throws: ``StateError/Code/compacted``; ``StateError/Code/dropped`` when the namespace was dropped since.
@@ -74,6 +80,11 @@ package protocol StateStore: Sendable {
 extension StateEngine {
     package func apply(_ operation: StateOperation, by origin: Origin) async throws -> [EncodedValue] {
         try await update(by: origin) { try operation.apply(to: &$0) }
+    }
+
+    /// Carries out an operation that takes no time to speak of; nil when it would have to wait.
+    package func applyNow(_ operation: StateOperation, by origin: Origin) throws -> [EncodedValue]? {
+        try updateNow(by: origin) { try operation.apply(to: &$0) }
     }
 
     /// The state as it was.

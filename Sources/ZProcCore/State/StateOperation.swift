@@ -16,6 +16,16 @@ package enum StateOperation: Sendable {
     case append(String, [EncodedValue])
     case compareAndSet(String, expected: EncodedValue?, new: EncodedValue?)
 
+    /// Whether it touches one key, and costs little more than that.
+    package var isSmall: Bool {
+        switch self {
+        case .set(_, let value), .setIfAbsent(_, let value), .increment(_, let value): value.bytes.count < 4096
+        case .remove: true
+        case .compareAndSet(_, _, let new): (new?.bytes.count ?? 0) < 4096
+        case .popAny, .merge, .replaceAll, .clear, .append: false
+        }
+    }
+
     /// Carries it out; gives the answer's values.
     ///
     /// `remove` answers the old value or nothing, `popAny` key and value or nothing, `setIfAbsent` and `compareAndSet`

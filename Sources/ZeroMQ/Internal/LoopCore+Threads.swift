@@ -26,6 +26,7 @@ extension LoopCore {
     private enum Step {
         case run(QueuedJob)
         case serve([SocketCore])
+        case act([@Sendable () -> Void])
         case wait, idle, stop
     }
 
@@ -79,6 +80,8 @@ extension LoopCore {
                 wasRunning = true
             case .serve(let sockets):
                 for socket in sockets { socket.serve() }
+            case .act(let actions):
+                for action in actions { action() }
             case .wait:
                 wait(into: &events)
                 wasLeading = true
@@ -93,7 +96,16 @@ extension LoopCore {
             defer { state.poked = [] }
             return .serve(state.poked)
         }
-        if state.threads.running < jobThreads, state.threads.taken < state.jobs.count {
+        let hasJobs = state.threads.taken < state.jobs.count
+        if !state.deferred.isEmpty, !hasJobs || state.jobsSinceDeferral >= Self.jobsBeforeActions {
+            defer {
+                state.deferred = []
+                state.jobsSinceDeferral = 0
+            }
+            return .act(state.deferred)
+        }
+        if state.threads.running < jobThreads, hasJobs {
+            if !state.deferred.isEmpty { state.jobsSinceDeferral += 1 }
             let queued = state.jobs[state.threads.taken]
             state.threads.taken += 1
             if state.threads.taken == state.jobs.count {
@@ -124,6 +136,18 @@ extension LoopCore {
         state.threads.idle -= 1
         return true
     }
+
+    /// Has `action` called when some of the jobs that wait have run; false when hardly any wait, or nobody runs them.
+    func deferred(_ action: @escaping @Sendable () -> Void) -> Bool {
+        state.withLock { state in
+            guard jobThreads > 0, state.jobs.count - state.threads.taken >= Self.jobsToDefer else { return false }
+            state.deferred.append(action)
+            return true
+        }
+    }
+
+    private static let jobsToDefer = 4
+    private static let jobsBeforeActions = 32
 
     private func wait(into events: inout [epoll_event]) {
         poll(into: &events, timeout: -1) {

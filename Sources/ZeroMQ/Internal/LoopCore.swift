@@ -24,6 +24,9 @@ final class LoopCore: Sendable {
         var jobs: [QueuedJob] = []
         /// What the threads of a loop with job threads do; see `LoopCore+Threads.swift`.
         var threads = ThreadCounts()
+        /// What is to be done after some of the jobs, such as sending together what they have to send.
+        var deferred: [@Sendable () -> Void] = []
+        var jobsSinceDeferral = 0
         /// Sockets to be served although their descriptor will not say so.
         var poked: [SocketCore] = []
         /// Set by the thread before it sleeps, cleared by the one who wakes it, so that one write wakes it once.
