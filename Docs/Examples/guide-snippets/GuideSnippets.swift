@@ -27,6 +27,7 @@ import ZProc
                 String(contentsOf: folder.appending(path: "\(guide)Snippets.swift"), encoding: .utf8)
             )
             let pieces = text.split(separator: "```swift\n").dropFirst().compactMap { $0.split(separator: "```").first }
+            if pieces.isEmpty { throw Surprise("\(guide).md has no piece of Swift") }
             for piece in pieces {
                 let wanted = lines(String(piece))
                 let isThere = source.indices.contains { source[$0...].starts(with: wanted) }

@@ -16,19 +16,29 @@ import ZProc
             let peanut = Key<Int>("peanut")
 
             let buffered = try await context.spawn { try await process(state.changes(of: peanut.name)) }
-            let live = try await context.spawn { try await process(state.changes(of: peanut.name, mode: .live)) }
+            let live = try await context.spawn {
+                try await process(state.changes(of: peanut.name, mode: .live)) { taken in
+                    if taken == 1 { try await nap() }
+                }
+            }
             let hybrid = try await context.spawn {
                 let changes = state.changes(of: peanut.name)
                 return try await process(changes) { taken in
-                    if taken == 10 { changes.goLive() }
+                    guard taken == 10 else { return }
+                    try await nap()
+                    changes.goLive()
+                    try await state.set("caught up", to: true)
                 }
             }
             try await state.first { $0["workers", default: 0] == 3 }
 
-            for number in 1...peanuts {
+            for number in 1..<peanuts {
                 try await state.set(peanut, to: number)
                 try await Task.sleep(for: .microseconds(500))
             }
+            // Whoever goes live after the last peanut would wait for one more.
+            try await state.firstTruthy("caught up", timeout: .seconds(60))
+            try await state.set(peanut, to: peanuts)
 
             let all = try await buffered.value, newest = try await live.value, both = try await hybrid.value
             try expect("buffered: every peanut, in order", all == Array(1...peanuts))
@@ -41,7 +51,7 @@ import ZProc
             /// Takes peanuts until the last one, slowly, and tells which they were.
             @concurrent @Sendable func process(
                 _ changes: Changes,
-                _ taken: @Sendable (Int) -> Void = { _ in }
+                _ taken: @concurrent @Sendable (Int) async throws -> Void = { _ in }
             ) async throws -> [Int] {
                 try await state.increment("workers")
                 var numbers: [Int] = []
@@ -49,9 +59,14 @@ import ZProc
                     numbers.append(change.after[peanut, default: 0])
                     if numbers.last == peanuts { break }
                     try await Task.sleep(for: .milliseconds(2))
-                    taken(numbers.count)
+                    try await taken(numbers.count)
                 }
                 return numbers
+            }
+
+            /// Lasts until half of the peanuts are there.
+            @concurrent @Sendable func nap() async throws {
+                try await state.first { $0[peanut, default: 0] >= peanuts / 2 }
             }
         }
     }

@@ -1,6 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
+
 /// A key as the state tells keys apart: by its bytes in UTF-8.
 ///
 /// Swift's strings are equal when people see no difference, however they are written; files and other languages
@@ -24,9 +26,13 @@ package struct EntryKey: Hashable, Sendable, Codable, CodingKeyRepresentable {
     package static func == (left: EntryKey, right: EntryKey) -> Bool {
         let left = left.name.utf8, right = right.name.utf8
         if left.count != right.count { return false }
-        return left.withContiguousStorageIfAvailable { left in
-            right.withContiguousStorageIfAvailable { left.elementsEqual($0) }
-        }.flatMap(\.self) ?? left.elementsEqual(right)
+        let isEqual = left.withContiguousStorageIfAvailable { left in
+            right.withContiguousStorageIfAvailable { right in
+                guard let start = left.baseAddress, let other = right.baseAddress else { return true }
+                return memcmp(start, other, left.count) == 0
+            }
+        }
+        return isEqual.flatMap(\.self) ?? left.elementsEqual(right)
     }
 
     package func hash(into hasher: inout Hasher) {
