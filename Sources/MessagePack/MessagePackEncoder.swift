@@ -32,7 +32,7 @@ public struct MessagePackEncoder: Sendable {
     /// - Throws: ``MessagePackError`` with the coding path, or what a type's `encode(to:)` throws, unchanged.
     public func encode<T: Encodable>(_ value: T) throws -> [UInt8] {
         let type = WellKnownType.of(T.self)
-        if type != .none { return try withTemporaryWriter(value, type) { [UInt8]($0) } }
+        if type != .none { return try withTemporaryWriter(value, type, maximumDepth) { [UInt8]($0) } }
         let state = EncodingState(userInfo: userInfo, maximumDepth: maximumDepth)
         try state.encode(message: value)
         return [UInt8](state.bytes)
@@ -43,7 +43,7 @@ public struct MessagePackEncoder: Sendable {
     /// - Throws: ``MessagePackError`` with the coding path, or what a type's `encode(to:)` throws, unchanged.
     public func encode<T: Encodable>(_ value: T, into buffer: inout [UInt8]) throws {
         let type = WellKnownType.of(T.self)
-        if type != .none { return try withTemporaryWriter(value, type) { buffer.append(contentsOf: $0) } }
+        if type != .none { return try withTemporaryWriter(value, type, maximumDepth) { buffer.append(contentsOf: $0) } }
         let state = EncodingState(userInfo: userInfo, maximumDepth: maximumDepth)
         try state.encode(message: value)
         buffer.append(contentsOf: state.bytes)
@@ -55,6 +55,7 @@ public struct MessagePackEncoder: Sendable {
 private func withTemporaryWriter<T, Result>(
     _ value: T,
     _ type: WellKnownType,
+    _ maximumDepth: Int,
     _ body: (UnsafeBufferPointer<UInt8>) -> Result
 ) throws(MessagePackError) -> Result {
     try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { stack throws(MessagePackError) in
@@ -65,7 +66,7 @@ private func withTemporaryWriter<T, Result>(
             borrowed: stack.baseAddress
         )
         defer { cmsgpack_writer_free(&writer) }
-        try type.write(value, to: &writer)
+        try type.write(value, to: &writer, depth: maximumDepth)
         return body(UnsafeBufferPointer(start: writer.bytes, count: writer.count))
     }
 }

@@ -37,7 +37,8 @@ extension Value {
         }
     }
 
-    func write(to writer: Writer) throws(MessagePackError) {
+    /// Writes the value, with at most `depth` arrays and maps around anything in it.
+    func write(to writer: Writer, depth: Int = .max) throws(MessagePackError) {
         switch self {
         case .nil: cmsgpack_pack_nil(writer)
         case .bool(let value): writeBool(value, writer)
@@ -49,18 +50,24 @@ extension Value {
         case .binary(let value): try writeBytes(value, writer)
         case .array(let elements):
             guard elements.count <= UInt32.max else { throw tooLong("an array") }
+            guard depth > 0 else { throw tooDeep }
             cmsgpack_pack_array(writer, elements.count)
-            for element in elements { try element.write(to: writer) }
+            for element in elements { try element.write(to: writer, depth: depth - 1) }
         case .map(let map):
             guard map.count <= UInt32.max else { throw tooLong("a map") }
+            guard depth > 0 else { throw tooDeep }
             cmsgpack_pack_map(writer, map.count)
             for pair in map {
-                try pair.key.write(to: writer)
-                try pair.value.write(to: writer)
+                try pair.key.write(to: writer, depth: depth - 1)
+                try pair.value.write(to: writer, depth: depth - 1)
             }
         case .timestamp(let time): cmsgpack_pack_time(writer, time.seconds, time.nanoseconds)
         case .ext(let type, let bytes): try writeExtension(type, bytes, writer)
         }
+    }
+
+    private var tooDeep: MessagePackError {
+        MessagePackError(.tooDeep, "a value is nested deeper than the encoder's maximumDepth allows")
     }
 
     /// Reads the value at a place of a scanned message.

@@ -32,7 +32,7 @@ extension SharedStore {
     ) throws(StateError) -> SharedStore {
         let lock = try FileLock(path)
         // What this makes and then cannot use is not left behind.
-        let isNew = lock.fileLength == 0, lockIsNew = access(path + "-lock", F_OK) != 0
+        let isNew = lock.isNew, lockIsNew = access(path + "-lock", F_OK) != 0
         var isOpen = false
         defer {
             if !isOpen {

@@ -28,10 +28,13 @@ final class FileLock: Sendable {
     private let path: String
     /// Signalled when the lock is free.
     let freed = DispatchSemaphore(value: 0)
+    /// Whether there was no file.
+    let isNew: Bool
 
     /// Makes the file when it is not there.
     init(_ path: String) throws(StateError) {
         self.path = path
+        isNew = access(path, F_OK) != 0
         descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .storage(errno, "open", path) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

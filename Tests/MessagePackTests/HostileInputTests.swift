@@ -51,6 +51,21 @@ struct HostileInputTests {
         }
     }
 
+    @Test func valuesAreWrittenAsDeepAsTheyCanBeRead() throws {
+        struct Box: Codable, Equatable { var value: Value }
+        func nested(_ depth: Int) -> Value { (1..<depth).reduce(.array([])) { value, _ in .array([value]) } }
+        let encoder = MessagePackEncoder(), decoder = MessagePackDecoder()
+        #expect(try decoder.decode(Value.self, from: encoder.encode(nested(512))) == nested(512))
+        let box = Box(value: nested(511))
+        #expect(try decoder.decode(Box.self, from: encoder.encode(box)) == box)
+        let named = ["key": nested(511)]
+        #expect(try decoder.decode([String: Value].self, from: encoder.encode(named)) == named)
+        #expect(throws: MessagePackError.self) { _ = try encoder.encode(nested(513)) }
+        #expect(throws: MessagePackError.self) { _ = try encoder.encode(Box(value: nested(512))) }
+        #expect(throws: MessagePackError.self) { _ = try encoder.encode(["key": nested(512)]) }
+        #expect(throws: MessagePackError.self) { _ = try encoder.encode(["key": Value.map(["a": nested(511)])]) }
+    }
+
     @Test func typesNestAsDeeplyAsTheLimitAllows() throws {
         final class Node: Codable {
             var next: [Node]

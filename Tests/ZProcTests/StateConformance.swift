@@ -87,6 +87,13 @@ enum StateConformance {
         for try await change in state.changes(from: .revision(start), count: 1) {
             try expect(change.after["deep"] == deep, true)
         }
+        for _ in 0..<100 { deep = .array([deep]) }
+        do {
+            try await state.set("deeper", to: deep)
+            throw Violation(description: "what nobody can read was stored")
+        } catch let error as StateError {
+            try expect(error.code, .notEncodable)
+        }
     }
 
     @Sendable static func missingKeys(_ state: SharedState) async throws {

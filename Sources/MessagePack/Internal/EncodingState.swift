@@ -66,10 +66,16 @@ final class EncodingState {
         let type = WellKnownType.of(T.self)
         if type == .none { return try encodeScope(value, at: step) }
         do throws(MessagePackError) {
-            try type.write(value, to: writer)
+            try type.write(value, to: writer, depth: maximumDepth - currentDepth)
         } catch {
             throw MessagePackError(error.code, error.message, codingPath: path(of: core.pointee.current, step))
         }
+    }
+
+    /// How many arrays and maps are open.
+    private var currentDepth: Int {
+        let current = core.pointee.current
+        return current == .nobody ? 0 : core.pointee.frames[current.index].depth
     }
 
     private func encodeScope<T: Encodable>(_ value: T, at step: Step) throws {

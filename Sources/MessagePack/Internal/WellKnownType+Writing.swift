@@ -10,8 +10,8 @@ internal import Foundation
 #endif
 
 extension WellKnownType {
-    /// Writes a value whose type is this one.
-    func write<T>(_ value: T, to writer: Writer) throws(MessagePackError) {
+    /// Writes a value whose type is this one, with at most `depth` arrays and maps around anything in it.
+    func write<T>(_ value: T, to writer: Writer, depth: Int) throws(MessagePackError) {
         switch self {
         case .none: break
         case .bool: writeBool(identity(value), writer)
@@ -34,7 +34,7 @@ extension WellKnownType {
         case .timestamp:
             let time: MessagePackTimestamp = identity(value)
             cmsgpack_pack_time(writer, time.seconds, time.nanoseconds)
-        case .value: try identity(value, as: Value.self).write(to: writer)
+        case .value: try identity(value, as: Value.self).write(to: writer, depth: depth)
         case .encoded:
             identity(value, as: EncodedValue.self).bytes.withUnsafeBytes {
                 cmsgpack_writer_append(writer, $0.baseAddress, $0.count)
@@ -56,7 +56,7 @@ extension WellKnownType {
         case .intsByName: try pairs(identity(value, as: [String: Int].self), writer, .int)
         case .doublesByName: try pairs(identity(value, as: [String: Double].self), writer, .double)
         case .boolsByName: try pairs(identity(value, as: [String: Bool].self), writer, .bool)
-        case .valuesByName: try pairs(identity(value, as: [String: Value].self), writer, .value)
+        case .valuesByName: try pairs(identity(value, as: [String: Value].self), writer, .value, depth)
         }
     }
 }
@@ -105,12 +105,13 @@ private func bulk<Element>(_ array: [Element], _ writer: Writer, _ write: BulkWr
 private func pairs<Element>(
     _ dictionary: [String: Element],
     _ writer: Writer,
-    _ type: WellKnownType
+    _ type: WellKnownType,
+    _ depth: Int = .max
 ) throws(MessagePackError) {
     guard dictionary.count <= UInt32.max else { throw tooLong("a map") }
     cmsgpack_pack_map(writer, dictionary.count)
     for (key, value) in dictionary {
         guard writeString(key, writer) else { throw tooLong("a string") }
-        try type.write(value, to: writer)
+        try type.write(value, to: writer, depth: depth - 1)
     }
 }

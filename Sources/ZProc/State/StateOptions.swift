@@ -31,8 +31,8 @@ public struct StateOptions: Sendable {
         case none
         /// It is kept in a file, made when it is not there; the engine is the shared one.
         ///
-        /// Two more files with the same beginning of their names are beside it while a context has it open. One context
-        /// has it open at a time.
+        /// Up to three more files with the same beginning of their names are beside it while a context has it open. One
+        /// context has it open at a time.
         case file(_ path: String, sync: StateSync)
     }
 

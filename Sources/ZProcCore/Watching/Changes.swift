@@ -24,6 +24,8 @@ public struct Changes: AsyncSequence, Sendable {
     public var bookmark: Revision? { watch.bookmark }
 
     /// Drops what has happened and not been delivered: the next change is a new one.
+    ///
+    /// What one still waits for may be among what is dropped.
     public func goLive() { watch.goLive() }
 
     /// Goes through the changes.
