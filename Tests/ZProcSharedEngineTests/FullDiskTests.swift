@@ -65,6 +65,27 @@ import ZProcSharedEngine
     }
 }
 
+extension FullDiskTests {
+    @Test(arguments: [StateSync.none, .periodic(.seconds(1)), .eachCommit])
+    func aReadOnlyPlaceIsAnError(_ sync: StateSync) async throws {
+        try await SmallDisk.with(byteCount: 8 << 20) { directory in
+            let path = "\(directory)/state"
+            let store = try SharedStore.create(at: path, sync: sync, history: HistoryLimits())
+            try await store.engine(for: "test").update(by: someone) { $0["a"] = 1 }
+            store.close()
+            try SmallDisk.makeReadOnly(directory)
+            for place in [path, "\(directory)/new"] {
+                let error = #expect(throws: StateError.self) {
+                    _ = try SharedStore.create(at: place, sync: sync, history: HistoryLimits())
+                }
+                #expect(error?.code == .storageUnusable)
+                #expect(error?.message.contains(place) == true)
+            }
+            #expect(names(in: directory) == ["state", "state-lock"])
+        }
+    }
+}
+
 /// A small file system in memory.
 enum SmallDisk {
     static let canBeMade = (try? make(byteCount: 1 << 20)).map(remove) != nil
@@ -84,6 +105,11 @@ enum SmallDisk {
             throw NoDirectory()
         }
         return path
+    }
+
+    static func makeReadOnly(_ path: String) throws {
+        let flags = UInt(MS_REMOUNT) | UInt(MS_RDONLY)
+        guard mount("tmpfs", path, "tmpfs", flags, nil) == 0 else { throw NoDirectory() }
     }
 
     private static func remove(_ path: String) {
