@@ -70,10 +70,14 @@ extension FullDiskTests {
     func aReadOnlyPlaceIsAnError(_ sync: StateSync) async throws {
         try await SmallDisk.with(byteCount: 8 << 20) { directory in
             let path = "\(directory)/state"
-            let store = try SharedStore.create(at: path, sync: sync, history: HistoryLimits())
-            try await store.engine(for: "test").update(by: someone) { $0["a"] = 1 }
-            store.close()
-            try SmallDisk.makeReadOnly(directory)
+            func fill() async throws {
+                let store = try SharedStore.create(at: path, sync: sync, history: HistoryLimits())
+                try await store.engine(for: "test").update(by: someone) { $0["a"] = 1 }
+                store.close()
+            }
+            try await fill()
+            // Not before its threads have let go of what they had mapped.
+            while (try? SmallDisk.makeReadOnly(directory)) == nil { try await Task.sleep(for: .milliseconds(2)) }
             for place in [path, "\(directory)/new"] {
                 let error = #expect(throws: StateError.self) {
                     _ = try SharedStore.create(at: place, sync: sync, history: HistoryLimits())
