@@ -18,41 +18,72 @@
 
 extern char **environ;
 
-// The environment with one variable more. Pointers into the environment are copied, not the text.
-static char **environment_with(char *variable) {
-    size_t count = 0;
+// Whether `entry`, as it is in an environment, is the variable that `change` is about.
+static int is_about(const char *change, const char *entry) {
+    size_t length = strcspn(change, "=");
+    return strncmp(change, entry, length) == 0 && entry[length] == '=';
+}
+
+// The environment with one variable more and some changes. Pointers are copied, not the text.
+static char **environment_with(char *variable, const char *const *changes) {
+    size_t count = 0, change_count = 0;
     while (environ[count] != NULL) count++;
-    char **copy = malloc((count + 2) * sizeof *copy);
+    while (changes[change_count] != NULL) change_count++;
+    char **copy = malloc((count + change_count + 2) * sizeof *copy);
     if (copy == NULL) return NULL;
-    memcpy(copy, environ, count * sizeof *copy);
-    copy[count] = variable;
-    copy[count + 1] = NULL;
+    size_t end = 0;
+    for (size_t index = 0; index < count; index++) {
+        int is_changed = 0;
+        for (size_t change = 0; change < change_count; change++) {
+            if (is_about(changes[change], environ[index])) is_changed = 1;
+        }
+        if (!is_changed) copy[end++] = environ[index];
+    }
+    for (size_t change = 0; change < change_count; change++) {
+        if (strchr(changes[change], '=') != NULL) copy[end++] = (char *)changes[change];
+    }
+    copy[end++] = variable;
+    copy[end] = NULL;
     return copy;
 }
 
-int czproc_spawn(const char *path, char *const *arguments, const char *argument, int lifeline, pid_t *process) {
+int czproc_spawn(const czproc_launch *launch, pid_t *process) {
     int error = ENOMEM;
     char *variable = NULL;
-    if (asprintf(&variable, "%s=%s", CZPROC_CHILD_VARIABLE, argument) < 0) return ENOMEM;
-    char **environment = environment_with(variable);
+    if (asprintf(&variable, "%s=%s", CZPROC_CHILD_VARIABLE, launch->argument) < 0) return ENOMEM;
+    char **environment = environment_with(variable, launch->environment);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     if (environment == NULL) goto done;
 
-    // dup2 onto itself clears close-on-exec too, says POSIX.
-    error = posix_spawn_file_actions_adddup2(&actions, lifeline, CZPROC_LIFELINE_DESCRIPTOR);
+    // The streams first: their descriptors may have the lifeline's number. dup2 onto itself clears close-on-exec too,
+    // says POSIX.
+    if (launch->output >= 0) {
+        error = posix_spawn_file_actions_adddup2(&actions, launch->output, STDOUT_FILENO);
+        if (error) goto done;
+    }
+    if (launch->error >= 0) {
+        error = posix_spawn_file_actions_adddup2(&actions, launch->error, STDERR_FILENO);
+        if (error) goto done;
+    }
+    error = posix_spawn_file_actions_adddup2(&actions, launch->lifeline, CZPROC_LIFELINE_DESCRIPTOR);
     if (error) goto done;
     error = posix_spawn_file_actions_addclosefrom_np(&actions, CZPROC_LIFELINE_DESCRIPTOR + 1);
     if (error) goto done;
+    if (launch->directory != NULL) {
+        error = posix_spawn_file_actions_addchdir_np(&actions, launch->directory);
+        if (error) goto done;
+    }
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    error = posix_spawn(process, path, &actions, &attributes, arguments, environment);
+    char *arguments[] = {(char *)launch->name, NULL};
+    error = posix_spawn(process, launch->path, &actions, &attributes, arguments, environment);
 done:
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
@@ -60,6 +91,8 @@ done:
     free(variable);
     return error;
 }
+
+void czproc_never_wait(int descriptor) { fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK); }
 
 int czproc_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
 

@@ -21,6 +21,7 @@ extension Context {
     /// - Parameters:
     ///   - argument: passed to `body`.
     ///   - name: for error messages.
+    ///   - options: how the process runs, and for how long at most.
     ///   - fileID: where the closure is written, for errors.
     ///   - line: where the closure is written, for errors.
     ///   - body: what to run; its result becomes the process's ``SpawnedProcess/value``.
@@ -31,17 +32,23 @@ extension Context {
     public func spawn<Result: Codable & Sendable, each Argument: Codable & Sendable>(
         _ argument: repeat each Argument,
         name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
         fileID: String = #fileID,
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
     ) async throws -> SpawnedProcess<Result> {
         switch backend {
         case .threads:
-            return try start(TaskBody { try await body(repeat each argument) }, name: name)
+            return try start(TaskBody { try await body(repeat each argument) }, name, options)
         case .processes:
             let closure = PortableClosure(BodyClosure(body: body), fileID: fileID, line: line)
             let arguments = try system.encoder.encode(ArgumentList(repeat each argument))
-            let child = try await system.startChild(name: name, body: closure, arguments: arguments)
+            let child = try await system.startChild(
+                name: name,
+                options: options,
+                body: closure,
+                arguments: arguments
+            )
             let decoder = system.decoder
             return SpawnedProcess(
                 name: name,
@@ -56,17 +63,23 @@ extension Context {
     public func spawn<each Argument: Codable & Sendable>(
         _ argument: repeat each Argument,
         name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
         fileID: String = #fileID,
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
         switch backend {
         case .threads:
-            return try start(TaskBody { try await body(repeat each argument) }, name: name)
+            return try start(TaskBody { try await body(repeat each argument) }, name, options)
         case .processes:
             let closure = PortableClosure(VoidBodyClosure(body: body), fileID: fileID, line: line)
             let arguments = try system.encoder.encode(ArgumentList(repeat each argument))
-            let child = try await system.startChild(name: name, body: closure, arguments: arguments)
+            let child = try await system.startChild(
+                name: name,
+                options: options,
+                body: closure,
+                arguments: arguments
+            )
             return SpawnedProcess(name: name, pid: child.processID, body: ProcessBody(child) { _ in })
         }
     }
@@ -101,7 +114,8 @@ extension Context {
                     try? await Promise<Void>().value()
                     withExtendedLifetime(actor) {}
                 },
-                name: name
+                name,
+                ProcessOptions()
             )
             return actor
         case .processes:
@@ -112,13 +126,22 @@ extension Context {
         }
     }
 
-    private func start<Value>(_ body: TaskBody<Value>, name: String?) throws -> SpawnedProcess<Value> {
+    private func start<Value>(
+        _ body: TaskBody<Value>,
+        _ name: String?,
+        _ options: ProcessOptions
+    ) throws -> SpawnedProcess<Value> {
+        if let problem = options.problemOnThreads {
+            body.cancel()
+            throw SpawnError(problem)
+        }
         let processes = system.processes
         guard processes.insert(body) else {
             body.cancel()
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
         }
         body.onEnd { processes.remove(body) }
+        if let time = options.timeout { body.limit(time, name) }
         return SpawnedProcess(name: name, pid: Int(getpid()), body: body)
     }
 }

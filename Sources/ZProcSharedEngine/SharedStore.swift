@@ -236,6 +236,8 @@ package final class SharedStore: StateStore {
             default: throw StateError.storage(error, "grow", path)
             }
         }
+        // Snapshots keep pages from being used again, and these are needed now.
+        monitor.unpin()
         // Pages of the past may be free. Single ones will do for small values; large ones lie in one piece, as does LMDB's
         // list of the pages that become free.
         let hasRoomForLists = (used + Self.listPages) * pageSize <= allocated

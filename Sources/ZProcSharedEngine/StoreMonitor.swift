@@ -71,6 +71,15 @@ final class StoreMonitor: Sendable {
         run()
     }
 
+    /// Has all snapshots of this process copy themselves out now.
+    func unpin() {
+        let views = state.withLock { state in
+            defer { state.pins = [] }
+            return state.pins.compactMap(\.view)
+        }
+        for view in views { view.copyOut() }
+    }
+
     func repeatAction(every period: Duration, _ action: @escaping @Sendable () -> Void) {
         state.withLock { $0.repeated = Repeated(period: period, action: action, next: .now + period) }
         run()

@@ -294,6 +294,19 @@ enum WatchConformance {
         try await state.set("n", to: 2)
         try await expect(.dropped) { for try await _ in idle {} }
         try expect(try await collect(1, state.changes(from: .beginning)).first?.after["n"], 2)
+        // Watches made since have nothing to do with it, and move on though others end and nobody reads them.
+        for round in 0..<5 {
+            try await state.set("n", to: round)
+            let old = state.changes()
+            try await state.drop()
+            let new = state.changes()
+            try await state.set("n", to: -round)
+            try await eventually {
+                new.goLive()
+                return new.bookmark == (try await state.snapshot().revision)
+            }
+            withExtendedLifetime(old) {}
+        }
     }
 
     @Sendable static func cancelled(_ state: SharedState) async throws {

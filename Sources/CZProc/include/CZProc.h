@@ -20,12 +20,28 @@
 /// What the child variable held; NULL in a program that was started in the usual way.
 const char *czproc_child_argument(void);
 
-/// Starts `path` with `argument` in the child variable. Standard streams, directory and the rest of the environment
-/// are inherited, no other descriptors are; the signal mask is empty and all signals have their default effect.
+/// What to start.
+typedef struct {
+    const char *path;
+    /// The name the program is given as its first argument; it gets no others.
+    const char *name;
+    /// What the child finds in the child variable.
+    const char *argument;
+    int lifeline;
+    /// Where it starts; NULL for here.
+    const char *directory;
+    /// `name=value` for variables that are set, `name` for those that are taken away; ends with NULL.
+    const char *const *environment;
+    /// What are its standard output and error; -1 for this process's own.
+    int output, error;
+} czproc_launch;
+
+/// Starts a process. Standard streams, directory and environment are inherited but for what `launch` says, no other
+/// descriptors are; the signal mask is empty and all signals have their default effect.
 ///
 /// The calling thread must live as long as the child: the kernel kills the child when that thread ends.
 /// Returns 0 or an errno value.
-int czproc_spawn(const char *path, char *const *arguments, const char *argument, int lifeline, pid_t *process);
+int czproc_spawn(const czproc_launch *launch, pid_t *process);
 
 /// A descriptor that becomes readable when `process` ends, or -1.
 int czproc_process_descriptor(pid_t process);
@@ -45,6 +61,9 @@ int czproc_reap(pid_t process, czproc_termination *termination);
 
 /// A pipe whose ends no started program inherits: read end, write end. Returns 0 or errno.
 int czproc_pipe(int ends[2]);
+
+/// Has reading from a descriptor return at once when there is nothing.
+void czproc_never_wait(int descriptor);
 
 /// Names the calling thread, for people who look at it from outside.
 void czproc_name_thread(const char *name);

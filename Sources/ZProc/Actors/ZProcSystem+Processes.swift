@@ -14,10 +14,12 @@ extension ZProcSystem {
     /// - Throws: ``PortableClosureError`` or an encoding error before anything is started; ``SpawnError``.
     func startChild(
         name: String?,
+        options: ProcessOptions = ProcessOptions(),
         body: PortableClosure,
         arguments: [UInt8]
     ) async throws -> ChildProcess {
-        let job = try encoder.encode(ProcessJob(body: body, arguments: arguments))
+        if let problem = options.problem { throw SpawnError(problem) }
+        let job = try encoder.encode(ProcessJob(body: body, arguments: arguments, setup: ProcessSetup(options)))
         guard job.count <= Envelope.maximumByteCount else {
             throw SpawnError(
                 "the closure's captures and arguments have \(job.count) bytes, of at most \(Envelope.maximumByteCount); "
@@ -30,10 +32,16 @@ extension ZProcSystem {
         }
         let argument = ChildArgument(parent: address, token: child.token)
         let processes = self.processes, states = self.states
-        let launch = await ProcessLauncher.shared.launch(program, argument: argument.text) { termination in
-            // The launch is reported before the end, by the same thread.
-            child.ended(termination.cause)
+        let launch = await ProcessLauncher.shared.launch(
+            program,
+            argument: argument.text,
+            name: name,
+            options: options
+        ) {
+            child.reaped()
             states.processEnded()
+        } onExit: { termination in
+            child.ended(termination)
             processes.remove(child)
         } onLaunch: { launch in
             if case .started(let pid, let descriptor) = launch { child.started(pid: pid, descriptor: descriptor) }
@@ -41,12 +49,24 @@ extension ZProcSystem {
         if case .failed(let number) = launch {
             let error = SpawnError(
                 "cannot start \(program == Self.ownProgram ? CommandLine.arguments[0] : program) as a child process: "
-                    + String(cString: strerror(number)),
+                    + String(cString: strerror(number))
+                    + (options.workingDirectory.map { "; is \($0) a directory one may enter?" } ?? ""),
                 errorNumber: number
             )
             child.failedToStart(error)
             processes.remove(child)
             throw error
+        }
+        if let time = options.timeout {
+            let timer = Task {
+                try await Task.sleep(for: time)
+                await child.timeIsUp(after: time, grace: Context.grace)
+            }
+            // Nothing keeps time for a process that has ended.
+            Task {
+                try? await child.exit.value()
+                timer.cancel()
+            }
         }
         return child
     }

@@ -9,6 +9,7 @@ internal import PortableClosures
 struct ProcessJob: Codable {
     var body: PortableClosure
     var arguments: [UInt8]
+    var setup: ProcessSetup
 }
 
 /// A body whose types are known only to itself.

@@ -86,6 +86,7 @@ struct ChildMain: Sendable {
         guard let body = job.body.holder as? any PortableBody else {
             throw CallError(.badArguments, "the closure sent is no body of a process")
         }
+        job.setup.apply()
         return try await body.run(arguments: job.arguments, in: self)
     }
 

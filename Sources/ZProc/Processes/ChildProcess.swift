@@ -55,16 +55,33 @@ final class ChildProcess: Sendable, Stoppable {
         exit.settle(.success(()))
     }
 
-    /// The process has been reaped, and its descriptor is no more.
-    func ended(_ cause: ProcessTermination.Cause) {
-        let pid = state.withLock { state in
-            state.descriptor = -1
-            return Int(state.pid)
-        }
-        let termination = ProcessTermination(cause: cause, processID: pid, name: name)
+    /// The process has ended and all it wrote has been read.
+    func ended(_ end: ProcessLauncher.Termination) {
+        let termination = ProcessTermination(
+            cause: end.cause,
+            processID: processID,
+            name: name,
+            standardErrorTail: String(decoding: end.standardErrorTail, as: UTF8.self)
+        )
         outcome.settle(.failure(termination))
         hosted.settle(.failure(termination))
         exit.settle(.success(()))
+    }
+
+    /// The process has been reaped, and its descriptor is no more.
+    func reaped() { state.withLock { $0.descriptor = -1 } }
+
+    /// The body's time is up: its value is known, and the process is stopped.
+    func timeIsUp(after time: Duration, grace: Duration) async {
+        let termination = ProcessTermination(
+            cause: .timedOut(after: time),
+            processID: processID,
+            name: name,
+            standardErrorTail: ""
+        )
+        guard outcome.settle(.failure(termination)) else { return }
+        hosted.settle(.failure(termination))
+        await stop(grace: grace)
     }
 
     /// Sends a signal: as soon as the process has been started, and never after its end.

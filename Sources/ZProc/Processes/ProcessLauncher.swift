@@ -17,18 +17,25 @@ final class ProcessLauncher: Sendable {
     }
 
     struct Termination: Sendable {
-        let cause: ProcessTermination.Cause
+        var cause: ProcessTermination.Cause
+        /// The end of what it wrote to its standard error.
+        var standardErrorTail: [UInt8] = []
     }
 
     private struct Request {
         let path: String
         let argument: String
+        let name: String?
+        let options: ProcessOptions
         let onLaunch: @Sendable (Launch) -> Void
+        let onReap: @Sendable () -> Void
         let onExit: @Sendable (Termination) -> Void
     }
 
     private struct Child {
         let pid: pid_t
+        let outputs: [OutputPump.StreamID]
+        let onReap: @Sendable () -> Void
         let onExit: @Sendable (Termination) -> Void
     }
 
@@ -54,12 +61,18 @@ final class ProcessLauncher: Sendable {
     /// - Parameters:
     ///   - path: the program.
     ///   - argument: what the child finds in its child variable.
-    ///   - onExit: called once, on the launcher's thread, when a started child has ended and been reaped.
-    ///   - onLaunch: called once before that, on the launcher's thread.
+    ///   - name: what stands before its lines, where that is asked for.
+    ///   - options: how it runs.
+    ///   - onReap: called once when a started child has been reaped; its descriptor is closed after that.
+    ///   - onExit: called once, when a started child has ended and been reaped, and all it wrote has been read.
+    ///   - onLaunch: called once before that.
     /// - Returns: whether it was started, as `onLaunch` is told.
     func launch(
         _ path: String,
         argument: String,
+        name: String?,
+        options: ProcessOptions,
+        onReap: @escaping @Sendable () -> Void,
         onExit: @escaping @Sendable (Termination) -> Void,
         onLaunch: @escaping @Sendable (Launch) -> Void
     ) async -> Launch {
@@ -67,10 +80,13 @@ final class ProcessLauncher: Sendable {
             let request = Request(
                 path: path,
                 argument: argument,
+                name: name,
+                options: options,
                 onLaunch: { launch in
                     onLaunch(launch)
                     continuation.resume(returning: launch)
                 },
+                onReap: onReap,
                 onExit: onExit
             )
             requests.withLock { $0.append(request) }
@@ -127,8 +143,13 @@ final class ProcessLauncher: Sendable {
                     for request in waiting { start(request, &children) }
                 } else if let child = children[event.data.fd], let termination = reap(child) {
                     children[event.data.fd] = nil
+                    child.onReap()
                     close(event.data.fd)
-                    child.onExit(termination)
+                    OutputPump.shared.finish(child.outputs) { tails in
+                        var termination = termination
+                        termination.standardErrorTail = tails.last ?? []
+                        child.onExit(termination)
+                    }
                 }
             }
         }
@@ -136,22 +157,61 @@ final class ProcessLauncher: Sendable {
 
     private func start(_ request: Request, _ children: inout [Int32: Child]) {
         guard lifeline >= 0 else { return request.onLaunch(.failed(errno: EMFILE)) }
-        var pid: pid_t = 0
-        let error = CommandLine.arguments[0].withCString { name in
-            var arguments: [UnsafeMutablePointer<CChar>?] = [UnsafeMutablePointer(mutating: name), nil]
-            return czproc_spawn(request.path, &arguments, request.argument, lifeline, &pid)
+        let output: Plumbing, error: Plumbing
+        do throws(SystemError) {
+            output = try Plumbing(request.options.standardOutput, STDOUT_FILENO, keepsTail: false)
+            do throws(SystemError) {
+                error = try Plumbing(request.options.standardError, STDERR_FILENO, keepsTail: true)
+            } catch {
+                output.abandon()
+                throw error
+            }
+        } catch {
+            return request.onLaunch(.failed(errno: error.number))
         }
-        guard error == 0 else { return request.onLaunch(.failed(errno: error)) }
+        var pid: pid_t = 0
+        let number = spawn(request, output, error, &pid)
+        output.closeWriteEnd()
+        error.closeWriteEnd()
+        guard number == 0 else {
+            output.abandon()
+            error.abandon()
+            return request.onLaunch(.failed(errno: number))
+        }
         let descriptor = czproc_process_descriptor(pid)
         guard descriptor >= 0 else {
-            let error = errno
+            let number = errno
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
-            return request.onLaunch(.failed(errno: error))
+            output.abandon()
+            error.abandon()
+            return request.onLaunch(.failed(errno: number))
         }
-        children[descriptor] = Child(pid: pid, onExit: request.onExit)
+        let prefix = request.name ?? String(pid)
+        let outputs = [output, error].map { $0.start(prefix: prefix) }
+        children[descriptor] = Child(pid: pid, outputs: outputs, onReap: request.onReap, onExit: request.onExit)
         watch(descriptor)
         request.onLaunch(.started(pid: pid, descriptor: descriptor))
+    }
+
+    private func spawn(_ request: Request, _ output: Plumbing, _ error: Plumbing, _ pid: inout pid_t) -> Int32 {
+        let changes = request.options.environment.map { name, value in value.map { "\(name)=\($0)" } ?? name }
+        return withCStrings(changes) { changes in
+            withCStrings([request.path, request.argument, CommandLine.arguments[0]]) { texts in
+                withCStrings(request.options.workingDirectory.map { [$0] } ?? []) { directory in
+                    var launch = czproc_launch()
+                    launch.path = texts[0]
+                    launch.argument = texts[1]
+                    launch.name = texts[2]
+                    launch.lifeline = lifeline
+                    launch.directory = directory[0]
+                    launch.environment = changes.baseAddress
+                    launch.output = output.writeEnd
+                    launch.error = error.writeEnd
+                    return czproc_spawn(&launch, &pid)
+                }
+            }
+        }
     }
 
     private func reap(_ child: Child) -> Termination? {
@@ -165,4 +225,59 @@ final class ProcessLauncher: Sendable {
         default: return Termination(cause: .exit(status: -1))
         }
     }
+}
+
+private struct SystemError: Error {
+    let number: Int32
+}
+
+/// The way of one stream of a child to this process, before it has been started.
+private struct Plumbing {
+    private let output: ProcessOptions.Output
+    private let target: Int32
+    private var readEnd: Int32 = -1
+    /// What the child writes to; -1 for what this process writes to.
+    private(set) var writeEnd: Int32 = -1
+
+    init(_ output: ProcessOptions.Output, _ target: Int32, keepsTail: Bool) throws(SystemError) {
+        self.output = output
+        self.target = target
+        if output == .inherited, !keepsTail { return }
+        if output == .discarded, !keepsTail {
+            writeEnd = open("/dev/null", O_WRONLY | O_CLOEXEC)
+            if writeEnd < 0 { throw SystemError(number: errno) }
+            return
+        }
+        var ends: [Int32] = [-1, -1]
+        let error = czproc_pipe(&ends)
+        if error != 0 { throw SystemError(number: error) }
+        czproc_never_wait(ends[0])
+        (readEnd, writeEnd) = (ends[0], ends[1])
+    }
+
+    func closeWriteEnd() { if writeEnd >= 0 { close(writeEnd) } }
+    func abandon() { if readEnd >= 0 { close(readEnd) } }
+
+    /// Has the pump read it from now on; 0 when there is nothing to read.
+    func start(prefix: String) -> OutputPump.StreamID {
+        guard readEnd >= 0 else { return 0 }
+        return OutputPump.shared.add(
+            OutputPump.Stream(
+                descriptor: readEnd,
+                target: output == .discarded ? nil : target,
+                prefix: output == .prefixed ? prefix : nil
+            )
+        )
+    }
+}
+
+/// Lends texts to C, with a null pointer after the last.
+private func withCStrings<R>(
+    _ texts: [String],
+    _ body: (UnsafeBufferPointer<UnsafePointer<CChar>?>) -> R
+) -> R {
+    var copies: [UnsafePointer<CChar>?] = texts.map { UnsafePointer(strdup($0)) }
+    copies.append(nil)
+    defer { for copy in copies { free(UnsafeMutablePointer(mutating: copy)) } }
+    return copies.withUnsafeBufferPointer { body($0) }
 }

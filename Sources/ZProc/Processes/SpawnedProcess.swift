@@ -75,31 +75,47 @@ final class ProcessBody<Value: Sendable>: SpawnedBody {
 
 /// A body on a task of this process.
 final class TaskBody<Value: Sendable>: SpawnedBody {
-    private let task: Task<Value, any Error>
+    private let task: Task<Void, Never>
+    private let result = Promise<Value>()
     private let ended = Promise<Void>()
 
     init(_ body: @concurrent @escaping @Sendable () async throws -> Value) {
-        let ended = self.ended
+        let result = result, ended = ended
         task = Task {
-            defer { ended.settle(.success(())) }
-            return try await body()
+            do { result.settle(.success(try await body())) } catch { result.settle(.failure(error)) }
+            ended.settle(.success(()))
         }
     }
 
     var isRunning: Bool { ended.result == nil }
-    func outcome() async throws -> Value { try await task.value }
+    func outcome() async throws -> Value { try await result.value() }
 
     func cancel() { task.cancel() }
 
     func stop(grace: Duration) async {
         task.cancel()
-        _ = await task.result
+        await task.value
+    }
+
+    /// Gives the body so much time from now.
+    func limit(_ time: Duration, _ name: String?) {
+        let timer = Task { [result, task] in
+            try await Task.sleep(for: time)
+            let termination = ProcessTermination(
+                cause: .timedOut(after: time),
+                processID: Int(getpid()),
+                name: name,
+                standardErrorTail: ""
+            )
+            if result.settle(.failure(termination)) { task.cancel() }
+        }
+        onEnd { timer.cancel() }
     }
 
     /// Calls `action` when the body has ended.
     func onEnd(_ action: @escaping @Sendable () -> Void) {
         Task {
-            _ = await task.result
+            await task.value
             action()
         }
     }

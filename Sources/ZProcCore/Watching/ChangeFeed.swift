@@ -140,7 +140,8 @@ package final class ChangeFeed: Sendable {
                     if page.count < Self.pageSize, !source.isFar { walker = nil }
                 }
             } catch is CancellationError {
-            } catch let error as StateError where error.code == .compacted {
+            } catch let error as StateError where error.code == .compacted || error.code == .dropped {
+                // Watches that are behind learn of it themselves; those made since have nothing to do with it.
                 self?.restart(life)
             } catch {
                 self?.fail(error, life)

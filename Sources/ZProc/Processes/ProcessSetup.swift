@@ -1,0 +1,39 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+
+/// What a child does to itself before it runs its body; travels with the job.
+struct ProcessSetup: Codable {
+    var niceness: Int
+    var limits: ResourceLimits
+
+    init(_ options: ProcessOptions) {
+        niceness = options.niceness
+        limits = options.limits
+    }
+
+    /// Applies it to this process.
+    func apply() {
+        if niceness > 0 { nice(Int32(niceness)) }
+        if let count = limits.memoryByteCount { Self.limit(RLIMIT_DATA, to: UInt(count)) }
+        if let count = limits.openFileCount { Self.limit(RLIMIT_NOFILE, to: UInt(count)) }
+        if let count = limits.fileByteCount { Self.limit(RLIMIT_FSIZE, to: UInt(count)) }
+        if let time = limits.processorTime {
+            let (seconds, rest) = time.components
+            Self.limit(
+                RLIMIT_CPU,
+                to: UInt(max(1, rest > 0 ? seconds.addingReportingOverflow(1).partialValue : seconds))
+            )
+        }
+    }
+
+    /// Lowers a limit; what is allowed stays the ceiling.
+    private static func limit(_ resource: __rlimit_resource, to value: UInt) {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0 else { return }
+        limit.rlim_max = min(limit.rlim_max, rlim_t(value))
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(resource.rawValue), &limit)
+    }
+}
