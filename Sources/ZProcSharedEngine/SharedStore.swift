@@ -69,7 +69,8 @@ package final class SharedStore: StateStore {
         switch sync {
         case .periodic(let period):
             try syncKeeper.syncNow()
-            monitor.repeatAction(every: max(period, .milliseconds(1))) { [syncKeeper] in syncKeeper.syncSoon() }
+            monitor.repeatAction(every: max(period.countable, .milliseconds(1))) { [syncKeeper] in syncKeeper.syncSoon()
+            }
         case .none:
             try readers.environment()?.sync()
             try SyncPoint(boot: boot, pages: [], of: path).write(beside: path)

@@ -158,7 +158,7 @@ import ZProcSharedEngine
 
     private static func open(
         _ path: String,
-        _ sync: StateSync = .periodic(.seconds(3_600)),
+        _ sync: StateSync = .periodic(.seconds(Int64.max)),
         boot: [UInt8]
     ) throws -> SharedStore {
         try .create(at: path, sync: sync, history: HistoryLimits(), boot: boot)

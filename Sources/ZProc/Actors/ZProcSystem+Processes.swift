@@ -59,7 +59,7 @@ extension ZProcSystem {
         }
         if let time = options.timeout {
             let timer = Task {
-                try await Task.sleep(for: time)
+                try await Task.sleep(for: time.countable)
                 await child.timeIsUp(after: time, grace: Context.grace)
             }
             // Nothing keeps time for a process that has ended.

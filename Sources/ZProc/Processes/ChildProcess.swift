@@ -122,7 +122,7 @@ final class ChildProcess: Sendable, Stoppable {
                 await withTaskGroup(of: Bool.self) { group in
                     group.addTask { (try? await self.exit.value()) != nil }
                     group.addTask {
-                        try? await Task.sleep(for: time)
+                        try? await Task.sleep(for: time.countable)
                         return false
                     }
                     let ended = await group.next() ?? false

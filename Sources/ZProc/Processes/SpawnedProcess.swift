@@ -100,7 +100,7 @@ final class TaskBody<Value: Sendable>: SpawnedBody {
     /// Gives the body so much time from now.
     func limit(_ time: Duration, _ name: String?) {
         let timer = Task { [result, task] in
-            try await Task.sleep(for: time)
+            try await Task.sleep(for: time.countable)
             let termination = ProcessTermination(
                 cause: .timedOut(after: time),
                 processID: Int(getpid()),
