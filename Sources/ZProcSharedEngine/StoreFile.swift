@@ -35,7 +35,8 @@ final class FileLock: Sendable {
     init(_ path: String) throws(StateError) {
         self.path = path
         isNew = access(path, F_OK) != 0
-        descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        // Not yet the property: an object that has all of them is deinitialised even if its initialiser throws.
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .storage(errno, "open", path) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let error = errno
@@ -48,6 +49,7 @@ final class FileLock: Sendable {
             }
             throw .storage(error, "lock", path)
         }
+        self.descriptor = descriptor
     }
 
     deinit {

@@ -156,6 +156,30 @@ import ZProcSharedEngine
         }
     }
 
+    /// A number that is closed twice may be somebody else's the second time.
+    @Test func aFileInUseCostsNobodyADescriptor() async throws {
+        try await withDirectory { directory in
+            let path = "\(directory)/state"
+            let store = try Self.open(path, boot: Self.before)
+            defer { store.close() }
+            let others = Task.detached {
+                var lost = 0
+                while !Task.isCancelled {
+                    let descriptor = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+                    for _ in 0..<50 where fcntl(descriptor, F_GETFD) == -1 { lost += 1 }
+                    close(descriptor)
+                }
+                return lost
+            }
+            for _ in 0..<20_000 {
+                let error = #expect(throws: StateError.self) { _ = try Self.open(path, boot: Self.before) }
+                if error?.code != .storageInUse { break }
+            }
+            others.cancel()
+            #expect(await others.value == 0)
+        }
+    }
+
     private static func open(
         _ path: String,
         _ sync: StateSync = .periodic(.seconds(Int64.max)),
