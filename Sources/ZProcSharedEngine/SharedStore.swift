@@ -241,13 +241,15 @@ package final class SharedStore: StateStore {
         monitor.unpin()
         // Pages of the past may be free. Single ones will do for small values; large ones lie in one piece, as does LMDB's
         // list of the pages that become free.
-        let hasRoomForLists = (used + Self.listPages) * pageSize <= allocated
+        let hasRoomForLists = pages.count < Self.pagesOfOneList || (used + Self.listPages) * pageSize <= allocated
         if pages.areSingle, hasRoomForLists, try readers.read({ try $0.freePageCount() }) >= 2 * pages.count { return }
         throw StateError.storage(ENOSPC, "grow", path)
     }
 
     private static let spareBytes: UInt64 = 1 << 20
     private static let listPages: UInt64 = 64
+    /// The numbers of so many pages fit into one.
+    private static let pagesOfOneList = 250
 }
 
 private typealias Result_ = Result
