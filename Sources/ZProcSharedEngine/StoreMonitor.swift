@@ -107,7 +107,7 @@ final class StoreMonitor: Sendable {
         guard mustStart else { return }
         // What is committed from here on is told of, however long the thread takes to start.
         let seen = control.commits
-        startThread { [self] in
+        startThread(for: "to watch the shared state") { [self] in
             cshared_name_thread("zproc-state")
             loop(seen)
         }
@@ -163,33 +163,4 @@ extension Int {
     fileprivate init(_ duration: Duration, in unit: Duration) {
         self = Int(Swift.min(1e9, Swift.max(0, duration / unit)))
     }
-}
-
-/// Starts a thread of its own that takes no signals.
-private func startThread(_ body: @escaping @Sendable () -> Void) {
-    final class Start: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    // Signals go to threads that expect them.
-    var all = sigset_t(), before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    var thread = pthread_t()
-    let start = Unmanaged.passRetained(Start(body))
-    let error = pthread_create(
-        &thread,
-        &attributes,
-        { start in
-            if let start { Unmanaged<Start>.fromOpaque(start).takeRetainedValue().body() }
-            return nil
-        },
-        start.toOpaque()
-    )
-    precondition(error == 0, "no thread for the shared state: \(String(cString: strerror(error)))")
 }

@@ -4,6 +4,7 @@
 internal import CZProc
 internal import Glibc
 internal import Synchronization
+internal import ZProcCore
 
 /// Reads what children write, on one thread that lives as long as this process does.
 ///
@@ -46,7 +47,8 @@ final class OutputPump: Sendable {
 
     private init() {
         watch(wakeUp, 0)
-        startThread()
+        // It lives as long as this process. Signals do not reach it: writing to a closed pipe is an error there.
+        startThread(for: "to read the output of processes") { [self] in run() }
     }
 
     /// Reads a stream from now on.
@@ -71,26 +73,6 @@ final class OutputPump: Sendable {
         event.events = EPOLLIN.rawValue
         event.data.u64 = id
         epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)
-    }
-
-    private func startThread() {
-        // Signals go to threads that expect them; writing to a closed pipe is to be an error.
-        var all = sigset_t(), before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        var thread = pthread_t()
-        let error = pthread_create(
-            &thread,
-            nil,
-            { pump in
-                if let pump { Unmanaged<OutputPump>.fromOpaque(pump).takeRetainedValue().run() }
-                return nil
-            },
-            Unmanaged.passRetained(self).toOpaque()
-        )
-        precondition(error == 0, "no thread to read the output of processes: \(String(cString: strerror(error)))")
-        pthread_detach(thread)
     }
 
     private func run() {

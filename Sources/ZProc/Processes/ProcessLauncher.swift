@@ -4,6 +4,7 @@
 internal import CZProc
 internal import Glibc
 internal import Synchronization
+internal import ZProcCore
 
 /// Starts and reaps the children of this process, on one thread that lives as long as the process does.
 ///
@@ -53,7 +54,7 @@ final class ProcessLauncher: Sendable {
         var ends: [Int32] = [-1, -1]
         lifeline = czproc_pipe(&ends) == 0 ? ends[0] : -1
         watch(wakeUp)
-        startThread()
+        startThread(for: "to start processes with") { [self] in run() }
     }
 
     /// Starts `path` as a child process.
@@ -92,30 +93,6 @@ final class ProcessLauncher: Sendable {
             requests.withLock { $0.append(request) }
             eventfd_write(wakeUp, 1)
         }
-    }
-
-    private func startThread() {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setstacksize(&attributes, 256 << 10)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        // Signals go to threads that expect them.
-        var all = sigset_t(), before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        var thread = pthread_t()
-        let error = pthread_create(
-            &thread,
-            &attributes,
-            { launcher in
-                if let launcher { Unmanaged<ProcessLauncher>.fromOpaque(launcher).takeRetainedValue().run() }
-                return nil
-            },
-            Unmanaged.passRetained(self).toOpaque()
-        )
-        precondition(error == 0, "no thread to start processes with: \(String(cString: strerror(error)))")
     }
 
     private func watch(_ descriptor: Int32) {
