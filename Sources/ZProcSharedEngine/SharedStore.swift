@@ -166,7 +166,7 @@ package final class SharedStore: StateStore {
     // MARK: For the namespaces
 
     /// Runs `body` with the writers' lock.
-    func write<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+    func write<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         // Most updates take less than handing them to another thread would. Writing to a disk does not.
         if settings.sync_mode == 0, control.tryLock(pauses: Self.pauses) {
             defer { control.unlock() }
@@ -175,7 +175,7 @@ package final class SharedStore: StateStore {
         return try await withUnsafeThrowingContinuation { continuation in
             waitingRoom.async { [control] in
                 continuation.resume(
-                    with: Result_ {
+                    with: Result {
                         try control.lock()
                         defer { control.unlock() }
                         return try body()
@@ -186,7 +186,7 @@ package final class SharedStore: StateStore {
     }
 
     /// Runs `body` with the writers' lock if it is free and there is no disk to wait for.
-    func writeNow<Result>(_ body: () throws -> Result) throws -> Result? {
+    func writeNow<Value>(_ body: () throws -> Value) throws -> Value? {
         guard settings.sync_mode == 0, control.tryLock(pauses: 0) else { return nil }
         defer { control.unlock() }
         return try body()
@@ -251,8 +251,6 @@ package final class SharedStore: StateStore {
     /// The numbers of so many pages fit into one.
     private static let pagesOfOneList = 250
 }
-
-private typealias Result_ = Result
 
 extension HistoryLimits {
     init(_ settings: cshared_settings) {

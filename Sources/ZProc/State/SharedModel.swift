@@ -27,9 +27,9 @@ public struct SharedModel<Model: Codable & Sendable>: Sendable {
 
     /// Gives properties that have no entry their values of the first model.
     func enterDefaults() async throws {
-        _ = try await value()
-        let defaults = defaults, keys = try await state.snapshot()
-        guard defaults.keys.contains(where: { !keys.contains($0) }) else { return }
+        let defaults = defaults, snapshot = try await state.snapshot()
+        _ = try ModelCoder.model(Model.self, from: snapshot, defaults)
+        guard defaults.keys.contains(where: { !snapshot.contains($0) }) else { return }
         try await state.update { draft in
             for (key, value) in defaults where !draft.contains(key) { try draft.setEncoded(key, value) }
         }
