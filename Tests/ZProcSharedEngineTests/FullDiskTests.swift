@@ -87,7 +87,12 @@ extension FullDiskTests {
             }
             try await fill()
             // Not before its threads have let go of what they had mapped.
-            while (try? SmallDisk.makeReadOnly(directory)) == nil { try await Task.sleep(for: .milliseconds(2)) }
+            var tries = 0
+            while (try? SmallDisk.makeReadOnly(directory)) == nil {
+                tries += 1
+                try #require(tries < 5_000)
+                try await Task.sleep(for: .milliseconds(2))
+            }
             for place in [path, "\(directory)/new"] {
                 let error = #expect(throws: StateError.self) {
                     _ = try SharedStore.create(at: place, sync: sync, history: HistoryLimits())

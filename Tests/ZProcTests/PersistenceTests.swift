@@ -46,6 +46,7 @@ import ZProc
                         let state = inner.state
                         for _ in 0..<2 {
                             try await inner.spawn {
+                                try await outside.append(Int(getpid()), to: "writers")
                                 while true {
                                     let number = try await state.increment("n")
                                     try await outside.update { draft in
@@ -60,10 +61,16 @@ import ZProc
                         _ = try await state.firstAvailable("never")
                     }
                 }
-                for try await _ in outside.when(mode: .live, count: 1, { $0["acknowledged", default: 0] > 200 }) {}
+                let isBusy: Snapshots.Condition = {
+                    $0["acknowledged", default: 0] > 200 && $0["writers", default: [Int]()].count == 2
+                }
+                for try await _ in outside.when(mode: .live, count: 1, isBusy) {}
                 kill(pid_t(root.pid), SIGKILL)
                 await #expect(throws: ProcessTermination.self) { try await root.value }
-                let acknowledged = try await settled(outside)
+                // Its children are ending, too; then nobody is left to add anything.
+                let writers = try await outside.get("writers", default: [Int]())
+                try await eventually { !writers.contains(where: isAlive) }
+                let acknowledged = try await outside.get("acknowledged", default: 0)
                 try await eventually {
                     do {
                         try await withContext(.threads, state: .init(persistence: .file(path, sync: sync))) {
@@ -82,18 +89,6 @@ import ZProc
                 }
             }
         }
-    }
-
-    /// What has been acknowledged, once nobody is left to add to it.
-    private func settled(_ state: SharedState) async throws -> Int {
-        var last = -1
-        try await eventually {
-            let now = try await state.get("acknowledged", default: 0)
-            try await Task.sleep(for: .milliseconds(100))
-            defer { last = now }
-            return now == last
-        }
-        return last
     }
 
     @Test func oneContextHasAFileAtATime() async throws {

@@ -11,7 +11,7 @@ enum WatchConformance {
 
     static let historyCount = 300
     static let all: [@Sendable (SharedState) async throws -> Void] = [
-        ordered, gapFreeAndUnique, atomic, resumable, bookmarked, sinceTheWatchWasMade, fromTheBeginning, filtered,
+        ordered, unique, gapFree, atomic, resumable, bookmarked, sinceTheWatchWasMade, fromTheBeginning, filtered,
         identicalChanges, origins, live, goingLive, compactedOrReset, counted, timedOut, dropped, cancelled, states,
         keyedStates, failingConditions, severalWatches, past,
     ]
@@ -64,17 +64,35 @@ enum WatchConformance {
     }
 
     /// With many writers, each revision comes once, and none is left out.
-    @Sendable static func gapFreeAndUnique(_ state: SharedState) async throws {
+    @Sendable static func gapFree(_ state: SharedState) async throws {
         let changes = state.changes()
         let start = try await state.snapshot().revision.number
         async let seen = collect(200, changes)
+        try await incrementFromManyTasks(state)
+        try expect(try await seen.map(\.revision.number), Array(start + 1...start + 200))
+    }
+
+    /// Also when one iteration goes on where another one stopped.
+    @Sendable static func unique(_ state: SharedState) async throws {
+        let changes = state.changes(), others = state.changes()
+        try await incrementFromManyTasks(state)
+        var seen = try await collect(70, changes).map(\.revision) + collect(130, changes).map(\.revision)
+        try expect(Set(seen).count, 200)
+        seen = try await collect(200, others).map(\.revision)
+        try expect(Set(seen).count, 200)
+        // Nothing is left to come a second time.
+        try await state.set("last", to: true)
+        try expect(try await collect(1, changes).first?.keys, ["last"])
+        try expect(try await collect(1, others).first?.keys, ["last"])
+    }
+
+    private static func incrementFromManyTasks(_ state: SharedState) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in 0..<8 {
                 group.addTask { for _ in 0..<25 { try await state.increment("task \(task)") } }
             }
             try await group.waitForAll()
         }
-        try expect(try await seen.map(\.revision.number), Array(start + 1...start + 200))
     }
 
     /// A transaction is one change, whatever it writes, and nothing of it is seen before the rest.
