@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +49,20 @@ static char **environment_with(char *variable, const char *const *changes) {
     return copy;
 }
 
+// Leaves the calling thread so many of its processors, and tells which it had.
+static int narrow_processors(int count, cpu_set_t *before) {
+    if (sched_getaffinity(0, sizeof *before, before) != 0) return 0;
+    if (count <= 0 || count >= CPU_COUNT(before)) return 0;
+    cpu_set_t few;
+    CPU_ZERO(&few);
+    for (int processor = 0; processor < CPU_SETSIZE && count > 0; processor++) {
+        if (!CPU_ISSET(processor, before)) continue;
+        CPU_SET(processor, &few);
+        count--;
+    }
+    return sched_setaffinity(0, sizeof few, &few) == 0;
+}
+
 int czproc_spawn(const czproc_launch *launch, pid_t *process) {
     int error = ENOMEM;
     char *variable = NULL;
@@ -70,7 +86,12 @@ int czproc_spawn(const czproc_launch *launch, pid_t *process) {
     }
     error = posix_spawn_file_actions_adddup2(&actions, launch->lifeline, CZPROC_LIFELINE_DESCRIPTOR);
     if (error) goto done;
-    error = posix_spawn_file_actions_addclosefrom_np(&actions, CZPROC_LIFELINE_DESCRIPTOR + 1);
+    if (launch->roll >= 0) {
+        error = posix_spawn_file_actions_adddup2(&actions, launch->roll, CZPROC_ROLL_DESCRIPTOR);
+        if (error) goto done;
+    }
+    error = posix_spawn_file_actions_addclosefrom_np(
+        &actions, launch->roll >= 0 ? CZPROC_ROLL_DESCRIPTOR + 1 : CZPROC_ROLL_DESCRIPTOR);
     if (error) goto done;
     if (launch->directory != NULL) {
         error = posix_spawn_file_actions_addchdir_np(&actions, launch->directory);
@@ -83,7 +104,12 @@ int czproc_spawn(const czproc_launch *launch, pid_t *process) {
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     char *arguments[] = {(char *)launch->name, NULL};
+    // The runtime's own pool gets as many threads as there are processors when the program starts; the child takes
+    // back the others before its code runs.
+    cpu_set_t processors;
+    int is_narrow = narrow_processors(launch->threads, &processors);
     error = posix_spawn(process, launch->path, &actions, &attributes, arguments, environment);
+    if (is_narrow) sched_setaffinity(0, sizeof processors, &processors);
 done:
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
@@ -98,6 +124,17 @@ int czproc_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
 
 void czproc_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
+int czproc_out_of_the_way(int descriptor) {
+    int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, CZPROC_ROLL_DESCRIPTOR + 1);
+    close(descriptor);
+    return moved;
+}
+
+int czproc_processor_count(void) {
+    cpu_set_t processors;
+    return sched_getaffinity(0, sizeof processors, &processors) == 0 ? CPU_COUNT(&processors) : 1;
+}
+
 int czproc_process_descriptor(pid_t process) {
     return (int)syscall(SYS_pidfd_open, process, 0);
 }
@@ -108,12 +145,14 @@ int czproc_signal(int process_descriptor, int signal) {
 
 int czproc_reap(pid_t process, czproc_termination *termination) {
     int status;
+    struct rusage usage;
     pid_t reaped;
     do {
-        reaped = waitpid(process, &status, WNOHANG);
+        reaped = wait4(process, &status, WNOHANG, &usage);
     } while (reaped < 0 && errno == EINTR);
     if (reaped <= 0) return (int)reaped;
     termination->exited = WIFEXITED(status);
     termination->status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+    termination->peak_memory = (int64_t)usage.ru_maxrss * 1024;
     return 1;
 }

@@ -9,7 +9,11 @@
 #include "CZProc.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +32,29 @@ static char *child_argument;
 
 const char *czproc_child_argument(void) { return child_argument; }
 
+static int interrupts = -1;
+
+/// Told, on a thread of this file, when the process gets SIGINT.
+extern void czproc_child_interrupted(void);
+
 // Waits for the end of the parent and ends this process with it, whatever its own threads do.
 static void *watch_parent(void *unused) {
     (void)unused;
-    char byte;
-    while (read(CZPROC_LIFELINE_DESCRIPTOR, &byte, 1) > 0) {}
+    struct pollfd watched[] = {
+        {.fd = CZPROC_LIFELINE_DESCRIPTOR, .events = POLLIN},
+        {.fd = interrupts, .events = POLLIN},
+    };
+    while (1) {
+        if (poll(watched, 2, -1) < 0 && errno != EINTR) break;
+        if (watched[1].revents & POLLIN) {
+            uint64_t count;
+            ssize_t taken = read(interrupts, &count, sizeof count);
+            (void)taken;
+            czproc_child_interrupted();
+        }
+        char byte;
+        if ((watched[0].revents & (POLLIN | POLLHUP)) && read(CZPROC_LIFELINE_DESCRIPTOR, &byte, 1) <= 0) break;
+    }
     kill(getpid(), SIGKILL);
     return NULL;
 }
@@ -44,13 +66,24 @@ static int child_main(int count, char **arguments, char **environment) {
     // Two ways to notice the parent's end: the kernel's signal is prompt, and works on a stopped process; the pipe
     // also catches a parent that died before the next line.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // What this process starts by other means than ours has no use for them.
+    fcntl(CZPROC_LIFELINE_DESCRIPTOR, F_SETFD, FD_CLOEXEC);
+    fcntl(CZPROC_ROLL_DESCRIPTOR, F_SETFD, FD_CLOEXEC);
+    // An interrupt is for the whole tree: the body is told, and the process lives until its parent has stopped it.
+    interrupts = eventfd(0, EFD_CLOEXEC);
+    if (interrupts >= 0) czproc_catch(SIGINT, interrupts);
+    // The parent may have narrowed these for the start.
+    cpu_set_t processors;
+    if (sched_getaffinity(getppid(), sizeof processors, &processors) == 0) {
+        sched_setaffinity(0, sizeof processors, &processors);
+    }
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, 64 << 10);
+    pthread_attr_setstacksize(&attributes, 256 << 10);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     int failed = pthread_create(&thread, &attributes, watch_parent, NULL);
     pthread_attr_destroy(&attributes);

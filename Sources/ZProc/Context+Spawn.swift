@@ -1,8 +1,6 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-public import Distributed
-internal import Glibc
 internal import MessagePack
 internal import PortableClosures
 internal import ZProcCore
@@ -22,6 +20,9 @@ extension Context {
     ///   - argument: passed to `body`.
     ///   - name: for error messages.
     ///   - options: how the process runs, and for how long at most.
+    ///   - retry: which failures are tried again, each time in a new process.
+    ///   - retryArguments: the arguments for a retry, when they are to be others.
+    ///   - start: whether to start it now; else ``SpawnedProcess/start()`` does.
     ///   - fileID: where the closure is written, for errors.
     ///   - line: where the closure is written, for errors.
     ///   - body: what to run; its result becomes the process's ``SpawnedProcess/value``.
@@ -33,28 +34,32 @@ extension Context {
         _ argument: repeat each Argument,
         name: String? = nil,
         options: ProcessOptions = ProcessOptions(),
+        retry: RetryPolicy = .never,
+        retryArguments: (@Sendable (RetryReport) -> (repeat each Argument))? = nil,
+        start: Bool = true,
         fileID: String = #fileID,
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
     ) async throws -> SpawnedProcess<Result> {
+        let spawning = Spawning(name, options, retry, start)
         switch backend {
         case .threads:
-            return try start(TaskBody { try await body(repeat each argument) }, name, options)
+            return try await spawn(spawning) { failure in
+                if let failure, let arguments = retryArguments?(failure) {
+                    return { try await body(repeat each arguments) }
+                }
+                return { try await body(repeat each argument) }
+            }
         case .processes:
             let closure = PortableClosure(BodyClosure(body: body), fileID: fileID, line: line)
-            let arguments = try system.encoder.encode(ArgumentList(repeat each argument))
-            let child = try await system.startChild(
-                name: name,
-                options: options,
-                body: closure,
-                arguments: arguments
-            )
-            let decoder = system.decoder
-            return SpawnedProcess(
-                name: name,
-                pid: child.processID,
-                body: ProcessBody(child) { try decoder.decode(Result.self, from: $0) }
-            )
+            let encoder = system.encoder, decoder = system.decoder
+            return try await spawn(spawning, closure) { failure in
+                if let failure {
+                    guard let arguments = retryArguments?(failure) else { return nil }
+                    return try encoder.encode(ArgumentList(repeat each arguments))
+                }
+                return try encoder.encode(ArgumentList(repeat each argument))
+            } decode: { try decoder.decode(Result.self, from: $0) }
         }
     }
 
@@ -64,84 +69,191 @@ extension Context {
         _ argument: repeat each Argument,
         name: String? = nil,
         options: ProcessOptions = ProcessOptions(),
+        retry: RetryPolicy = .never,
+        retryArguments: (@Sendable (RetryReport) -> (repeat each Argument))? = nil,
+        start: Bool = true,
         fileID: String = #fileID,
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
+        let spawning = Spawning(name, options, retry, start)
         switch backend {
         case .threads:
-            return try start(TaskBody { try await body(repeat each argument) }, name, options)
+            return try await spawn(spawning) { failure in
+                if let failure, let arguments = retryArguments?(failure) {
+                    return { try await body(repeat each arguments) }
+                }
+                return { try await body(repeat each argument) }
+            }
         case .processes:
             let closure = PortableClosure(VoidBodyClosure(body: body), fileID: fileID, line: line)
-            let arguments = try system.encoder.encode(ArgumentList(repeat each argument))
-            let child = try await system.startChild(
-                name: name,
-                options: options,
-                body: closure,
-                arguments: arguments
-            )
-            return SpawnedProcess(name: name, pid: child.processID, body: ProcessBody(child) { _ in })
+            let encoder = system.encoder
+            return try await spawn(spawning, closure) { failure in
+                if let failure {
+                    guard let arguments = retryArguments?(failure) else { return nil }
+                    return try encoder.encode(ArgumentList(repeat each arguments))
+                }
+                return try encoder.encode(ArgumentList(repeat each argument))
+            } decode: { _ in }
         }
     }
 
-    /// Makes a distributed actor that lives in a process of its own, and gives its proxy.
+    /// Runs `body` in a process of its own, whatever the backend, and gives its value.
     ///
-    ///     let counter = try await context.host { Counter(actorSystem: $0) }
-    ///     try await counter.increment(by: 2)
+    ///     let document = try await context.isolated(bytes, options: limits) { bytes in try parse(bytes) }
     ///
-    /// With `.threads` the actor lives in this process and is returned itself. It lives until the context ends.
+    /// Whatever happens there is an error here: a trap, a signal, or more memory or time than `options` allow. On
+    /// `.threads` the closure cannot capture handles of this context, whose state is in this process.
     ///
     /// - Parameters:
+    ///   - argument: passed to `body`.
     ///   - name: for error messages.
+    ///   - options: how much memory and time it has, among others.
     ///   - fileID: where the closure is written, for errors.
     ///   - line: where the closure is written, for errors.
-    ///   - make: makes the actor, with the system of the process it is to live in. Travels as a spawned body does.
-    /// - Returns: the actor's proxy, or on `.threads` the actor.
-    /// - Throws: what `make` throws; ``PortableClosureError``, ``SpawnError`` and ``ProcessTermination`` as for
-    ///   spawned bodies.
-    public func host<Act: DistributedActor>(
+    ///   - body: what to run.
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws; ``ProcessTermination`` with the cause; as `spawn`.
+    public func isolated<Result: Codable & Sendable, each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
         name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
         fileID: String = #fileID,
         line: Int = #line,
-        _ make: @escaping @concurrent @Sendable (ZProcSystem) async throws -> Act
-    ) async throws -> Act where Act.ActorSystem == ZProcSystem {
-        switch backend {
-        case .threads:
-            let actor = try await make(system)
-            // Kept by a body that lasts until the context stops it.
-            _ = try start(
-                TaskBody {
-                    try? await Promise<Void>().value()
-                    withExtendedLifetime(actor) {}
-                },
-                name,
-                ProcessOptions()
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
+    ) async throws -> Result {
+        if backend == .processes {
+            return try await spawn(
+                repeat each argument,
+                name: name,
+                options: options,
+                fileID: fileID,
+                line: line,
+                body: body
+            ).value
+        }
+        var scope = self.options
+        scope.spareProcesses = 0
+        // A scope of its own: the signals that end this one end it, too.
+        return try await withContext(.processes, options: scope) { context in
+            try await context.isolated(
+                repeat each argument,
+                name: name,
+                options: options,
+                fileID: fileID,
+                line: line,
+                body: body
             )
-            return actor
-        case .processes:
-            let closure = PortableClosure(HostClosure(make: make), fileID: fileID, line: line)
-            let child = try await system.startChild(name: name, body: closure, arguments: [])
-            let id = try await child.hosted.value()
-            return try Act.resolve(id: system.decoder.decode(ActorID.self, from: id), using: system)
         }
     }
 
-    private func start<Value>(
-        _ body: TaskBody<Value>,
-        _ name: String?,
-        _ options: ProcessOptions
-    ) throws -> SpawnedProcess<Value> {
-        if let problem = options.problemOnThreads {
-            body.cancel()
-            throw SpawnError(problem)
+    // MARK: What all forms share
+
+    /// On a task of this process.
+    func spawn<Value: Sendable>(
+        _ spawning: Spawning,
+        body: @escaping @Sendable (RetryReport?) -> (@concurrent @Sendable () async throws -> Value)
+    ) async throws -> SpawnedProcess<Value> {
+        let options = spawning.options
+        if let problem = options.problemOnThreads { throw SpawnError(problem) }
+        let depth = ProcessDepth.current
+        guard depth < self.options.maximumDepth else {
+            throw SpawnError(
+                "a body \(depth) deep may spawn no others: the context's maximumDepth is \(self.options.maximumDepth); "
+                    + "does a body spawn itself?"
+            )
         }
+        guard system.processes.count < self.options.maximumProcesses else {
+            throw SpawnError(
+                "\(self.options.maximumProcesses) bodies live already, the context's maximumProcesses; await some, or "
+                    + "raise it"
+            )
+        }
+        return try await enter(spawning) { failure in
+            TaskAttempt(name: spawning.name, options: options, depth: depth + 1, body: body(failure))
+        }
+    }
+
+    /// In a child process.
+    ///
+    /// - Parameters:
+    ///   - spawning: how.
+    ///   - closure: the body.
+    ///   - arguments: its arguments, encoded; for a retry nil when they are the same.
+    ///   - decode: reads what the body returned.
+    func spawn<Value: Sendable>(
+        _ spawning: Spawning,
+        _ closure: PortableClosure,
+        arguments: @escaping @Sendable (RetryReport?) throws -> [UInt8]?,
+        decode: @escaping @Sendable ([UInt8]) throws -> Value
+    ) async throws -> SpawnedProcess<Value> {
+        if let problem = spawning.options.problem { throw SpawnError(problem) }
+        let system = system, options = spawning.options
+        // Now, so that what cannot travel is an error here, and what is captured travels as it is now.
+        let job = try system.encodeJob(closure, arguments(nil) ?? [], options)
+        let request = ZProcSystem.ChildRequest(
+            name: spawning.name,
+            options: options,
+            limits: self.options,
+            siblingCount: spawning.siblingCount,
+            output: spawning.output,
+            error: spawning.error
+        )
+        return try await enter(spawning) { failure in
+            let others = try failure.flatMap { try arguments($0) }
+            let next = try others.map { try system.encodeJob(closure, $0, options) }
+            return ProcessAttempt(try await system.startChild(request, job: next ?? job), decode: decode)
+        }
+    }
+
+    private func enter<Value: Sendable>(
+        _ spawning: Spawning,
+        launch: @escaping ProcessLife<Value>.Launch
+    ) async throws -> SpawnedProcess<Value> {
+        let life = ProcessLife(name: spawning.name, retry: spawning.retry, launch: launch)
         let processes = system.processes
-        guard processes.insert(body) else {
-            body.cancel()
+        let isEntered = processes.insert(life, rank: .process) {
+            _ = try await life.ended.value()
+            if case .failure(let error)? = life.outcome.result { throw error }
+        }
+        guard isEntered else {
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
         }
-        body.onEnd { processes.remove(body) }
-        if let time = options.timeout { body.limit(time, name) }
-        return SpawnedProcess(name: name, pid: Int(getpid()), body: body)
+        life.ended.whenSettled { _ in
+            processes.remove(life)
+            spawning.output?.finish()
+            spawning.error?.finish()
+        }
+        if spawning.start { try await life.start() }
+        return SpawnedProcess(
+            life,
+            output: ProcessOutput(buffer: spawning.output),
+            error: ProcessOutput(buffer: spawning.error)
+        )
+    }
+}
+
+/// How a body is spawned, beside what it is.
+struct Spawning: Sendable {
+    /// How many the present task spawns together.
+    @TaskLocal static var siblingCount = 1
+
+    let name: String?
+    let options: ProcessOptions
+    let retry: RetryPolicy
+    let start: Bool
+    /// How many are spawned together.
+    let siblingCount: Int
+    let output: OutputBuffer?
+    let error: OutputBuffer?
+
+    init(_ name: String?, _ options: ProcessOptions, _ retry: RetryPolicy = .never, _ start: Bool = true) {
+        self.name = name
+        self.options = options
+        self.retry = retry
+        self.start = start
+        siblingCount = Self.siblingCount
+        output = options.standardOutput == .streamed ? OutputBuffer() : nil
+        error = options.standardError == .streamed ? OutputBuffer() : nil
     }
 }

@@ -24,11 +24,13 @@ public final class Context: Sendable {
     /// Runs the distributed actors of this process; give it to their initialisers.
     public let system: ZProcSystem
     /// Where the state is kept; nil for this process.
-    private let home: StateHome?
+    let home: StateHome?
+    /// How it treats what it spawns.
+    public let options: ContextOptions
     private let origin: Origin
     private let ownsSystem: Bool
 
-    /// How long what still runs gets at the end of a scope, for each step of stopping.
+    /// How long what has used up its time gets for each step of stopping.
     static let grace: Duration = .seconds(2)
     /// The same for the children of a child, shorter so that the child is done within its own grace.
     static let childGrace: Duration = .milliseconds(500)
@@ -42,22 +44,44 @@ public final class Context: Sendable {
     ///   - address: where other processes reach this one, such as `tcp://127.0.0.1:*`. By default a socket in a fresh
     ///     directory only this user can enter. Nothing listens before the first process is spawned.
     ///   - state: where the state is kept, for how long, and how much of its past.
+    ///   - options: how it treats what it spawns.
     /// - Throws: ``TransportError`` for an address that cannot be used; ``StateError`` for storage that cannot.
-    public convenience init(_ backend: Backend, address: String? = nil, state: StateOptions = StateOptions()) throws {
-        try self.init(backend, address: address, state: state, program: ZProcSystem.ownProgram)
+    public convenience init(
+        _ backend: Backend,
+        address: String? = nil,
+        state: StateOptions = StateOptions(),
+        options: ContextOptions = ContextOptions()
+    ) throws {
+        try self.init(backend, address: address, state: state, options: options, program: ZProcSystem.ownProgram)
     }
 
     /// Makes a root context whose children run another program.
-    package init(_ backend: Backend, address: String?, state: StateOptions = StateOptions(), program: String) throws {
+    package init(
+        _ backend: Backend,
+        address: String?,
+        state: StateOptions = StateOptions(),
+        options: ContextOptions = ContextOptions(),
+        program: String
+    ) throws {
         self.backend = backend
-        system = try ZProcSystem.root(backend, address: address, state: state, program: program)
+        self.options = options
+        system = try ZProcSystem.root(backend, address: address, state: state, options: options, program: program)
         home = nil
         origin = .random()
         ownsSystem = true
+        if backend == .processes { system.refillSpares() }
+        if options.stopsOnSignals { Interruption.shared.add(self) }
     }
 
-    private init(_ backend: Backend, system: ZProcSystem, home: StateHome, origin: Origin) {
+    private init(
+        _ backend: Backend,
+        system: ZProcSystem,
+        home: StateHome,
+        origin: Origin,
+        options: ContextOptions
+    ) {
         self.backend = backend
+        self.options = options
         self.system = system
         self.home = home
         self.origin = origin
@@ -96,15 +120,29 @@ public final class Context: Sendable {
         get throws { try system.node.address().endpoint.description }
     }
 
-    /// Stops everything spawned, as ``SpawnedProcess/stop(grace:)`` does, and ends all connections.
+    /// Waits for everything that this process has spawned and that still runs, also what is spawned in the meantime.
+    ///
+    /// Hosted actors and supervisors run until they are stopped, and are waited for as well.
+    ///
+    /// - Throws: the error of the first, in the order they were spawned in, that ended of one, when all have ended;
+    ///   `CancellationError`.
+    public func waitForAll() async throws { try await system.processes.waitForAll() }
+
+    /// Stops everything that this process has spawned and that still runs, as ``SpawnedProcess/stop(grace:)`` does.
+    ///
+    /// Supervisors first, each with its children in reverse order; then the others, all at once. More can be spawned.
+    public func stopAll(grace: Duration = .seconds(2)) async { await system.processes.stopAll(grace: grace) }
+
+    /// Stops everything spawned, as ``stopAll(grace:)`` does, and ends all connections.
     ///
     /// Safe to call twice.
     ///
     /// In a spawned process the context belongs to the body and this does nothing.
     public func shutdown() async {
         guard ownsSystem else { return }
-        await system.processes.stopAll(grace: Self.grace)
+        await system.processes.close(grace: options.grace)
         await system.shutdown()
+        Interruption.shared.remove(self)
     }
 }
 
@@ -114,21 +152,29 @@ public final class Context: Sendable {
 ///   - backend: `.threads` or `.processes`; nothing else changes.
 ///   - address: see ``Context/init(_:address:state:)``.
 ///   - state: where the state is kept, for how long, and how much of its past.
+///   - options: how it treats what it spawns, and what becomes of that at the end.
 ///   - body: what to do with the context.
 /// - Returns: what `body` returns.
 /// - Throws: what `body` throws; ``TransportError`` for an address that cannot be used; ``StateError`` for storage that
-///   cannot.
+///   cannot. With ``ContextOptions/ScopeEnd/wait``, what a process threw that was waited for at the end.
 @discardableResult
 public func withContext<Result>(
     _ backend: Backend,
     address: String? = nil,
     state: StateOptions = StateOptions(),
+    options: ContextOptions = ContextOptions(),
     _ body: (Context) async throws -> Result
 ) async throws -> Result {
-    let context = try Context(backend, address: address, state: state)
+    let context = try Context(backend, address: address, state: state, options: options)
     do {
-        // Without an executor of its own, the transport leaves the body where it is.
-        let result = try await withTaskExecutorPreference(context.system.node.taskExecutor) { try await body(context) }
+        let result = try await withInterruption(of: context) {
+            // Without an executor of its own, the transport leaves the body where it is.
+            let result = try await withTaskExecutorPreference(context.system.node.taskExecutor) {
+                try await body(context)
+            }
+            if options.atEnd == .wait { try await context.waitForAll() }
+            return result
+        }
         await context.shutdown()
         return result
     } catch {
@@ -137,7 +183,7 @@ public func withContext<Result>(
     }
 }
 
-/// A context travels as its backend, its origin, and where the state lives.
+/// A context travels as its backend, its origin, its options, and where the state lives.
 extension Context: Codable {
     /// Makes the same context in a spawned process, from the system in `userInfo[.actorSystemKey]`.
     public convenience init(from decoder: any Decoder) throws {
@@ -145,20 +191,22 @@ extension Context: Codable {
         let backend = try container.decode(Backend.self)
         let origin = try container.decode(Origin.self)
         let home = try container.decode(StateHome.self)
+        let options = try container.decode(ContextOptions.self)
         guard let system = decoder.userInfo[.actorSystemKey] as? ZProcSystem else {
             throw StateError(
                 .unavailable,
                 "a context is decoded in spawned processes only, with a system in the decoder's userInfo[.actorSystemKey]"
             )
         }
-        self.init(backend, system: system, home: home, origin: origin)
+        self.init(backend, system: system, home: home, origin: origin, options: options)
     }
 
-    /// Writes `[backend, origin, home]`, and makes this process listen when it keeps the state.
+    /// Writes `[backend, origin, home, options]`, and makes this process listen when it keeps the state.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.unkeyedContainer()
         try container.encode(backend)
         try container.encode(origin)
         try container.encode(try home ?? system.ownHome())
+        try container.encode(options)
     }
 }

@@ -22,8 +22,16 @@ public final class ZeroMQTransport: Transport {
     /// The libzmq context and its threads come with the first use: a context that spawns nothing needs none.
     private let state = Mutex(State())
 
+    /// How many jobs run at once on its threads.
+    private let threadCount: Int
+
     /// Makes a transport; nothing is opened yet.
-    public init() {}
+    ///
+    /// - Parameter threadCount: how many tasks its ``taskExecutor`` runs at once; nil for as many as there are
+    ///   processors.
+    public init(threadCount: Int? = nil) {
+        self.threadCount = max(1, threadCount ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
 
     /// See ``Transport/listen(at:receiver:)``.
     ///
@@ -76,7 +84,7 @@ public final class ZeroMQTransport: Transport {
         await context?.shutdown()
     }
 
-    /// The threads of the transport's sockets: as many jobs at once as there are processors.
+    /// The threads of the transport's sockets.
     public var taskExecutor: (any TaskExecutor)? {
         guard let endpoint = try? Endpoint(.tcp, "*:*") else { return nil }
         return try? context(for: endpoint).loop
@@ -90,7 +98,7 @@ public final class ZeroMQTransport: Transport {
             if let context = state.context { return context }
             if state.isShutDown { throw TransportError(.closed, "the transport has been shut down") }
             let context = try wrapped(endpoint) { () throws(ZeroMQError) in
-                try SocketContext(maxSockets: 16_000, jobThreads: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+                try SocketContext(maxSockets: 16_000, jobThreads: threadCount)
             }
             state.context = context
             return context

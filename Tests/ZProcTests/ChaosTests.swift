@@ -46,7 +46,7 @@ struct ChaosTests {
                     let (name, process) = running[victim]
                     try await eventually { fileSize("\(directory)/\(name)") > 3 }
                     try await Task.sleep(for: .microseconds(Int.random(in: 0...5_000, using: &random)))
-                    Glibc.kill(pid_t(process.pid), SIGKILL)
+                    try? process.signal(SIGKILL)
                     let termination = await #expect(throws: ProcessTermination.self) { try await process.value }
                     #expect(termination?.cause == .signal(Int(SIGKILL)))
                     killed.insert(name)
@@ -101,7 +101,7 @@ struct ChaosTests {
                     // Readers do not wait for an update that runs.
                     #expect(try await state.get("n", as: Int.self) == round - 1)
                     async let next = state.increment("n")
-                    kill(pid_t(process.pid), SIGKILL)
+                    try? process.signal(SIGKILL)
                     #expect(try await next == round)
                     await #expect(throws: ProcessTermination.self) { try await process.value }
                 }
@@ -134,10 +134,10 @@ struct ChaosTests {
                     kill(getpid(), SIGSTOP)
                     while snapshot.count > 0 { pause() }
                 }
-                try await eventually { access(marker, F_OK) == 0 && isStopped(process.pid) }
+                try await eventually { access(marker, F_OK) == 0 && isStopped(process.pid ?? 0) }
                 try await churn()
                 let whileHeld = fileSize(path)
-                kill(pid_t(process.pid), SIGKILL)
+                try? process.signal(SIGKILL)
                 await #expect(throws: ProcessTermination.self) { try await process.value }
                 for _ in 0..<3 { try await churn() }
                 #expect(fileSize(path) <= whileHeld + 2_000_000)

@@ -33,7 +33,7 @@ struct LinearizableStateTests {
                 if backend == .processes {
                     // One of them does not finish: what it had asked for last may have happened or not.
                     try await eventually { fileSize("\(directory)/0") > 1_000 }
-                    kill(pid_t(running[0].pid), SIGKILL)
+                    try running[0].signal(SIGKILL)
                     _ = try? await running.removeFirst().value
                 }
                 for process in running { try await process.value }

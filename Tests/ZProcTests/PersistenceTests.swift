@@ -65,7 +65,7 @@ import ZProc
                     $0["acknowledged", default: 0] > 200 && $0["writers", default: [Int]()].count == 2
                 }
                 for try await _ in outside.when(mode: .live, count: 1, isBusy) {}
-                kill(pid_t(root.pid), SIGKILL)
+                try root.signal(SIGKILL)
                 await #expect(throws: ProcessTermination.self) { try await root.value }
                 // Its children are ending, too; then nobody is left to add anything.
                 let writers = try await outside.get("writers", default: [Int]())
@@ -145,7 +145,7 @@ import ZProc
             }
             let files = try await outside.firstAvailable("file").get("file", default: [String]())
             #expect(!files.isEmpty)
-            kill(pid_t(root.pid), SIGKILL)
+            try root.signal(SIGKILL)
             _ = try? await root.value
             try await withContext(.processes) { try await $0.state.set("n", to: 1) }
             for file in files { #expect(access(file, F_OK) != 0, "\(file) is still there") }

@@ -17,6 +17,9 @@
 /// The descriptor on which a child notices the end of its parent: the read end of a pipe nobody writes to.
 #define CZPROC_LIFELINE_DESCRIPTOR 3
 
+/// The descriptor of the roll of processes, in a child that has one.
+#define CZPROC_ROLL_DESCRIPTOR 4
+
 /// What the child variable held; NULL in a program that was started in the usual way.
 const char *czproc_child_argument(void);
 
@@ -28,6 +31,10 @@ typedef struct {
     /// What the child finds in the child variable.
     const char *argument;
     int lifeline;
+    /// The roll of processes; -1 for none.
+    int roll;
+    /// How many threads the runtime's own pool gets; 0 for as many as there are processors.
+    int threads;
     /// Where it starts; NULL for here.
     const char *directory;
     /// `name=value` for variables that are set, `name` for those that are taken away; ends with NULL.
@@ -54,6 +61,8 @@ typedef struct {
     /// 1 when it exited by itself with `status`; 0 when signal `status` killed it.
     int exited;
     int status;
+    /// The most memory it had at a time, in bytes.
+    int64_t peak_memory;
 } czproc_termination;
 
 /// Reaps an ended child. Returns 1 when it was reaped, 0 when it still runs, -1 when there is no such child.
@@ -62,11 +71,41 @@ int czproc_reap(pid_t process, czproc_termination *termination);
 /// A pipe whose ends no started program inherits: read end, write end. Returns 0 or errno.
 int czproc_pipe(int ends[2]);
 
+/// Moves a descriptor of this process to a number that no child uses for something else. Returns the number or -1.
+int czproc_out_of_the_way(int descriptor);
+
+/// How many processors the calling thread may run on.
+int czproc_processor_count(void);
+
 /// Has reading from a descriptor return at once when there is nothing.
 void czproc_never_wait(int descriptor);
 
 /// Names the calling thread, for people who look at it from outside.
 void czproc_name_thread(const char *name);
+
+/// The roll: the live processes of a whole tree, in memory they share. A process is entered by its parent, and struck
+/// off when its parent reaps it or, should the parent have died, by the next process that finds no room.
+typedef struct czproc_roll czproc_roll;
+
+/// Most processes a roll holds.
+#define CZPROC_ROLL_CAPACITY 8192
+
+/// Makes a roll. Returns a descriptor, or -1.
+int czproc_roll_create(void);
+/// Maps a roll into this process; NULL when that fails.
+czproc_roll *czproc_roll_open(int descriptor);
+/// Keeps a place for a process that is about to be started. Returns it, or -1 when `limit` processes live already.
+int czproc_roll_reserve(czproc_roll *roll, int limit);
+/// Enters the process a place was kept for.
+void czproc_roll_enter(czproc_roll *roll, int place, pid_t process);
+/// Frees a place.
+void czproc_roll_strike(czproc_roll *roll, int place);
+
+/// Has a signal counted on an eventfd instead of ending the process, when it has its default effect now. Returns 1
+/// then, else 0.
+int czproc_catch(int signal, int event);
+/// Gives a signal its default effect again and sends it to this process.
+void czproc_die_of(int signal);
 
 /// Ends the process at once, after writing out what stdio has buffered; no destructors run under other threads' feet.
 void czproc_exit(int status) __attribute__((noreturn));

@@ -9,16 +9,21 @@ internal import ZProcCore
 extension ZProcSystem {
     static let ownProgram = "/proc/self/exe"
 
-    /// Starts a child process that runs `body`.
+    /// What a child is to do, and how.
+    struct ChildRequest: Sendable {
+        var name: String?
+        var options = ProcessOptions()
+        var limits: ContextOptions
+        /// How many processes share this one's threads, should more be known to come than live already.
+        var siblingCount = 1
+        var output: OutputBuffer?
+        var error: OutputBuffer?
+    }
+
+    /// The encoded form of a job.
     ///
-    /// - Throws: ``PortableClosureError`` or an encoding error before anything is started; ``SpawnError``.
-    func startChild(
-        name: String?,
-        options: ProcessOptions = ProcessOptions(),
-        body: PortableClosure,
-        arguments: [UInt8]
-    ) async throws -> ChildProcess {
-        if let problem = options.problem { throw SpawnError(problem) }
+    /// - Throws: ``PortableClosureError`` or an encoding error; ``SpawnError`` when it is too large.
+    func encodeJob(_ body: PortableClosure, _ arguments: [UInt8], _ options: ProcessOptions) throws -> [UInt8] {
         let job = try encoder.encode(ProcessJob(body: body, arguments: arguments, setup: ProcessSetup(options)))
         guard job.count <= Envelope.maximumByteCount else {
             throw SpawnError(
@@ -26,17 +31,83 @@ extension ZProcSystem {
                     + "put large data into the state or a file"
             )
         }
+        return job
+    }
+
+    /// Has a child process run a job: a spare one, or one that is started for it.
+    ///
+    /// - Throws: ``SpawnError``.
+    func startChild(_ request: ChildRequest, job: [UInt8]) async throws -> ChildProcess {
+        if let problem = request.options.problem { throw SpawnError(problem) }
+        let child = try await spareOrNew(request, job: job)
+        if let time = request.options.timeout {
+            let timer = Task {
+                try await Task.sleep(for: time.countable)
+                await child.timeIsUp(after: time, grace: Context.grace)
+            }
+            // Nothing keeps time for a process that has ended.
+            child.exit.whenSettled { _ in timer.cancel() }
+        }
+        return child
+    }
+
+    private func spareOrNew(_ request: ChildRequest, job: [UInt8]) async throws -> ChildProcess {
+        if request.options.fitsSpares {
+            defer { refillSpares() }
+            while let spare = spares.take() { if spare.assign(job, name: request.name) { return spare } }
+        }
+        let child = try await launchChild(request)
+        child.job.settle(.success(job))
+        return child
+    }
+
+    /// Starts what is lacking of the spare processes.
+    func refillSpares() {
+        guard spares.count > 0 else { return }
+        spares.refill { [weak self] in
+            guard let self else { throw SpawnError("the context has ended") }
+            return try await launchChild(ChildRequest(limits: place.options))
+        }
+    }
+
+    /// Starts a child process that then asks for its job.
+    private func launchChild(_ request: ChildRequest) async throws -> ChildProcess {
         let address = try node.address()
-        guard let child = processes.makeChild(name: name, job: job) else {
+        guard place.depth < request.limits.maximumDepth else {
+            throw SpawnError(
+                "a process \(place.depth) deep may spawn no others: the context's maximumDepth is "
+                    + "\(request.limits.maximumDepth); does a body spawn itself?"
+            )
+        }
+        let processPlace = ProcessRoll.shared?.reserve(limit: request.limits.maximumProcesses)
+        if processPlace == nil, ProcessRoll.shared != nil {
+            throw SpawnError(
+                "\(request.limits.maximumProcesses) processes live already, the context's maximumProcesses; await some, "
+                    + "or raise it"
+            )
+        }
+        guard let child = processes.makeChild(name: request.name) else {
+            processPlace?.strike()
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
         }
-        let argument = ChildArgument(parent: address, token: child.token)
+        let shares = max(request.siblingCount, processes.childCount)
+        let threadCount = request.options.threadCount ?? max(1, place.threadCount / shares)
+        let argument = ChildArgument(
+            parent: address,
+            token: child.token,
+            depth: place.depth + 1,
+            threadCount: threadCount
+        )
         let processes = self.processes, states = self.states
         let launch = await ProcessLauncher.shared.launch(
             program,
             argument: argument.text,
-            name: name,
-            options: options
+            name: request.name,
+            options: request.options,
+            threadCount: threadCount,
+            place: processPlace,
+            output: request.output,
+            error: request.error
         ) {
             child.reaped()
             states.processEnded()
@@ -50,23 +121,12 @@ extension ZProcSystem {
             let error = SpawnError(
                 "cannot start \(program == Self.ownProgram ? CommandLine.arguments[0] : program) as a child process: "
                     + String(cString: strerror(number))
-                    + (options.workingDirectory.map { "; is \($0) a directory one may enter?" } ?? ""),
+                    + (request.options.workingDirectory.map { "; is \($0) a directory one may enter?" } ?? ""),
                 errorNumber: number
             )
             child.failedToStart(error)
             processes.remove(child)
             throw error
-        }
-        if let time = options.timeout {
-            let timer = Task {
-                try await Task.sleep(for: time.countable)
-                await child.timeIsUp(after: time, grace: Context.grace)
-            }
-            // Nothing keeps time for a process that has ended.
-            Task {
-                try? await child.exit.value()
-                timer.cancel()
-            }
         }
         return child
     }

@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CZProc
 internal import Glibc
 internal import ZProcCore
 internal import ZProcZeroMQ
@@ -13,30 +14,45 @@ extension ZProcSystem {
         _ backend: Backend,
         address: String?,
         state options: StateOptions,
+        options context: ContextOptions,
         program: String
     ) throws -> ZProcSystem {
+        let place = ProcessPlace(depth: 0, threadCount: Int(czproc_processor_count()), options: context)
         let endpoint: Endpoint? = if let address { try Endpoint(address) } else { nil }
         if backend == .threads, endpoint == nil {
             let anywhere = try Endpoint(.inproc, "*")
             let states = try StateTable.own(options, on: backend, beside: nil)
-            return ZProcSystem(transport: InProcessTransport(), states: states) { anywhere }
+            return ZProcSystem(transport: InProcessTransport(), states: states, place: place) { anywhere }
         }
         if let endpoint {
             let states = try StateTable.own(options, on: backend, beside: nil)
-            return ZProcSystem(transport: transport(for: endpoint), states: states, program: program) { endpoint }
+            return ZProcSystem(
+                transport: transport(for: endpoint, place.threadCount),
+                states: states,
+                program: program,
+                place: place
+            ) { endpoint }
         }
         let directory = try RuntimeDirectory()
         let socket = try directory.endpoint(for: "hub")
         let states = try StateTable.own(options, on: backend, beside: directory)
-        return ZProcSystem(transport: ZeroMQTransport(), states: states, directory: directory, program: program) {
-            socket
-        }
+        return ZProcSystem(
+            transport: transport(for: socket, place.threadCount),
+            states: states,
+            directory: directory,
+            program: program,
+            place: place
+        ) { socket }
     }
 
     /// The system of a child process: it listens beside its parent.
-    static func child(of parent: NodeAddress) -> ZProcSystem {
-        let near = parent.endpoint
-        return ZProcSystem(transport: transport(for: near), states: StateTable(own: nil)) { () throws(TransportError) in
+    static func child(of argument: ChildArgument) -> ZProcSystem {
+        let near = argument.parent.endpoint
+        return ZProcSystem(
+            transport: transport(for: near, argument.threadCount),
+            states: StateTable(own: nil),
+            place: ProcessPlace(depth: argument.depth, threadCount: argument.threadCount, options: ContextOptions())
+        ) { () throws(TransportError) in
             switch near.scheme {
             case .ipc:
                 try Endpoint(
@@ -50,10 +66,10 @@ extension ZProcSystem {
         }
     }
 
-    private static func transport(for endpoint: Endpoint) -> any Transport {
+    private static func transport(for endpoint: Endpoint, _ threadCount: Int) -> any Transport {
         switch endpoint.scheme {
         case .inproc: InProcessTransport()
-        case .ipc, .tcp: ZeroMQTransport()
+        case .ipc, .tcp: ZeroMQTransport(threadCount: threadCount)
         }
     }
 }

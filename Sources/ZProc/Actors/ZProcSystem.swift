@@ -49,6 +49,10 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     private let directory: RuntimeDirectory?
     /// What children run; this program, also when its file has been replaced in the meantime.
     let program: String
+    /// Where in the tree of processes this one is.
+    let place: ProcessPlace
+    /// Processes that wait for a body.
+    let spares: SparePool
     /// Set once, at the end of `init`, because its services refer to this system.
     nonisolated(unsafe) private var ownNode: Node?
 
@@ -57,17 +61,21 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     ///   - states: where the state lives.
     ///   - directory: removed when the system is shut down.
     ///   - program: what children run.
+    ///   - place: where in the tree of processes this one is.
     ///   - endpoint: where to listen, asked for when somebody needs the address.
     init(
         transport: any Transport,
         states: StateTable,
         directory: RuntimeDirectory? = nil,
         program: String = ZProcSystem.ownProgram,
+        place: ProcessPlace,
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint
     ) {
         self.states = states
         self.directory = directory
         self.program = program
+        self.place = place
+        spares = SparePool(count: place.options.spareProcesses)
         var services: [String: any Service] = [
             ActorService.name: ActorService(self),
             ProcessService.name: ProcessService(table: processes, system: self),

@@ -1,8 +1,10 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ZProcCore
+
 /// Stands for an error thrown in another process whose type is not `Codable`, or is not known here.
-public struct RemoteError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
+public struct RemoteError: ErrorStandIn, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The name of the error's type.
     public let typeName: String
     /// How the error described itself.

@@ -11,20 +11,31 @@ internal import ZProcCore
 struct ChildArgument {
     var parent: NodeAddress
     var token: UInt64
+    /// How deep in the tree of processes it is; 1 for a child of the root.
+    var depth: Int
+    /// How many threads it has for tasks.
+    var threadCount: Int
 
-    var text: String { "\(token) \(parent.node.number) \(parent.endpoint)" }
+    var text: String { "\(token) \(parent.node.number) \(depth) \(threadCount) \(parent.endpoint)" }
 
-    init(parent: NodeAddress, token: UInt64) {
+    init(parent: NodeAddress, token: UInt64, depth: Int, threadCount: Int) {
         self.parent = parent
         self.token = token
+        self.depth = depth
+        self.threadCount = threadCount
     }
 
     init?(_ text: String) {
-        let parts = text.split(separator: " ", maxSplits: 2)
-        guard parts.count == 3, let token = UInt64(parts[0]), let node = UInt64(parts[1]),
-            let endpoint = try? Endpoint(String(parts[2]))
+        let parts = text.split(separator: " ", maxSplits: 4)
+        guard parts.count == 5, let token = UInt64(parts[0]), let node = UInt64(parts[1]), let depth = Int(parts[2]),
+            let threadCount = Int(parts[3]), let endpoint = try? Endpoint(String(parts[4]))
         else { return nil }
-        self.init(parent: NodeAddress(endpoint: endpoint, node: NodeID(number: node)), token: token)
+        self.init(
+            parent: NodeAddress(endpoint: endpoint, node: NodeID(number: node)),
+            token: token,
+            depth: depth,
+            threadCount: threadCount
+        )
     }
 }
 
@@ -49,8 +60,16 @@ struct ChildMain: Sendable {
 
     private init(_ argument: ChildArgument) {
         self.argument = argument
-        system = ZProcSystem.child(of: argument.parent)
+        system = ZProcSystem.child(of: argument)
     }
+
+    /// The status of a child that could not go on with its parent.
+    static let failureStatus = 70
+    /// What it then writes to its standard error first.
+    static func failureMark(_ processID: Int) -> String { "zproc: child process \(processID): " }
+
+    /// Settled when this process gets SIGINT.
+    fileprivate static let interrupt = Promise<Void>()
 
     private func run() async -> Never {
         let job: [UInt8]
@@ -59,35 +78,50 @@ struct ChildMain: Sendable {
         } catch {
             Self.fail("cannot get its job from its parent: \(error)")
         }
-        let body = Task(executorPreference: system.node.taskExecutor) { try await run(job) }
-        let stopping = Task {
+        let body = start(job)
+        Self.interrupt.whenSettled { _ in body.cancel() }
+        do {
             // An error means that the parent has gone, and that ends this process anyway.
-            _ = try? await call(.stopRequested, argument.token)
-            body.cancel()
+            let token = try system.encoder.encode(argument.token)
+            system.request(ProcessService.name, ProcessMethod.stopRequested.rawValue, arguments: token, at: argument.parent)
+            { _ in body.cancel() }
+        } catch {
+            Self.fail("cannot ask its parent when to stop: \(error)")
         }
         let outcome: BodyOutcome
+        var status: UInt8 = 0
         switch await body.result {
         case .success(let result): outcome = .returned(result)
-        case .failure(let error): outcome = .threw(system.errorCoder.encode(error))
+        case .failure(let error):
+            outcome = .threw(system.errorCoder.encode(error))
+            status = (error as? ProcessExit)?.code ?? 0
         }
-        stopping.cancel()
-        await system.processes.stopAll(grace: Context.childGrace)
+        await system.processes.close(grace: Context.childGrace)
         do {
             _ = try await call(.finished, ProcessRequest(token: argument.token, argument: outcome))
         } catch {
             Self.fail("cannot tell its parent how it ended: \(error)")
         }
         await system.shutdown()
-        czproc_exit(0)
+        czproc_exit(Int32(status))
     }
 
-    private func run(_ job: [UInt8]) async throws -> [UInt8] {
-        let job = try system.decoder.decode(ProcessJob.self, from: job)
-        guard let body = job.body.holder as? any PortableBody else {
-            throw CallError(.badArguments, "the closure sent is no body of a process")
+    /// Runs the job's body: on the transport's threads, or on one of its own when it blocks.
+    private func start(_ bytes: [UInt8]) -> Task<[UInt8], any Error> {
+        let job: ProcessJob
+        do {
+            job = try system.decoder.decode(ProcessJob.self, from: bytes)
+        } catch {
+            return Task { throw error }
         }
         job.setup.apply()
-        return try await body.run(arguments: job.arguments, in: self)
+        let executor: (any TaskExecutor)? = job.setup.isBlocking ? ThreadExecutor() : system.node.taskExecutor
+        return Task(executorPreference: executor) {
+            guard let body = job.body.holder as? any PortableBody else {
+                throw CallError(.badArguments, "the closure sent is no body of a process")
+            }
+            return try await body.run(arguments: job.arguments, in: self)
+        }
     }
 
     /// Tells the parent that an actor lives here now.
@@ -105,11 +139,14 @@ struct ChildMain: Sendable {
     }
 
     private static func fail(_ problem: String) -> Never {
-        let text = "zproc: child process \(getpid()): \(problem)\n"
+        let text = "\(failureMark(Int(getpid())))\(problem)\n"
         write(STDERR_FILENO, text, text.utf8.count)
-        czproc_exit(70)
+        czproc_exit(Int32(failureStatus))
     }
 }
 
 /// Called by the C start code instead of the program's main.
 @_cdecl("czproc_child_main") func childMain() { ChildMain.start() }
+
+/// Called by the C start code when the process gets SIGINT.
+@_cdecl("czproc_child_interrupted") func childInterrupted() { ChildMain.interrupt.settle() }

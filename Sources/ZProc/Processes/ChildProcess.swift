@@ -9,9 +9,8 @@ internal import ZProcCore
 /// A child of this process, as its parent sees it.
 final class ChildProcess: Sendable, Stoppable {
     let token: UInt64
-    let name: String?
-    /// What the child asks for when it has connected.
-    let job: [UInt8]
+    /// What the child asks for when it has connected; a spare process waits for it.
+    let job = Promise<[UInt8]>()
     /// What the body returned, encoded, or threw; or how the process ended instead.
     let outcome = Promise<[UInt8]>()
     /// The id of the actor it hosts, once there is one.
@@ -22,21 +21,33 @@ final class ChildProcess: Sendable, Stoppable {
     let exit = Promise<Void>()
 
     private struct State {
+        var name: String?
         /// 0 before the process has been started.
         var pid: pid_t = 0
         /// For signals, from the start until the process is reaped; else -1.
         var descriptor: Int32 = -1
         /// A signal sent before the process was there to get it.
         var early: Int32?
+        var isReady = false
     }
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(token: UInt64, name: String?, job: [UInt8]) {
+    init(token: UInt64, name: String?) {
         self.token = token
-        self.name = name
-        self.job = job
+        state = Mutex(State(name: name))
     }
 
+    /// Gives it its work; false when it has ended in the meantime.
+    func assign(_ work: [UInt8], name: String?) -> Bool {
+        state.withLock { $0.name = name }
+        return exit.result == nil && job.settle(.success(work))
+    }
+
+    /// Whether it has started and asked for its work.
+    var isReady: Bool { state.withLock { $0.isReady } }
+    func asksForJob() { state.withLock { $0.isReady = true } }
+
+    var name: String? { state.withLock { $0.name } }
     var processID: Int { state.withLock { Int($0.pid) } }
     var isRunning: Bool { exit.result == nil }
 
@@ -52,20 +63,17 @@ final class ChildProcess: Sendable, Stoppable {
     func failedToStart(_ error: SpawnError) {
         outcome.settle(.failure(error))
         hosted.settle(.failure(error))
-        exit.settle(.success(()))
+        job.settle(.failure(error))
+        exit.settle()
     }
 
     /// The process has ended and all it wrote has been read.
     func ended(_ end: ProcessLauncher.Termination) {
-        let termination = ProcessTermination(
-            cause: end.cause,
-            processID: processID,
-            name: name,
-            standardErrorTail: String(decoding: end.standardErrorTail, as: UTF8.self)
-        )
+        let termination = ProcessTermination(end, processID: processID, name: name)
         outcome.settle(.failure(termination))
         hosted.settle(.failure(termination))
-        exit.settle(.success(()))
+        job.settle(.failure(termination))
+        exit.settle()
     }
 
     /// The process has been reaped, and its descriptor is no more.
@@ -73,12 +81,7 @@ final class ChildProcess: Sendable, Stoppable {
 
     /// The body's time is up: its value is known, and the process is stopped.
     func timeIsUp(after time: Duration, grace: Duration) async {
-        let termination = ProcessTermination(
-            cause: .timedOut(after: time),
-            processID: processID,
-            name: name,
-            standardErrorTail: ""
-        )
+        let termination = ProcessTermination(.timedOut(after: time), processID: processID, name: name)
         guard outcome.settle(.failure(termination)) else { return }
         hosted.settle(.failure(termination))
         await stop(grace: grace)
@@ -97,40 +100,18 @@ final class ChildProcess: Sendable, Stoppable {
 
     /// Cancels the body, then sends SIGTERM, then SIGKILL, each when the process is still there after `grace`.
     func stop(grace: Duration) async {
-        stopRequest.settle(.success(()))
+        stopRequest.settle()
         if await ends(within: grace) { return }
         signal(SIGTERM)
         if await ends(within: grace) { return }
         signal(SIGKILL)
-        await waitUntilEnded()
-    }
-
-    private func waitUntilEnded() async {
-        // Not cancellable: whoever stops a process relies on it being gone.
-        await withUnsafeContinuation { (done: UnsafeContinuation<Void, Never>) in
-            Task {
-                try? await exit.value()
-                done.resume()
-            }
-        }
+        // Whoever stops a process relies on it being gone, cancelled or not.
+        _ = await exit.settled()
     }
 
     private func ends(within time: Duration) async -> Bool {
-        await withUnsafeContinuation { (done: UnsafeContinuation<Bool, Never>) in
-            // Unstructured, so that a cancelled task still gives the process its time.
-            Task {
-                await withTaskGroup(of: Bool.self) { group in
-                    group.addTask { (try? await self.exit.value()) != nil }
-                    group.addTask {
-                        try? await Task.sleep(for: time.countable)
-                        return false
-                    }
-                    let ended = await group.next() ?? false
-                    group.cancelAll()
-                    done.resume(returning: ended)
-                }
-            }
-        }
+        // A task of its own, so that a cancelled one still gives the process its time.
+        await Task { (try? await exit.isSettled(within: time)) ?? false }.value
     }
 }
 

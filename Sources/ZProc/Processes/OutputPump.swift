@@ -18,11 +18,15 @@ final class OutputPump: Sendable {
         var target: Int32?
         /// What to put before each line.
         var prefix: String?
+        /// Who reads it here; nil for nobody.
+        var buffer: OutputBuffer?
+        fileprivate var isPaused = false
         fileprivate var line: [UInt8] = []
         fileprivate var tail: [UInt8] = []
         fileprivate var isOpen = true
 
-        init(descriptor: Int32, target: Int32?, prefix: String?) {
+        init(descriptor: Int32, target: Int32?, prefix: String?, buffer: OutputBuffer?) {
+            self.buffer = buffer
             self.descriptor = descriptor
             self.target = target
             self.prefix = prefix
@@ -34,6 +38,7 @@ final class OutputPump: Sendable {
 
     private enum Command {
         case add(StreamID, Stream)
+        case resume(StreamID)
         case finish([StreamID], @Sendable ([[UInt8]]) -> Void)
     }
 
@@ -68,12 +73,20 @@ final class OutputPump: Sendable {
         eventfd_write(wakeUp, 1)
     }
 
+    private func resume(_ id: StreamID) {
+        commands.withLock { $0.list.append(.resume(id)) }
+        eventfd_write(wakeUp, 1)
+    }
+
     private func watch(_ descriptor: Int32, _ id: StreamID) {
         var event = epoll_event()
         event.events = EPOLLIN.rawValue
         event.data.u64 = id
         epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)
     }
+
+    /// Stops reading a stream whose reader has enough; its writer will wait.
+    private func pause(_ descriptor: Int32) { epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil) }
 
     private func run() {
         czproc_name_thread("zproc-output")
@@ -87,7 +100,8 @@ final class OutputPump: Sendable {
                     var ignored: eventfd_t = 0
                     eventfd_read(wakeUp, &ignored)
                 } else {
-                    _ = streams[id]?.read()
+                    _ = streams[id]?.read { [self] in resume(id) }
+                    if let stream = streams[id], stream.isPaused, stream.isOpen { pause(stream.descriptor) }
                 }
             }
             let waiting = commands.withLock { commands in
@@ -99,10 +113,14 @@ final class OutputPump: Sendable {
                 case .add(let id, let stream):
                     streams[id] = stream
                     watch(stream.descriptor, id)
+                case .resume(let id):
+                    guard let stream = streams[id], stream.isPaused, stream.isOpen else { continue }
+                    streams[id]?.isPaused = false
+                    watch(stream.descriptor, id)
                 case .finish(let ids, let then):
                     then(
                         ids.map { id in
-                            while streams[id]?.read() == true {}
+                            while streams[id]?.read(resume: {}) == true {}
                             streams[id]?.end()
                             return streams.removeValue(forKey: id)?.tail ?? []
                         }
@@ -115,7 +133,7 @@ final class OutputPump: Sendable {
 
 extension OutputPump.Stream {
     /// Reads what is there; false when that is nothing.
-    fileprivate mutating func read() -> Bool {
+    fileprivate mutating func read(resume: @escaping @Sendable () -> Void) -> Bool {
         guard isOpen else { return false }
         var bytes = [UInt8](repeating: 0, count: 16 << 10)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
@@ -127,6 +145,7 @@ extension OutputPump.Stream {
         }
         bytes.removeLast(bytes.count - count)
         take(bytes)
+        if let buffer, !buffer.put(bytes, resume: resume) { isPaused = true }
         return true
     }
 

@@ -18,7 +18,15 @@ final class ProcessLauncher: Sendable {
     }
 
     struct Termination: Sendable {
-        var cause: ProcessTermination.Cause
+        enum Status {
+            case exited(Int)
+            case signaled(Int)
+        }
+
+        var status: Status
+        var peakMemoryByteCount = 0
+        /// Whether the system killed a process of this group for want of memory, and it was most likely this one.
+        var wasKilledForMemory = false
         /// The end of what it wrote to its standard error.
         var standardErrorTail: [UInt8] = []
     }
@@ -28,6 +36,10 @@ final class ProcessLauncher: Sendable {
         let argument: String
         let name: String?
         let options: ProcessOptions
+        let threadCount: Int
+        let place: ProcessRoll.Place?
+        let output: OutputBuffer?
+        let error: OutputBuffer?
         let onLaunch: @Sendable (Launch) -> Void
         let onReap: @Sendable () -> Void
         let onExit: @Sendable (Termination) -> Void
@@ -35,6 +47,7 @@ final class ProcessLauncher: Sendable {
 
     private struct Child {
         let pid: pid_t
+        let place: ProcessRoll.Place?
         let outputs: [OutputPump.StreamID]
         let onReap: @Sendable () -> Void
         let onExit: @Sendable (Termination) -> Void
@@ -52,7 +65,7 @@ final class ProcessLauncher: Sendable {
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC))
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         var ends: [Int32] = [-1, -1]
-        lifeline = czproc_pipe(&ends) == 0 ? ends[0] : -1
+        lifeline = czproc_pipe(&ends) == 0 ? czproc_out_of_the_way(ends[0]) : -1
         watch(wakeUp)
         startThread(for: "to start processes with") { [self] in run() }
     }
@@ -64,6 +77,10 @@ final class ProcessLauncher: Sendable {
     ///   - argument: what the child finds in its child variable.
     ///   - name: what stands before its lines, where that is asked for.
     ///   - options: how it runs.
+    ///   - threadCount: how many threads the runtime's own pool gets.
+    ///   - place: its place on the roll.
+    ///   - output: who gets what it writes to its standard output, where that is streamed.
+    ///   - error: who gets what it writes to its standard error, where that is streamed.
     ///   - onReap: called once when a started child has been reaped; its descriptor is closed after that.
     ///   - onExit: called once, when a started child has ended and been reaped, and all it wrote has been read.
     ///   - onLaunch: called once before that.
@@ -73,6 +90,10 @@ final class ProcessLauncher: Sendable {
         argument: String,
         name: String?,
         options: ProcessOptions,
+        threadCount: Int,
+        place: ProcessRoll.Place?,
+        output: OutputBuffer?,
+        error: OutputBuffer?,
         onReap: @escaping @Sendable () -> Void,
         onExit: @escaping @Sendable (Termination) -> Void,
         onLaunch: @escaping @Sendable (Launch) -> Void
@@ -83,6 +104,10 @@ final class ProcessLauncher: Sendable {
                 argument: argument,
                 name: name,
                 options: options,
+                threadCount: threadCount,
+                place: place,
+                output: output,
+                error: error,
                 onLaunch: { launch in
                     onLaunch(launch)
                     continuation.resume(returning: launch)
@@ -106,6 +131,7 @@ final class ProcessLauncher: Sendable {
     private func run() {
         czproc_name_thread("zproc-launch")
         var children: [Int32: Child] = [:]
+        var memory = MemoryKills()
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         while true {
             let count = epoll_wait(epoll, &events, Int32(events.count), -1)
@@ -118,8 +144,9 @@ final class ProcessLauncher: Sendable {
                         return requests
                     }
                     for request in waiting { start(request, &children) }
-                } else if let child = children[event.data.fd], let termination = reap(child) {
+                } else if let child = children[event.data.fd], let termination = reap(child, &memory) {
                     children[event.data.fd] = nil
+                    child.place?.strike()
                     child.onReap()
                     close(event.data.fd)
                     OutputPump.shared.finish(child.outputs) { tails in
@@ -133,17 +160,21 @@ final class ProcessLauncher: Sendable {
     }
 
     private func start(_ request: Request, _ children: inout [Int32: Child]) {
-        guard lifeline >= 0 else { return request.onLaunch(.failed(errno: EMFILE)) }
+        guard lifeline >= 0 else {
+            request.place?.strike()
+            return request.onLaunch(.failed(errno: EMFILE))
+        }
         let output: Plumbing, error: Plumbing
         do throws(SystemError) {
-            output = try Plumbing(request.options.standardOutput, STDOUT_FILENO, keepsTail: false)
+            output = try Plumbing(request.options.standardOutput, STDOUT_FILENO, request.output, keepsTail: false)
             do throws(SystemError) {
-                error = try Plumbing(request.options.standardError, STDERR_FILENO, keepsTail: true)
+                error = try Plumbing(request.options.standardError, STDERR_FILENO, request.error, keepsTail: true)
             } catch {
                 output.abandon()
                 throw error
             }
         } catch {
+            request.place?.strike()
             return request.onLaunch(.failed(errno: error.number))
         }
         var pid: pid_t = 0
@@ -153,20 +184,29 @@ final class ProcessLauncher: Sendable {
         guard number == 0 else {
             output.abandon()
             error.abandon()
+            request.place?.strike()
             return request.onLaunch(.failed(errno: number))
         }
+        request.place?.enter(pid)
         let descriptor = czproc_process_descriptor(pid)
         guard descriptor >= 0 else {
             let number = errno
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
+            request.place?.strike()
             output.abandon()
             error.abandon()
             return request.onLaunch(.failed(errno: number))
         }
         let prefix = request.name ?? String(pid)
         let outputs = [output, error].map { $0.start(prefix: prefix) }
-        children[descriptor] = Child(pid: pid, outputs: outputs, onReap: request.onReap, onExit: request.onExit)
+        children[descriptor] = Child(
+            pid: pid,
+            place: request.place,
+            outputs: outputs,
+            onReap: request.onReap,
+            onExit: request.onExit
+        )
         watch(descriptor)
         request.onLaunch(.started(pid: pid, descriptor: descriptor))
     }
@@ -181,6 +221,8 @@ final class ProcessLauncher: Sendable {
                     launch.argument = texts[1]
                     launch.name = texts[2]
                     launch.lifeline = lifeline
+                    launch.roll = request.place?.roll.descriptor ?? -1
+                    launch.threads = Int32(clamping: request.threadCount)
                     launch.directory = directory[0]
                     launch.environment = changes.baseAddress
                     launch.output = output.writeEnd
@@ -191,15 +233,20 @@ final class ProcessLauncher: Sendable {
         }
     }
 
-    private func reap(_ child: Child) -> Termination? {
+    private func reap(_ child: Child, _ memory: inout MemoryKills) -> Termination? {
         var ended = czproc_termination()
         switch czproc_reap(child.pid, &ended) {
         case 1:
             let status = Int(ended.status)
-            return Termination(cause: ended.exited != 0 ? .exit(status: status) : .signal(status))
+            let isKilled = ended.exited == 0 && ended.status == SIGKILL
+            return Termination(
+                status: ended.exited != 0 ? .exited(status) : .signaled(status),
+                peakMemoryByteCount: Int(ended.peak_memory),
+                wasKilledForMemory: isKilled && memory.haveGrown()
+            )
         case 0: return nil
         // Somebody else in this program waited for all children; how this one ended is lost.
-        default: return Termination(cause: .exit(status: -1))
+        default: return Termination(status: .exited(-1))
         }
     }
 }
@@ -212,11 +259,18 @@ private struct SystemError: Error {
 private struct Plumbing {
     private let output: ProcessOptions.Output
     private let target: Int32
+    private let buffer: OutputBuffer?
     private var readEnd: Int32 = -1
     /// What the child writes to; -1 for what this process writes to.
     private(set) var writeEnd: Int32 = -1
 
-    init(_ output: ProcessOptions.Output, _ target: Int32, keepsTail: Bool) throws(SystemError) {
+    init(
+        _ output: ProcessOptions.Output,
+        _ target: Int32,
+        _ buffer: OutputBuffer?,
+        keepsTail: Bool
+    ) throws(SystemError) {
+        self.buffer = buffer
         self.output = output
         self.target = target
         if output == .inherited, !keepsTail { return }
@@ -241,8 +295,9 @@ private struct Plumbing {
         return OutputPump.shared.add(
             OutputPump.Stream(
                 descriptor: readEnd,
-                target: output == .discarded ? nil : target,
-                prefix: output == .prefixed ? prefix : nil
+                target: output == .discarded || output == .streamed ? nil : target,
+                prefix: output == .prefixed ? prefix : nil,
+                buffer: buffer
             )
         )
     }

@@ -8,7 +8,7 @@
 ///     options.timeout = .seconds(10)
 ///     try await context.spawn(options: options) { … }
 ///
-/// On `.threads` there is no process: everything but `timeout` is refused there with a ``SpawnError``.
+/// On `.threads` there is no process: everything but `timeout` and `isBlocking` is refused there with a ``SpawnError``.
 public struct ProcessOptions: Hashable, Sendable {
     /// What becomes of what a process writes.
     public enum Output: Hashable, Sendable {
@@ -18,6 +18,9 @@ public struct ProcessOptions: Hashable, Sendable {
         case discarded
         /// It goes where this process's own goes, each line with the name of the process, or its number, before it.
         case prefixed
+        /// It can be read from the process's handle, as ``SpawnedProcess/standardOutput`` and
+        /// ``SpawnedProcess/standardError``; while nobody reads, the process waits when a megabyte has gathered.
+        case streamed
     }
 
     /// Variables that the process sees differently from this one; nil for one that it does not see.
@@ -37,7 +40,21 @@ public struct ProcessOptions: Hashable, Sendable {
     /// How long the body may take, from its start; then it is stopped, as by ``SpawnedProcess/stop(grace:)``.
     ///
     /// Its value is a ``ProcessTermination`` with ``ProcessTermination/Cause/timedOut(after:)`` as soon as the time is up.
+    ///
+    /// Each attempt of a body that is retried has that much.
     public var timeout: Duration?
+    /// How many threads the process has for tasks; nil for its share of this process's, which its siblings that live at
+    /// the same time are counted for.
+    public var threadCount: Int?
+    /// Whether the body waits for something in other ways than `await`: then it has a thread of its own.
+    public var isBlocking = false
+
+    /// A body that blocks has a thread of its own.
+    public static var blocking: ProcessOptions {
+        var options = ProcessOptions()
+        options.isBlocking = true
+        return options
+    }
 
     /// Makes options that leave everything as it is in this process.
     public init() {}
@@ -46,8 +63,9 @@ public struct ProcessOptions: Hashable, Sendable {
     var problemOnThreads: String? {
         var same = ProcessOptions()
         same.timeout = timeout
+        same.isBlocking = isBlocking
         if self == same { return nil }
-        return "environment, directory, niceness, limits and output belong to a process; spawn with .processes"
+        return "environment, directory, niceness, limits, threads and output belong to a process; spawn with .processes"
     }
 
     /// Why no process can have these options; nil when one can.
@@ -58,8 +76,19 @@ public struct ProcessOptions: Hashable, Sendable {
             }
         }
         if workingDirectory?.utf8.contains(0) == true { return "the working directory is no path" }
+        if let threadCount, threadCount < 1 { return "a process with \(threadCount) threads can do nothing" }
         if !(0...19).contains(niceness) { return "a niceness of \(niceness) is not 0 to 19" }
         return limits.problem
+    }
+
+    /// Whether a process can have these that has been started already.
+    var fitsSpares: Bool {
+        var same = ProcessOptions()
+        same.timeout = timeout
+        same.isBlocking = isBlocking
+        same.niceness = niceness
+        same.limits = limits
+        return self == same
     }
 }
 

@@ -45,17 +45,22 @@ struct ProcessService: Service {
         do {
             switch ProcessMethod(rawValue: call.method) {
             case .job:
-                call.succeed(try child(call, UInt64.self, { $0 }, system).0.job)
+                let child = try child(call, UInt64.self, { $0 }, system).0
+                child.asksForJob()
+                // A spare process waits until there is one.
+                child.job.whenSettled { job in
+                    switch job {
+                    case .success(let job): call.succeed(job)
+                    case .failure(let error): call.fail(error, encoder: system.errorCoder)
+                    }
+                }
             case .hosting:
                 let (child, request) = try child(call, ProcessRequest<[UInt8]>.self, \.token, system)
                 child.hosted.settle(.success(request.argument))
                 call.succeed([])
             case .stopRequested:
                 let child = try child(call, UInt64.self, { $0 }, system).0
-                call.respond(encoder: system.errorCoder) {
-                    try await child.stopRequest.value()
-                    return []
-                }
+                child.stopRequest.whenSettled { _ in call.succeed([]) }
             case .finished:
                 let (child, request) = try child(call, ProcessRequest<BodyOutcome>.self, \.token, system)
                 switch request.argument {

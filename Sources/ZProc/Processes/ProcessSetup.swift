@@ -7,8 +7,10 @@ internal import Glibc
 struct ProcessSetup: Codable {
     var niceness: Int
     var limits: ResourceLimits
+    var isBlocking: Bool
 
     init(_ options: ProcessOptions) {
+        isBlocking = options.isBlocking
         niceness = options.niceness
         limits = options.limits
     }

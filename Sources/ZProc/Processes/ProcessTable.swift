@@ -6,20 +6,37 @@ internal import ZProcCore
 
 /// Everything a context has started and that still runs.
 final class ProcessTable: Sendable {
+    /// Who is stopped before whom when the context ends.
+    enum Rank: Int, CaseIterable {
+        /// Would start again what is stopped under it.
+        case supervisor
+        /// Spawned bodies and hosts of actors.
+        case process
+    }
+
+    private struct Entry {
+        let process: any Stoppable
+        let rank: Rank
+        /// Waits for its end; throws what it ended of.
+        let end: @Sendable () async throws -> Void
+        let number: UInt64
+    }
+
     private struct State {
+        /// The child processes, whatever they are for.
         var children: [UInt64: ChildProcess] = [:]
-        var bodies: [ObjectIdentifier: any Stoppable] = [:]
-        var lastToken: UInt64 = 0
+        var entries: [ObjectIdentifier: Entry] = [:]
+        var lastNumber: UInt64 = 0
         var isClosed = false
     }
     private let state = Mutex(State())
 
     /// Enters a child that is about to be started; nil when the context has ended.
-    func makeChild(name: String?, job: [UInt8]) -> ChildProcess? {
+    func makeChild(name: String?) -> ChildProcess? {
         state.withLock { state in
             guard !state.isClosed else { return nil }
-            state.lastToken += 1
-            let child = ChildProcess(token: state.lastToken, name: name, job: job)
+            state.lastNumber += 1
+            let child = ChildProcess(token: state.lastNumber, name: name)
             state.children[child.token] = child
             return child
         }
@@ -27,25 +44,65 @@ final class ProcessTable: Sendable {
 
     func child(_ token: UInt64) -> ChildProcess? { state.withLock { $0.children[token] } }
     func remove(_ child: ChildProcess) { state.withLock { _ = $0.children.removeValue(forKey: child.token) } }
+    var childCount: Int { state.withLock { $0.children.count } }
 
-    /// Enters a body that runs in this process; false when the context has ended.
-    func insert(_ body: any Stoppable) -> Bool {
+    /// Enters what is stopped with the context; false when the context has ended.
+    func insert(_ process: any Stoppable, rank: Rank, end: @escaping @Sendable () async throws -> Void) -> Bool {
         state.withLock { state in
-            if !state.isClosed { state.bodies[ObjectIdentifier(body)] = body }
-            return !state.isClosed
+            guard !state.isClosed else { return false }
+            state.lastNumber += 1
+            state.entries[ObjectIdentifier(process)] = Entry(
+                process: process,
+                rank: rank,
+                end: end,
+                number: state.lastNumber
+            )
+            return true
         }
     }
 
-    func remove(_ body: any Stoppable) { state.withLock { _ = $0.bodies.removeValue(forKey: ObjectIdentifier(body)) } }
+    func remove(_ process: any Stoppable) {
+        state.withLock { _ = $0.entries.removeValue(forKey: ObjectIdentifier(process)) }
+    }
 
-    /// Stops everything, all at once, and lets nothing more be started.
-    func stopAll(grace: Duration) async {
-        let running = state.withLock { state -> [any Stoppable] in
-            state.isClosed = true
-            return Array(state.children.values) + Array(state.bodies.values)
+    var count: Int { state.withLock { $0.entries.count } }
+
+    /// Waits for everything that runs, and for what is started in the meantime.
+    ///
+    /// - Throws: the error of the first, in the order of their start, that ended of one; when all have ended.
+    func waitForAll() async throws {
+        var firstError: (number: UInt64, error: any Error)?
+        while let next = state.withLock({ $0.entries.values.min { $0.number < $1.number } }) {
+            do {
+                try await next.end()
+            } catch {
+                try Task.checkCancellation()
+                if firstError.map({ next.number < $0.number }) ?? true { firstError = (next.number, error) }
+            }
+            remove(next.process)
         }
+        if let firstError { throw firstError.error }
+    }
+
+    /// Stops everything there is: supervisors first, then the others, all at once.
+    func stopAll(grace: Duration) async {
+        for rank in Rank.allCases {
+            let running = state.withLock { $0.entries.values.filter { $0.rank == rank }.map(\.process) }
+            await stop(running, grace)
+        }
+    }
+
+    /// Stops everything, and lets nothing more be started.
+    func close(grace: Duration) async {
+        state.withLock { $0.isClosed = true }
+        await stopAll(grace: grace)
+        // What nobody else stops: spare processes.
+        await stop(state.withLock { Array($0.children.values) }, grace)
+    }
+
+    private func stop(_ processes: [any Stoppable], _ grace: Duration) async {
         await withDiscardingTaskGroup { group in
-            for process in running { group.addTask { await process.stop(grace: grace) } }
+            for process in processes { group.addTask { await process.stop(grace: grace) } }
         }
     }
 }

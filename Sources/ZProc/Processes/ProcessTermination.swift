@@ -9,6 +9,14 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
         case exit(status: Int)
         /// It was killed by this signal.
         case signal(Int)
+        /// It trapped: code in it found a mistake and ended the process, with this signal.
+        ///
+        /// The ``ProcessTermination/standardErrorTail`` says which mistake, where the code does.
+        case trap(signal: Int)
+        /// There was no memory left for it, by its own limit or the machine's.
+        case outOfMemory
+        /// It lived on, but could no longer tell its parent what its body came to.
+        case lostContact
         /// It took longer than ``ProcessOptions/timeout`` and is being stopped.
         case timedOut(after: Duration)
     }
@@ -23,6 +31,50 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
     ///
     /// Empty when the time was up, and on `.threads`.
     public let standardErrorTail: String
+    /// The most memory it had at a time, in bytes; 0 where that is not known.
+    public let peakMemoryByteCount: Int
+    private let signal: Int?
+
+    init(_ cause: Cause, processID: Int, name: String?) {
+        self.cause = cause
+        self.processID = processID
+        self.name = name
+        standardErrorTail = ""
+        peakMemoryByteCount = 0
+        signal = nil
+    }
+
+    /// Tells the causes apart that the system does not.
+    init(_ end: ProcessLauncher.Termination, processID: Int, name: String?) {
+        self.processID = processID
+        self.name = name
+        standardErrorTail = String(decoding: end.standardErrorTail, as: UTF8.self)
+        peakMemoryByteCount = end.peakMemoryByteCount
+        switch end.status {
+        case .exited(let status):
+            let isOurs = status == ChildMain.failureStatus && standardErrorTail.contains(ChildMain.failureMark(processID))
+            cause = isOurs ? .lostContact : .exit(status: status)
+            signal = nil
+        case .signaled(let number):
+            if end.wasKilledForMemory || Self.saysThatMemoryIsOut(standardErrorTail) {
+                cause = .outOfMemory
+            } else if Self.trapSignals.contains(number) {
+                cause = .trap(signal: number)
+            } else {
+                cause = .signal(number)
+            }
+            signal = number
+        }
+    }
+
+    /// How processors say that they were told to stop here: SIGILL and SIGTRAP.
+    private static let trapSignals: Set<Int> = [4, 5]
+
+    /// How the runtime, and C++, say it when allocating fails.
+    private static func saysThatMemoryIsOut(_ text: String) -> Bool {
+        let ending = text.suffix(16 << 10)
+        return ["failed to allocate", "bad_alloc", "out of memory", "Cannot allocate memory"].contains { ending.contains($0) }
+    }
 
     /// One line: which process, and what ended it.
     public var description: String {
@@ -30,6 +82,10 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
         switch cause {
         case .exit(let status): return "\(process) exited with status \(status) before its body returned\(lastWords)"
         case .signal(let number): return "\(process) was killed by \(Self.name(ofSignal: number))\(lastWords)"
+        case .trap: return "\(process) trapped\(lastWords)"
+        case .outOfMemory:
+            return "\(process) ran out of memory (it had up to \(peakMemoryByteCount >> 20) MiB)\(lastWords)"
+        case .lostContact: return "\(process) lost contact with its parent\(lastWords)"
         case .timedOut(let time): return "\(process) had not ended after \(time) and is stopped"
         }
     }
@@ -41,9 +97,9 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
         return ": \(line.prefix(300))"
     }
 
-    /// The signal's name, such as `SIGKILL`; nil when it was no signal, or one without a name here.
+    /// The name of the signal it ended by, such as `SIGKILL`; nil when it was none, or one without a name here.
     public var signalName: String? {
-        if case .signal(let number) = cause { Self.signalNames[number] } else { nil }
+        signal.flatMap { Self.signalNames[$0] }
     }
 
     private static let signalNames = [

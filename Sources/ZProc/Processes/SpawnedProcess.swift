@@ -10,16 +10,24 @@ internal import ZProcCore
 public actor SpawnedProcess<Value: Sendable> {
     /// The name given to `spawn`.
     public nonisolated let name: String?
-    /// The operating system's number of the process the body runs in; on `.threads` that of this one.
-    public nonisolated let pid: Int
+    /// What it writes to its standard output, where ``ProcessOptions/standardOutput`` is `.streamed`; else nothing.
+    public nonisolated let standardOutput: ProcessOutput
+    /// What it writes to its standard error, where ``ProcessOptions/standardError`` is `.streamed`; else nothing.
+    public nonisolated let standardError: ProcessOutput
 
-    private let body: any SpawnedBody<Value>
+    nonisolated let life: ProcessLife<Value>
 
-    init(name: String?, pid: Int, body: any SpawnedBody<Value>) {
-        self.name = name
-        self.pid = pid
-        self.body = body
+    init(_ life: ProcessLife<Value>, output: ProcessOutput, error: ProcessOutput) {
+        name = life.name
+        standardOutput = output
+        standardError = error
+        self.life = life
     }
+
+    /// The operating system's number of the process the body runs, or last ran, in; on `.threads` that of this one.
+    ///
+    /// Nil before it has been started; another one for each retry.
+    public nonisolated var pid: Int? { life.processID }
 
     /// What the body returned.
     ///
@@ -29,94 +37,100 @@ public actor SpawnedProcess<Value: Sendable> {
     ///
     /// - Throws: what the body threw, as the same type when that is `Codable`, else as ``RemoteError``;
     ///   ``ProcessTermination`` as soon as the process ends in another way.
-    public var value: Value {
+    public nonisolated var value: Value {
         get async throws {
-            // A task of its own, so that the body's own end is awaited even when this one is cancelled.
-            let outcome = Task { try await body.outcome() }
-            return try await withTaskCancellationHandler {
-                try await outcome.value
+            // The body's own end is awaited even when this task is cancelled.
+            try await withTaskCancellationHandler {
+                try await life.outcome.settled().get().get()
             } onCancel: {
-                Task { await stop() }
+                Task { await life.stop(grace: Self.grace) }
             }
         }
     }
 
-    /// Whether the process, or the body's task, has not ended yet.
-    public var isRunning: Bool { body.isRunning }
+    /// What ``value`` gives or throws, as a value.
+    public nonisolated var result: Result<Value, any Error> {
+        get async {
+            do { return .success(try await value) } catch { return .failure(error) }
+        }
+    }
+
+    /// Waits until nothing of it runs any more, however it ended.
+    ///
+    /// Cancelling ends the wait, and nothing else.
+    ///
+    /// - Parameter timeout: how long to wait; nil for ever.
+    /// - Throws: `CancellationError`; ``ProcessTimeout`` when it still runs after `timeout`.
+    public nonisolated func wait(timeout: Duration? = nil) async throws {
+        guard let timeout else { return try await life.ended.value() }
+        guard try await life.ended.isSettled(within: timeout) else {
+            throw ProcessTimeout(timeout: timeout, running: [name ?? pid.map(String.init) ?? "not started"])
+        }
+    }
+
+    /// Whether it has been started and has not ended yet.
+    public var isRunning: Bool { life.isRunning }
+
+    /// Starts what was spawned with `start: false`; nothing when it has been started or stopped already.
+    ///
+    /// - Throws: ``SpawnError`` when the system cannot start a process; `value` throws the same then.
+    public nonisolated func start() async throws { try await life.start() }
 
     /// Cancels the body; if the process is still there after `grace`, sends SIGTERM, and after another, SIGKILL.
     ///
-    /// Returns when it has ended. On `.threads` there is nothing stronger than cancelling: this waits for the body.
-    public func stop(grace: Duration = .seconds(2)) async { await body.stop(grace: grace) }
+    /// Returns when it has ended, and it is not retried. On `.threads` there is nothing stronger than cancelling: this
+    /// waits for the body.
+    public func stop(grace: Duration = SpawnedProcess.grace) async { await life.stop(grace: grace) }
+
+    /// Sends a signal to the process; one that is about to start gets it then.
+    ///
+    /// - Throws: ``ProcessControlError`` on `.threads`, where there is no process that could get it, and when the process
+    ///   does not run.
+    public nonisolated func signal(_ number: Int32) throws(ProcessControlError) { try life.signal(number) }
+
+    /// The attempts that failed and were followed by another: those so far, and then each as it happens.
+    ///
+    /// Ends with the process. At most the last 1,000 are kept.
+    public nonisolated var retries: AsyncStream<RetryReport> { life.reports() }
+
+    /// How long ``stop(grace:)`` waits at each step unless told otherwise.
+    public static var grace: Duration { .seconds(2) }
 }
 
-/// What a ``SpawnedProcess`` is a handle of.
-protocol SpawnedBody<Value>: Stoppable {
-    associatedtype Value: Sendable
-    var isRunning: Bool { get }
-    /// Waits for the body's end; cancelling the waiter does not end the wait.
-    func outcome() async throws -> Value
+/// Processes still ran when the time was up.
+///
+/// They go on running.
+public struct ProcessTimeout: Error, Hashable, Sendable, CustomStringConvertible {
+    /// How long was waited.
+    public let timeout: Duration
+    /// Which still ran: their names, or their numbers.
+    public let running: [String]
+
+    /// One line.
+    public var description: String {
+        "after \(timeout) still running: \(running.joined(separator: ", ")); wait again, or stop them"
+    }
 }
 
-/// A body in a child process.
-final class ProcessBody<Value: Sendable>: SpawnedBody {
-    private let child: ChildProcess
-    private let decode: @Sendable ([UInt8]) throws -> Value
-
-    init(_ child: ChildProcess, decode: @escaping @Sendable ([UInt8]) throws -> Value) {
-        self.child = child
-        self.decode = decode
-    }
-
-    var isRunning: Bool { child.isRunning }
-    func outcome() async throws -> Value { try decode(try await child.outcome.value()) }
-    func stop(grace: Duration) async { await child.stop(grace: grace) }
-}
-
-/// A body on a task of this process.
-final class TaskBody<Value: Sendable>: SpawnedBody {
-    private let task: Task<Void, Never>
-    private let result = Promise<Value>()
-    private let ended = Promise<Void>()
-
-    init(_ body: @concurrent @escaping @Sendable () async throws -> Value) {
-        let result = result, ended = ended
-        task = Task {
-            do { result.settle(.success(try await body())) } catch { result.settle(.failure(error)) }
-            ended.settle(.success(()))
-        }
-    }
-
-    var isRunning: Bool { ended.result == nil }
-    func outcome() async throws -> Value { try await result.value() }
-
-    func cancel() { task.cancel() }
-
-    func stop(grace: Duration) async {
-        task.cancel()
-        await task.value
-    }
-
-    /// Gives the body so much time from now.
-    func limit(_ time: Duration, _ name: String?) {
-        let timer = Task { [result, task] in
-            try await Task.sleep(for: time.countable)
-            let termination = ProcessTermination(
-                cause: .timedOut(after: time),
-                processID: Int(getpid()),
-                name: name,
-                standardErrorTail: ""
-            )
-            if result.settle(.failure(termination)) { task.cancel() }
-        }
-        onEnd { timer.cancel() }
-    }
-
-    /// Calls `action` when the body has ended.
-    func onEnd(_ action: @escaping @Sendable () -> Void) {
-        Task {
-            await task.value
-            action()
+extension Promise {
+    /// Whether it is settled, at the latest after `time`.
+    ///
+    /// - Throws: `CancellationError`.
+    func isSettled(within time: Duration) async throws -> Bool {
+        if result != nil { return true }
+        return try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                // The wait throws when it is cancelled, but also what the promise holds.
+                _ = try? await self.value()
+                try Task.checkCancellation()
+                return true
+            }
+            group.addTask {
+                try await Task.sleep(for: time.countable)
+                return false
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? false
         }
     }
 }

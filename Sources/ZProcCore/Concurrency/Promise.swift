@@ -11,6 +11,7 @@ package final class Promise<Value: Sendable>: Sendable {
         var result: Result<Value, any Error>?
         var waiters: [UInt64: UnsafeContinuation<Value, any Error>] = [:]
         var lastWaiter: UInt64 = 0
+        var callbacks: [@Sendable (Result<Value, any Error>) -> Void] = []
     }
     private let state = Mutex(State())
 
@@ -25,15 +26,30 @@ package final class Promise<Value: Sendable>: Sendable {
     /// Sets the result and resumes who waits; false when there was one already.
     @discardableResult
     package func settle(_ result: Result<Value, any Error>) -> Bool {
-        let waiters = state.withLock { state -> [UnsafeContinuation<Value, any Error>]? in
+        let ended = state.withLock { state -> State? in
             guard state.result == nil else { return nil }
-            state.result = result
-            defer { state.waiters = [:] }
-            return Array(state.waiters.values)
+            defer { state = State(result: result) }
+            return state
         }
-        guard let waiters else { return false }
-        for waiter in waiters { waiter.resume(with: result) }
+        guard let ended else { return false }
+        for callback in ended.callbacks { callback(result) }
+        for waiter in ended.waiters.values { waiter.resume(with: result) }
         return true
+    }
+
+    /// Calls `callback` with the result: now, or on the thread that settles it, before anybody who waits goes on.
+    package func whenSettled(_ callback: @escaping @Sendable (Result<Value, any Error>) -> Void) {
+        let result = state.withLock { state -> Result<Value, any Error>? in
+            if state.result == nil { state.callbacks.append(callback) }
+            return state.result
+        }
+        if let result { callback(result) }
+    }
+
+    /// Waits for the result, cancelled or not.
+    package func settled() async -> Result<Value, any Error> {
+        if let result { return result }
+        return await withUnsafeContinuation { waiter in whenSettled { waiter.resume(returning: $0) } }
     }
 
     /// Waits for the result.
@@ -63,4 +79,10 @@ package final class Promise<Value: Sendable>: Sendable {
     private func abandon(_ ticket: UInt64) {
         state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume(throwing: CancellationError())
     }
+}
+
+extension Promise where Value == Void {
+    /// Settles it.
+    @discardableResult
+    package func settle() -> Bool { settle(.success(())) }
 }

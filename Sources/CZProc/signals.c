@@ -1,0 +1,42 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+#define _GNU_SOURCE
+#include "CZProc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+// Written before the handler that reads it is installed.
+static _Atomic(int) events[32];
+
+static void count_signal(int signal) {
+    int saved = errno;
+    uint64_t one = 1;
+    ssize_t written = write(atomic_load(&events[signal]), &one, sizeof one);
+    (void)written;
+    errno = saved;
+}
+
+int czproc_catch(int signal, int event) {
+    struct sigaction now;
+    if (signal <= 0 || signal >= 32 || sigaction(signal, NULL, &now) != 0) return 0;
+    if ((now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL) return 0;
+    atomic_store(&events[signal], event);
+    struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    return sigaction(signal, &action, NULL) == 0;
+}
+
+void czproc_die_of(int signal) {
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, NULL);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    kill(getpid(), signal);
+}

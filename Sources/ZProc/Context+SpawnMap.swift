@@ -1,0 +1,193 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ZProcCore
+
+extension Context {
+    /// Runs the same `body` in several processes.
+    ///
+    ///     let eaters = try await context.spawn(count: 4) { try await eat() }
+    ///     try await eaters.values
+    ///
+    /// When one cannot be started, those that were are stopped.
+    ///
+    /// - Parameters:
+    ///   - argument: passed to each `body`.
+    ///   - count: how many.
+    ///   - name: for error messages.
+    ///   - options: how the processes run, and for how long at most.
+    ///   - retry: which failures are tried again.
+    ///   - start: whether to start them now; else ``ProcessList/start()`` does.
+    ///   - fileID: where the closure is written, for errors.
+    ///   - line: where the closure is written, for errors.
+    ///   - body: what each runs.
+    /// - Returns: the processes.
+    /// - Throws: as `spawn`.
+    @discardableResult
+    public func spawn<Result: Codable & Sendable, each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        count: Int,
+        name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
+        retry: RetryPolicy = .never,
+        start: Bool = true,
+        fileID: String = #fileID,
+        line: Int = #line,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
+    ) async throws -> ProcessList<Result> {
+        try await spawnEach(0..<max(0, count), count: count, start: start) { _ in
+            try await spawn(
+                repeat each argument,
+                name: name,
+                options: options,
+                retry: retry,
+                start: false,
+                fileID: fileID,
+                line: line,
+                body: body
+            )
+        }
+    }
+
+    /// Runs `body` in a process of its own for each element, or for the elements of several sequences side by side.
+    ///
+    ///     let lengths = try await context.spawnMap(names, 1...) { name, number in "\(number) \(name)".count }.values
+    ///
+    /// All are started at once, in order; there are as many as the shortest sequence has elements. For many small pieces
+    /// of work, a process each is too dear.
+    ///
+    /// - Parameters:
+    ///   - source: what to pass to `body`.
+    ///   - name: for error messages.
+    ///   - options: how the processes run, and for how long at most.
+    ///   - retry: which failures are tried again.
+    ///   - start: whether to start them now; else ``ProcessList/start()`` does.
+    ///   - fileID: where the closure is written, for errors.
+    ///   - line: where the closure is written, for errors.
+    ///   - body: what each runs.
+    /// - Returns: the processes.
+    /// - Throws: as `spawn`.
+    @discardableResult
+    public func spawnMap<Result: Codable & Sendable, each Source: Sequence>(
+        _ source: repeat each Source,
+        name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
+        retry: RetryPolicy = .never,
+        start: Bool = true,
+        fileID: String = #fileID,
+        line: Int = #line,
+        body: @escaping @concurrent @Sendable (repeat (each Source).Element) async throws -> Result
+    ) async throws -> ProcessList<Result> where repeat (each Source).Element: Codable & Sendable {
+        let rows = zipped(repeat each source)
+        return try await spawnEach(rows, count: rows.count, start: start) { row in
+            try await spawn(
+                repeat each row,
+                name: name,
+                options: options,
+                retry: retry,
+                start: false,
+                fileID: fileID,
+                line: line,
+                body: body
+            )
+        }
+    }
+
+    /// Runs the same `body`, which returns nothing, in several processes; see the other form.
+    @discardableResult
+    public func spawn<each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        count: Int,
+        name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
+        retry: RetryPolicy = .never,
+        start: Bool = true,
+        fileID: String = #fileID,
+        line: Int = #line,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
+    ) async throws -> ProcessList<Void> {
+        try await spawnEach(0..<max(0, count), count: count, start: start) { _ in
+            try await spawn(
+                repeat each argument,
+                name: name,
+                options: options,
+                retry: retry,
+                start: false,
+                fileID: fileID,
+                line: line,
+                body: body
+            )
+        }
+    }
+
+    /// Runs a `body` that returns nothing in a process of its own for each element; see the other form.
+    @discardableResult
+    public func spawnMap<each Source: Sequence>(
+        _ source: repeat each Source,
+        name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
+        retry: RetryPolicy = .never,
+        start: Bool = true,
+        fileID: String = #fileID,
+        line: Int = #line,
+        body: @escaping @concurrent @Sendable (repeat (each Source).Element) async throws -> Void
+    ) async throws -> ProcessList<Void> where repeat (each Source).Element: Codable & Sendable {
+        let rows = zipped(repeat each source)
+        return try await spawnEach(rows, count: rows.count, start: start) { row in
+            try await spawn(
+                repeat each row,
+                name: name,
+                options: options,
+                retry: retry,
+                start: false,
+                fileID: fileID,
+                line: line,
+                body: body
+            )
+        }
+    }
+
+    /// Makes a process of each input, and starts them when all could be made.
+    private func spawnEach<Input, Value>(
+        _ inputs: some Sequence<Input>,
+        count: Int,
+        start: Bool,
+        _ make: (Input) async throws -> SpawnedProcess<Value>
+    ) async throws -> ProcessList<Value> {
+        var processes: [SpawnedProcess<Value>] = []
+        do {
+            for input in inputs {
+                processes.append(try await Spawning.$siblingCount.withValue(count) { try await make(input) })
+            }
+            let list = ProcessList(processes)
+            if start { try await list.start() }
+            return list
+        } catch {
+            await ProcessList(processes).stop()
+            throw error
+        }
+    }
+}
+
+/// The elements of several sequences side by side, as far as the shortest goes.
+private func zipped<each Source: Sequence>(_ source: repeat each Source) -> [(repeat (each Source).Element)] {
+    let iterators = (repeat Elements(each source))
+    var rows: [(repeat (each Source).Element)] = []
+    var isEmpty = true
+    for _ in repeat each iterators { isEmpty = false }
+    while !isEmpty, let row = try? (repeat (each iterators).next()) { rows.append(row) }
+    return rows
+}
+
+/// A sequence's iterator that can be one of several in a pack.
+private final class Elements<Source: Sequence> {
+    struct Ended: Error {}
+    private var iterator: Source.Iterator
+
+    init(_ source: Source) { iterator = source.makeIterator() }
+
+    func next() throws -> Source.Element {
+        guard let element = iterator.next() else { throw Ended() }
+        return element
+    }
+}

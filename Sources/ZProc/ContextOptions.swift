@@ -1,0 +1,38 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a context treats what it spawns.
+public struct ContextOptions: Hashable, Sendable, Codable {
+    /// What becomes of what still runs when a context's scope is left.
+    public enum ScopeEnd: String, Hashable, Sendable, Codable, CaseIterable {
+        /// It is stopped.
+        case stop
+        /// It is awaited; then the scope throws the first error of those, if there was one.
+        ///
+        /// When the scope is left by an error, everything is stopped.
+        case wait
+    }
+
+    /// What becomes of what still runs when the scope is left.
+    public var atEnd: ScopeEnd = .stop
+    /// How long what is stopped at the end gets for each step of ``SpawnedProcess/stop(grace:)``.
+    public var grace: Duration = .seconds(2)
+    /// How many processes are kept started and idle, so that `spawn` need not wait for a start.
+    ///
+    /// Each costs a few megabytes. One is used when a body wants nothing of its process that must be known at its start:
+    /// environment, directory, output and thread count.
+    public var spareProcesses = 0
+    /// How deep bodies may spawn bodies: 1 for a context whose bodies may not.
+    public var maximumDepth = 16
+    /// How many processes, or bodies on `.threads`, may live at a time, those spawned by others included.
+    public var maximumProcesses = 1_024
+    /// How many calls to the actors of one process may wait for an answer; the next caller waits until one has it.
+    public var callsInFlight = 10_000
+    /// Whether SIGINT, SIGTERM and SIGHUP stop everything in order before the program ends of them.
+    ///
+    /// Only signals that the program has not set a handler for, nor ignores. A second one ends the program at once.
+    public var stopsOnSignals = true
+
+    /// Makes options with these values.
+    public init() {}
+}

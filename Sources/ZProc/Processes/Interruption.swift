@@ -1,0 +1,143 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CZProc
+internal import Glibc
+internal import Synchronization
+internal import ZProcCore
+
+/// Ends this process in order when it gets SIGINT, SIGTERM or SIGHUP: first the scopes' bodies are cancelled, then
+/// everything spawned is stopped, then the process dies of the signal, so that whoever started it sees why.
+///
+/// A thread waits for the signals from the first context on. In a child process the parent does this, and it has none.
+final class Interruption: Sendable {
+    private struct Scope {
+        let context: Context
+        /// Cancels the body of the scope; nil for a context without one.
+        var cancel: (@Sendable () -> Void)?
+        /// Settled when the scope has been left.
+        let left = Promise<Void>()
+    }
+
+    private struct State {
+        var scopes: [ObjectIdentifier: Scope] = [:]
+        var isWatching = false
+        /// The signal that ends this process.
+        var signal: Int32?
+    }
+    private let state = Mutex(State())
+
+    static let shared = Interruption()
+
+    /// The most time that stopping takes; what hangs for longer must not keep the process from ending.
+    private static let patience: Duration = .seconds(15)
+
+    func add(_ context: Context) {
+        let isFirst = state.withLock { state in
+            state.scopes[ObjectIdentifier(context)] = Scope(context: context)
+            defer { state.isWatching = true }
+            return !state.isWatching
+        }
+        if isFirst { watch() }
+    }
+
+    func remove(_ context: Context) {
+        let scope = state.withLock { $0.scopes.removeValue(forKey: ObjectIdentifier(context)) }
+        scope?.left.settle()
+    }
+
+    /// Has the body of a scope cancelled when a signal comes.
+    func onSignal(_ context: Context, _ cancel: @escaping @Sendable () -> Void) {
+        let isLate = state.withLock { state in
+            state.scopes[ObjectIdentifier(context)]?.cancel = cancel
+            return state.signal != nil
+        }
+        if isLate { cancel() }
+    }
+
+    /// Forgets how to cancel the body of a scope, which has ended; when a signal came, does not return.
+    func bodyEnded(_ context: Context) async {
+        let isEnding = state.withLock { state in
+            state.scopes[ObjectIdentifier(context)]?.cancel = nil
+            return state.signal != nil
+        }
+        guard isEnding else { return }
+        await context.shutdown()
+        // What the program would do next, such as report an error and exit, would hide the signal.
+        _ = await Promise<Void>().settled()
+    }
+
+    private func watch() {
+        guard czproc_child_argument() == nil else { return }
+        let events = eventfd(0, Int32(EFD_CLOEXEC))
+        guard events >= 0 else { return }
+        // One descriptor for each signal, whose handler can do no more than count.
+        let signals = [SIGINT, SIGTERM, SIGHUP].compactMap { number -> (Int32, Int32)? in
+            let descriptor = eventfd(0, Int32(EFD_CLOEXEC))
+            return descriptor >= 0 && czproc_catch(number, descriptor) != 0 ? (number, descriptor) : nil
+        }
+        close(events)
+        guard !signals.isEmpty else { return }
+        startThread(for: "to wait for signals") { [self] in
+            czproc_name_thread("zproc-signal")
+            var watched = signals.map { pollfd(fd: $0.1, events: Int16(POLLIN), revents: 0) }
+            while true {
+                _ = poll(&watched, nfds_t(watched.count), -1)
+                for (event, signal) in zip(watched, signals) where event.revents & Int16(POLLIN) != 0 {
+                    var ignored: eventfd_t = 0
+                    eventfd_read(event.fd, &ignored)
+                    received(signal.0)
+                }
+            }
+        }
+    }
+
+    private func received(_ signal: Int32) {
+        let scopes = state.withLock { state -> [Scope]? in
+            // Whoever asks twice does not want to wait.
+            guard state.signal == nil else { return nil }
+            state.signal = signal
+            return Array(state.scopes.values)
+        }
+        guard let scopes else { return czproc_die_of(signal) }
+        for scope in scopes { scope.cancel?() }
+        Task {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    await withDiscardingTaskGroup { stops in
+                        for scope in scopes {
+                            stops.addTask {
+                                // A scope's body may still tidy up; the scope ends its context itself.
+                                if scope.cancel == nil {
+                                    await scope.context.shutdown()
+                                } else {
+                                    _ = await scope.left.settled()
+                                }
+                            }
+                        }
+                    }
+                }
+                group.addTask { try? await Task.sleep(for: Self.patience) }
+                await group.next()
+                // Not awaited: what is left hangs.
+                czproc_die_of(signal)
+            }
+        }
+    }
+}
+
+/// Runs the body of a scope, which is cancelled when a signal ends this process.
+func withInterruption<Result>(of context: Context, _ body: () async throws -> Result) async throws -> Result {
+    guard context.options.stopsOnSignals else { return try await body() }
+    // This function runs on the task, which therefore lives until its end; by then nobody knows it any more.
+    nonisolated(unsafe) let task = withUnsafeCurrentTask { $0 }
+    Interruption.shared.onSignal(context) { task?.cancel() }
+    do {
+        let result = try await body()
+        await Interruption.shared.bodyEnded(context)
+        return result
+    } catch {
+        await Interruption.shared.bodyEnded(context)
+        throw error
+    }
+}

@@ -1,0 +1,96 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+extension Context {
+    /// Runs `body` with a group that spawns processes and gives their values as they come.
+    ///
+    ///     let sum = try await context.withProcessGroup(of: Int.self) { group in
+    ///         for number in 1...4 { try await group.spawn(number) { $0 * $0 } }
+    ///         return try await group.reduce(0, +)
+    ///     }
+    ///
+    /// Reads as `withThrowingTaskGroup` does: nothing outlives the scope. When `body` throws, also an error that
+    /// `next()` gave it, the rest is stopped. When it returns, the rest is awaited, and the first to fail of those stops
+    /// the others.
+    ///
+    /// - Parameters:
+    ///   - type: what the bodies return.
+    ///   - body: what to do with the group.
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws, or a process that it did not wait for.
+    public func withProcessGroup<Value: Codable & Sendable, Result>(
+        of type: Value.Type,
+        _ body: (inout ProcessGroup<Value>) async throws -> Result
+    ) async throws -> Result {
+        try await withThrowingTaskGroup(of: Value.self) { tasks in
+            var group = ProcessGroup(context: self, tasks: tasks)
+            do {
+                let result = try await body(&group)
+                // A failure that nobody has seen is one of the scope.
+                while try await group.next() != nil {}
+                return result
+            } catch {
+                group.cancelAll()
+                throw error
+            }
+        }
+    }
+}
+
+/// Processes whose values come as they end; see ``Context/withProcessGroup(of:_:)``.
+///
+/// Valid only within the closure that it was given to.
+public struct ProcessGroup<Value: Codable & Sendable>: AsyncSequence, AsyncIteratorProtocol {
+    private let context: Context
+    private var tasks: ThrowingTaskGroup<Value, any Error>
+
+    init(context: Context, tasks: ThrowingTaskGroup<Value, any Error>) {
+        self.context = context
+        self.tasks = tasks
+    }
+
+    /// Spawns a process of the group; as ``Context/spawn(_:name:options:retry:retryArguments:start:fileID:line:body:)``.
+    @discardableResult
+    public mutating func spawn<each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
+        retry: RetryPolicy = .never,
+        fileID: String = #fileID,
+        line: Int = #line,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Value
+    ) async throws -> SpawnedProcess<Value> {
+        let process = try await context.spawn(
+            repeat each argument,
+            name: name,
+            options: options,
+            retry: retry,
+            fileID: fileID,
+            line: line,
+            body: body
+        )
+        tasks.addTask { try await process.value }
+        return process
+    }
+
+    /// The value of the next process to end; nil when all have ended.
+    ///
+    /// - Throws: what that process threw. The others go on until the group's scope is left.
+    public mutating func next() async throws -> Value? { try await tasks.next() }
+
+    /// Waits for all that have not ended yet.
+    ///
+    /// - Throws: the error of the first to fail, when all have ended.
+    public mutating func waitForAll() async throws { try await tasks.waitForAll() }
+
+    /// Stops all that have not ended yet.
+    public func cancelAll() { tasks.cancelAll() }
+
+    /// Whether all have ended and been given.
+    public var isEmpty: Bool { tasks.isEmpty }
+    /// Whether the group was cancelled, by itself or with its task.
+    public var isCancelled: Bool { tasks.isCancelled }
+
+    /// The group itself.
+    public func makeAsyncIterator() -> ProcessGroup<Value> { self }
+}

@@ -1,0 +1,47 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CZProc
+internal import Glibc
+
+/// The live processes of the whole tree that this process belongs to, so that their number can be limited.
+final class ProcessRoll: Sendable {
+    /// For the children that are to share it.
+    let descriptor: Int32
+    /// Changed with atomic operations only; mapped as long as this process lives.
+    nonisolated(unsafe) private let roll: OpaquePointer
+
+    /// The one of this process: its parent's, or a new one. Nil when the system has no memory for one.
+    static let shared = ProcessRoll()
+
+    private init?() {
+        let isChild = czproc_child_argument() != nil
+        let inherited = isChild && fcntl(CZPROC_ROLL_DESCRIPTOR, F_GETFD) >= 0
+        let descriptor =
+            inherited
+            ? fcntl(CZPROC_ROLL_DESCRIPTOR, F_DUPFD_CLOEXEC, CZPROC_ROLL_DESCRIPTOR + 1)
+            : czproc_out_of_the_way(czproc_roll_create())
+        guard descriptor >= 0 else { return nil }
+        guard let roll = czproc_roll_open(descriptor) else {
+            close(descriptor)
+            return nil
+        }
+        self.descriptor = descriptor
+        self.roll = roll
+    }
+
+    /// Keeps a place for a process that is about to be started; nil when `limit` live already.
+    func reserve(limit: Int) -> Place? {
+        let number = czproc_roll_reserve(roll, Int32(clamping: min(limit, Int(CZPROC_ROLL_CAPACITY))))
+        return number < 0 ? nil : Place(roll: self, number: number)
+    }
+
+    /// A process's place.
+    struct Place: Sendable {
+        let roll: ProcessRoll
+        fileprivate let number: Int32
+
+        func enter(_ pid: pid_t) { czproc_roll_enter(roll.roll, number, pid) }
+        func strike() { czproc_roll_strike(roll.roll, number) }
+    }
+}
