@@ -30,6 +30,8 @@ czproc_roll *czproc_roll_open(int descriptor) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+void czproc_roll_close(czproc_roll *roll) { munmap(roll, sizeof *roll); }
+
 // Counts the processes, and strikes off those that are no more when `is_thorough`.
 static int count(czproc_roll *roll, int is_thorough) {
     int number = 0;

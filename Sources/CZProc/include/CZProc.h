@@ -94,6 +94,8 @@ typedef struct czproc_roll czproc_roll;
 int czproc_roll_create(void);
 /// Maps a roll into this process; NULL when that fails.
 czproc_roll *czproc_roll_open(int descriptor);
+/// Unmaps it.
+void czproc_roll_close(czproc_roll *roll);
 /// Keeps a place for a process that is about to be started. Returns it, or -1 when `limit` processes live already.
 int czproc_roll_reserve(czproc_roll *roll, int limit);
 /// Enters the process a place was kept for.

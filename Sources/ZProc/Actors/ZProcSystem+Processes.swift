@@ -79,8 +79,8 @@ extension ZProcSystem {
                     + "\(request.limits.maximumDepth); does a body spawn itself?"
             )
         }
-        let processPlace = ProcessRoll.shared?.reserve(limit: request.limits.maximumProcesses)
-        if processPlace == nil, ProcessRoll.shared != nil {
+        let processPlace = roll?.reserve(limit: request.limits.maximumProcesses)
+        if processPlace == nil, roll != nil {
             throw SpawnError(
                 "\(request.limits.maximumProcesses) processes live already, the context's maximumProcesses; await some, "
                     + "or raise it"

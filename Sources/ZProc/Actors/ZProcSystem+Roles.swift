@@ -17,7 +17,9 @@ extension ZProcSystem {
         options context: ContextOptions,
         program: String
     ) throws -> ZProcSystem {
-        let place = ProcessPlace(depth: 0, threadCount: Int(czproc_processor_count()), options: context)
+        // A context that is made in a child process is as deep in the tree as that.
+        let depth = ChildArgument.ofThisProcess?.depth ?? 0
+        let place = ProcessPlace(depth: depth, threadCount: Int(czproc_processor_count()), options: context)
         let endpoint: Endpoint? = if let address { try Endpoint(address) } else { nil }
         if backend == .threads, endpoint == nil {
             let anywhere = try Endpoint(.inproc, "*")
@@ -30,7 +32,8 @@ extension ZProcSystem {
                 transport: transport(for: endpoint, place.threadCount),
                 states: states,
                 program: program,
-                place: place
+                place: place,
+                roll: ProcessRoll.inherited ?? ProcessRoll()
             ) { endpoint }
         }
         let directory = try RuntimeDirectory()
@@ -41,7 +44,8 @@ extension ZProcSystem {
             states: states,
             directory: directory,
             program: program,
-            place: place
+            place: place,
+            roll: ProcessRoll.inherited ?? ProcessRoll()
         ) { socket }
     }
 
@@ -51,7 +55,8 @@ extension ZProcSystem {
         return ZProcSystem(
             transport: transport(for: near, argument.threadCount),
             states: StateTable(own: nil),
-            place: ProcessPlace(depth: argument.depth, threadCount: argument.threadCount, options: ContextOptions())
+            place: ProcessPlace(depth: argument.depth, threadCount: argument.threadCount, options: ContextOptions()),
+            roll: .inherited
         ) { () throws(TransportError) in
             switch near.scheme {
             case .ipc:

@@ -51,6 +51,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let program: String
     /// Where in the tree of processes this one is.
     let place: ProcessPlace
+    /// The live processes of the tree; nil on `.threads`, and where the system has no memory for it.
+    let roll: ProcessRoll?
     /// Processes that wait for a body.
     let spares: SparePool
     /// Set once, at the end of `init`, because its services refer to this system.
@@ -62,6 +64,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     ///   - directory: removed when the system is shut down.
     ///   - program: what children run.
     ///   - place: where in the tree of processes this one is.
+    ///   - roll: the live processes of the tree.
     ///   - endpoint: where to listen, asked for when somebody needs the address.
     init(
         transport: any Transport,
@@ -69,12 +72,14 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         directory: RuntimeDirectory? = nil,
         program: String = ZProcSystem.ownProgram,
         place: ProcessPlace,
+        roll: ProcessRoll? = nil,
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint
     ) {
         self.states = states
         self.directory = directory
         self.program = program
         self.place = place
+        self.roll = roll
         spares = SparePool(count: place.options.spareProcesses)
         var services: [String: any Service] = [
             ActorService.name: ActorService(self),

@@ -18,6 +18,9 @@ struct ChildArgument {
 
     var text: String { "\(token) \(parent.node.number) \(depth) \(threadCount) \(parent.endpoint)" }
 
+    /// That of this process; nil when it is no child.
+    static let ofThisProcess = czproc_child_argument().flatMap { ChildArgument(String(cString: $0)) }
+
     init(parent: NodeAddress, token: UInt64, depth: Int, threadCount: Int) {
         self.parent = parent
         self.token = token
@@ -48,7 +51,7 @@ struct ChildMain: Sendable {
     ///
     /// The main thread serves the main actor.
     static func start() -> Never {
-        guard let text = czproc_child_argument(), let argument = ChildArgument(String(cString: text)) else {
+        guard let argument = ChildArgument.ofThisProcess else {
             fail(
                 "the variable \(CZPROC_CHILD_VARIABLE) is not as a parent sets it; unset it and start the program again"
             )

@@ -18,7 +18,7 @@ extension Context {
     ///   - body: what to do with the group.
     /// - Returns: what `body` returns.
     /// - Throws: what `body` throws, or a process that it did not wait for.
-    public func withProcessGroup<Value: Codable & Sendable, Result>(
+    public func withProcessGroup<Value: Sendable, Result>(
         of type: Value.Type,
         _ body: (inout ProcessGroup<Value>) async throws -> Result
     ) async throws -> Result {
@@ -40,7 +40,7 @@ extension Context {
 /// Processes whose values come as they end; see ``Context/withProcessGroup(of:_:)``.
 ///
 /// Valid only within the closure that it was given to.
-public struct ProcessGroup<Value: Codable & Sendable>: AsyncSequence, AsyncIteratorProtocol {
+public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtocol {
     private let context: Context
     private var tasks: ThrowingTaskGroup<Value, any Error>
 
@@ -59,7 +59,31 @@ public struct ProcessGroup<Value: Codable & Sendable>: AsyncSequence, AsyncItera
         fileID: String = #fileID,
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Value
-    ) async throws -> SpawnedProcess<Value> {
+    ) async throws -> SpawnedProcess<Value> where Value: Codable {
+        let process = try await context.spawn(
+            repeat each argument,
+            name: name,
+            options: options,
+            retry: retry,
+            fileID: fileID,
+            line: line,
+            body: body
+        )
+        tasks.addTask { try await process.value }
+        return process
+    }
+
+    /// Spawns a process of a group whose bodies return nothing; see the other form.
+    @discardableResult
+    public mutating func spawn<each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
+        retry: RetryPolicy = .never,
+        fileID: String = #fileID,
+        line: Int = #line,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
+    ) async throws -> SpawnedProcess<Void> where Value == Void {
         let process = try await context.spawn(
             repeat each argument,
             name: name,

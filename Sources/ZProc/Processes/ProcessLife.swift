@@ -50,6 +50,8 @@ final class ProcessLife<Value: Sendable>: Stoppable {
         self.launch = launch
     }
 
+    /// Whether somebody has stopped it, or wants to.
+    var isStopped: Bool { state.withLock { $0.stopGrace != nil } }
     var processID: Int? { state.withLock { $0.processID } }
     var isRunning: Bool {
         state.withLock { state in

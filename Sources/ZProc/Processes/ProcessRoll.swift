@@ -8,26 +8,31 @@ internal import Glibc
 final class ProcessRoll: Sendable {
     /// For the children that are to share it.
     let descriptor: Int32
-    /// Changed with atomic operations only; mapped as long as this process lives.
+    /// Changed with atomic operations only; valid until `deinit`.
     nonisolated(unsafe) private let roll: OpaquePointer
 
-    /// The one of this process: its parent's, or a new one. Nil when the system has no memory for one.
-    static let shared = ProcessRoll()
+    /// That of the parent, in a child process.
+    static let inherited: ProcessRoll? = {
+        guard czproc_child_argument() != nil, fcntl(CZPROC_ROLL_DESCRIPTOR, F_GETFD) >= 0 else { return nil }
+        return ProcessRoll(fcntl(CZPROC_ROLL_DESCRIPTOR, F_DUPFD_CLOEXEC, CZPROC_ROLL_DESCRIPTOR + 1))
+    }()
 
-    private init?() {
-        let isChild = czproc_child_argument() != nil
-        let inherited = isChild && fcntl(CZPROC_ROLL_DESCRIPTOR, F_GETFD) >= 0
-        let descriptor =
-            inherited
-            ? fcntl(CZPROC_ROLL_DESCRIPTOR, F_DUPFD_CLOEXEC, CZPROC_ROLL_DESCRIPTOR + 1)
-            : czproc_out_of_the_way(czproc_roll_create())
-        guard descriptor >= 0 else { return nil }
-        guard let roll = czproc_roll_open(descriptor) else {
-            close(descriptor)
-            return nil
-        }
+    /// Makes one for the tree that a context is the root of; nil when the system has no memory for it.
+    convenience init?() {
+        let descriptor = czproc_roll_create()
+        if descriptor < 0 { return nil }
+        self.init(czproc_out_of_the_way(descriptor))
+    }
+
+    private init?(_ descriptor: Int32) {
+        guard descriptor >= 0, let roll = czproc_roll_open(descriptor) else { return nil }
         self.descriptor = descriptor
         self.roll = roll
+    }
+
+    deinit {
+        czproc_roll_close(roll)
+        close(descriptor)
     }
 
     /// Keeps a place for a process that is about to be started; nil when `limit` live already.

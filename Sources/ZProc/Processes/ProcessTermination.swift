@@ -33,7 +33,7 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
     public let standardErrorTail: String
     /// The most memory it had at a time, in bytes; 0 where that is not known.
     public let peakMemoryByteCount: Int
-    private let signal: Int?
+    fileprivate let signal: Int?
 
     init(_ cause: Cause, processID: Int, name: String?) {
         self.cause = cause
@@ -110,6 +110,21 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
 
     private static func name(ofSignal number: Int) -> String {
         signalNames[number].map { "\($0) (signal \(number))" } ?? "signal \(number)"
+    }
+}
+
+extension RetryPolicy.Condition {
+    /// Death by this signal, whatever was the reason for it.
+    public static func signal(_ number: Int32) -> Self {
+        .where { ($0 as? ProcessTermination)?.signal == Int(number) }
+    }
+
+    /// The end of the process before that of its body: by a signal, an exit, or its limits.
+    public static var termination: Self { .where { $0 is ProcessTermination } }
+
+    /// ``ProcessOptions/timeout`` was too short.
+    public static var timedOut: Self {
+        .where { if case .timedOut? = ($0 as? ProcessTermination)?.cause { true } else { false } }
     }
 }
 
