@@ -107,10 +107,17 @@ let package = Package(
             dependencies: ["ZProcSharedEngine", "ZProcCore", "MessagePack"],
             swiftSettings: settings
         ),
+        // Programs that tests start.
+        .executableTarget(
+            name: "InterruptedProgram",
+            dependencies: ["ZProc"],
+            path: "Tests/InterruptedProgram",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "ZProcTests",
             dependencies: [
-                "ZProc", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ", "ZeroMQ", "Linearizability",
+                "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ", "ZeroMQ", "Linearizability",
                 "MessagePack",
             ],
             swiftSettings: settings

@@ -90,6 +90,7 @@ extension ZProcSystem {
             processPlace?.strike()
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
         }
+        if processes.mayHaveLeftSockets() { RuntimeDirectory.sweepSockets(beside: address.endpoint) }
         let shares = max(request.siblingCount, processes.childCount)
         let threadCount = request.options.threadCount ?? max(1, place.threadCount / shares)
         let argument = ChildArgument(
@@ -112,6 +113,11 @@ extension ZProcSystem {
             child.reaped()
             states.processEnded()
         } onExit: { termination in
+            if case .signaled = termination.status {
+                // It could not remove its socket; its own children may be about to die.
+                RuntimeDirectory.sweepSockets(beside: address.endpoint)
+                processes.leavesSockets()
+            }
             child.ended(termination)
             processes.remove(child)
         } onLaunch: { launch in

@@ -53,6 +53,19 @@ final class RuntimeDirectory: Sendable {
         close(lock)
     }
 
+    /// Removes what processes that were killed have left in the directory of an endpoint: sockets named for them.
+    ///
+    /// Only where the directory is one of these.
+    static func sweepSockets(beside endpoint: Endpoint) {
+        let parts = endpoint.address.split(separator: "/", omittingEmptySubsequences: false)
+        guard endpoint.scheme == .ipc, let directory = parts.dropLast().last, directory.hasPrefix(prefix) else { return }
+        let path = parts.dropLast().joined(separator: "/")
+        for name in names(in: path) {
+            guard let pid = pid_t(name.prefix { $0 != "." }), kill(pid, 0) != 0, errno == ESRCH else { continue }
+            unlink("\(path)/\(name)")
+        }
+    }
+
     private static var parent: String {
         for variable in ["XDG_RUNTIME_DIR", "TMPDIR"] {
             // A socket's path has little room; a directory with a long name is no use.

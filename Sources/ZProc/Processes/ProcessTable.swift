@@ -27,6 +27,8 @@ final class ProcessTable: Sendable {
         var children: [UInt64: ChildProcess] = [:]
         var entries: [ObjectIdentifier: Entry] = [:]
         var lastNumber: UInt64 = 0
+        /// Whether a child was killed, whose descendants may have left their sockets behind.
+        var hasLeftSockets = false
         var isClosed = false
     }
     private let state = Mutex(State())
@@ -44,6 +46,15 @@ final class ProcessTable: Sendable {
 
     func child(_ token: UInt64) -> ChildProcess? { state.withLock { $0.children[token] } }
     func remove(_ child: ChildProcess) { state.withLock { _ = $0.children.removeValue(forKey: child.token) } }
+    func leavesSockets() { state.withLock { $0.hasLeftSockets = true } }
+    /// Whether a child was killed since this was asked last.
+    func mayHaveLeftSockets() -> Bool {
+        state.withLock { state in
+            defer { state.hasLeftSockets = false }
+            return state.hasLeftSockets
+        }
+    }
+
     var childCount: Int { state.withLock { $0.children.count } }
 
     /// Enters what is stopped with the context; false when the context has ended.
