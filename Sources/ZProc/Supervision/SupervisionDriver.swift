@@ -1,0 +1,291 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import Synchronization
+internal import ZProcCore
+
+/// Something a supervisor starts and stops.
+protocol Supervised: Stoppable {
+    var supervisedPID: Int? { get }
+    /// Calls `action` when it has ended, also when that was before.
+    func whenDown(_ action: @escaping @Sendable (ProcessDown.Reason) -> Void)
+}
+
+/// Carries out what ``Supervision`` decides, one step after the other, on a task of its own.
+final class SupervisionDriver: Sendable {
+    typealias Start = @Sendable () async throws -> any Supervised
+
+    /// What a child is made of.
+    private struct Specification {
+        let restart: RestartRule
+        let grace: Duration
+        let start: Start
+    }
+
+    /// A child that was started and whose end has not been seen.
+    private struct Run {
+        let number: UInt64
+        let child: any Supervised
+    }
+
+    private enum Command {
+        case add(String, Specification, Promise<Void>)
+        case remove(String, Promise<Void>)
+        case ended(String, incarnation: Int, run: UInt64, ProcessDown.Reason)
+        case stop
+    }
+
+    private struct State {
+        var core: Supervision<String>
+        var specifications: [String: Specification] = [:]
+        var runs: [String: Run] = [:]
+        var lastRun: UInt64 = 0
+        var isStopping = false
+        var eventCount = 0
+        var events: [SupervisionEvent] = []
+        var listeners: [AsyncStream<SupervisionEvent>.Continuation] = []
+    }
+
+    private let name: String
+    private let state: Mutex<State>
+    private let commands: AsyncStream<Command>.Continuation
+    /// Settled when it has ended: with the error when it gave up.
+    let end = Promise<Void>()
+
+    private static let eventLimit = 1_000
+    private static let log = Logger(label: "zproc.supervisor")
+
+    init(_ strategy: SupervisionStrategy, _ intensity: RestartIntensity, name: String) {
+        self.name = name
+        state = Mutex(State(core: Supervision(strategy: strategy, intensity: intensity)))
+        let (stream, continuation) = AsyncStream.makeStream(of: Command.self)
+        commands = continuation
+        Task { [self] in for await command in stream { await carryOut(command) } }
+    }
+
+    // MARK: From outside
+
+    func add(_ name: String, _ restart: RestartRule, _ grace: Duration, start: @escaping Start) async throws {
+        let done = Promise<Void>()
+        let specification = Specification(restart: restart, grace: grace, start: start)
+        guard send(.add(name, specification, done)) else { throw hasEnded }
+        try await done.settled().get()
+    }
+
+    func remove(_ name: String) async throws {
+        let done = Promise<Void>()
+        guard send(.remove(name, done)) else { throw hasEnded }
+        try await done.settled().get()
+    }
+
+    func stop() async {
+        state.withLock { $0.isStopping = true }
+        _ = send(.stop)
+        _ = await end.settled()
+    }
+
+    var children: [SupervisedChild] {
+        state.withLock { state in
+            state.core.children.map { name in
+                SupervisedChild(
+                    name: name,
+                    restart: state.specifications[name]?.restart ?? .temporary,
+                    incarnation: state.core.incarnation(of: name) ?? 0,
+                    pid: state.runs[name]?.child.supervisedPID,
+                    isRunning: state.core.isRunning(name)
+                )
+            }
+        }
+    }
+
+    func events() -> AsyncStream<SupervisionEvent> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: SupervisionEvent.self,
+            bufferingPolicy: .bufferingNewest(10 * Self.eventLimit)
+        )
+        state.withLock { state in
+            for event in state.events { continuation.yield(event) }
+            if end.result == nil { state.listeners.append(continuation) } else { continuation.finish() }
+        }
+        return stream
+    }
+
+    private func send(_ command: Command) -> Bool {
+        if case .terminated = commands.yield(command) { false } else { true }
+    }
+
+    private var hasEnded: SupervisorError {
+        SupervisorError(.ended, "the supervisor '\(name)' has ended; make another one")
+    }
+
+    // MARK: On its own task
+
+    private func carryOut(_ command: Command) async {
+        switch command {
+        case .add(let name, let specification, let done):
+            let steps = state.withLock { state -> [Supervision<String>.Step]? in
+                let steps = state.core.hasEnded ? [] : state.core.add(name, restart: specification.restart)
+                if steps?.isEmpty == false { state.specifications[name] = specification }
+                return steps
+            }
+            guard let steps else {
+                let text = "the supervisor '\(self.name)' has a child '\(name)' already; remove it first"
+                done.settle(.failure(SupervisorError(.nameTaken, text)))
+                return
+            }
+            if steps.isEmpty {
+                done.settle(.failure(hasEnded))
+            } else if let error = await carryOut(steps) {
+                done.settle(.failure(error))
+            } else {
+                done.settle()
+            }
+        case .remove(let name, let done):
+            let steps = state.withLock { $0.core.incarnation(of: name) == nil ? nil : $0.core.remove(name) }
+            guard let steps else {
+                let text = "the supervisor '\(self.name)' has no child '\(name)'"
+                done.settle(.failure(SupervisorError(.noSuchChild, text)))
+                return
+            }
+            _ = await carryOut(steps)
+            forgetOthers()
+            done.settle()
+        case .ended(let name, let incarnation, let run, let reason):
+            let isCurrent = state.withLock { state in
+                guard state.runs[name]?.number == run else { return false }
+                state.runs[name] = nil
+                return true
+            }
+            // Of one that has been stopped since.
+            guard isCurrent else { return }
+            report(name, incarnation, .ended(reason))
+            let steps = state.withLock {
+                $0.core.ended(name, incarnation: incarnation, reason.isNormal ? .normal : .abnormal, at: Self.now)
+            }
+            _ = await carryOut(steps)
+            forgetOthers()
+        case .stop:
+            _ = await carryOut(state.withLock { $0.core.stop() })
+            finish(.success(()))
+        }
+    }
+
+    /// Carries out a plan, and those that take its place when a start fails.
+    ///
+    /// - Returns: why the first start failed, if it did.
+    private func carryOut(_ plan: [Supervision<String>.Step]) async -> (any Error)? {
+        var steps = plan[...], firstError: (any Error)?
+        while let step = steps.popFirst() {
+            switch step {
+            case .start(let name, let incarnation):
+                do {
+                    try await start(name, incarnation)
+                } catch {
+                    if firstError == nil { firstError = error }
+                    report(name, incarnation, .failedToStart(error))
+                    steps = state.withLock { state in
+                        // Whoever stops it waits; nothing is tried again.
+                        if state.isStopping { return [] }
+                        return state.core.failedToStart(name, incarnation: incarnation, at: Self.now)[...]
+                    }
+                    // Between two tries others have their turn.
+                    await Task.yield()
+                }
+            case .stop(let name, let incarnation):
+                let (run, grace) = state.withLock {
+                    ($0.runs.removeValue(forKey: name), $0.specifications[name]?.grace ?? Context.grace)
+                }
+                await run?.child.stop(grace: grace)
+                report(name, incarnation, .stopped)
+            case .giveUp(let name):
+                report(name, state.withLock { $0.core.incarnation(of: name) } ?? 0, .gaveUp)
+                let text = "the supervisor '\(self.name)' has given up: '\(name)' was the last to end too often"
+                finish(.failure(SupervisorError(.gaveUp, text)))
+            }
+        }
+        return firstError
+    }
+
+    private func start(_ name: String, _ incarnation: Int) async throws {
+        let start = state.withLock { $0.isStopping ? nil : $0.specifications[name]?.start }
+        guard let start else { throw hasEnded }
+        let child = try await start()
+        let number = state.withLock { state in
+            state.lastRun += 1
+            state.runs[name] = Run(number: state.lastRun, child: child)
+            state.core.started(name, incarnation: incarnation)
+            return state.lastRun
+        }
+        report(name, incarnation, .started(pid: child.supervisedPID))
+        child.whenDown { [weak self] reason in
+            _ = self?.send(.ended(name, incarnation: incarnation, run: number, reason))
+        }
+    }
+
+    /// Drops what belongs to children that are no more.
+    private func forgetOthers() {
+        state.withLock { state in
+            state.specifications = state.specifications.filter { state.core.incarnation(of: $0.key) != nil }
+        }
+    }
+
+    private func report(_ child: String, _ incarnation: Int, _ kind: SupervisionEvent.Kind) {
+        let event = state.withLock { state in
+            state.eventCount += 1
+            let event = SupervisionEvent(
+                number: state.eventCount,
+                supervisor: name,
+                child: child,
+                incarnation: incarnation,
+                kind: kind
+            )
+            state.events.append(event)
+            if state.events.count > Self.eventLimit { state.events.removeFirst() }
+            for listener in state.listeners { listener.yield(event) }
+            return event
+        }
+        switch kind {
+        case .started, .stopped: Self.log.debug("\(event)")
+        case .ended(let reason) where reason.isNormal: Self.log.debug("\(event)")
+        case .ended, .failedToStart: Self.log.notice("\(event)")
+        case .gaveUp: Self.log.error("\(event)")
+        }
+    }
+
+    private func finish(_ result: Result<Void, any Error>) {
+        commands.finish()
+        end.settle(result)
+        let listeners = state.withLock { state in
+            state.specifications = [:]
+            defer { state.listeners = [] }
+            return state.listeners
+        }
+        for listener in listeners { listener.finish() }
+    }
+
+    private static let origin = ContinuousClock.now
+    private static var now: Duration { .now - origin }
+}
+
+extension SupervisionDriver: Supervised {
+    var supervisedPID: Int? { nil }
+    func stop(grace: Duration) async { await stop() }
+
+    func whenDown(_ action: @escaping @Sendable (ProcessDown.Reason) -> Void) {
+        end.whenSettled { result in
+            switch result {
+            case .success: action(.stopped)
+            case .failure(let error): action(.error(error))
+            }
+        }
+    }
+}
+
+extension SpawnedProcess: Supervised {
+    nonisolated var supervisedPID: Int? { pid }
+
+    nonisolated func whenDown(_ action: @escaping @Sendable (ProcessDown.Reason) -> Void) {
+        life.ended.whenSettled { [life] _ in action(life.down.reason) }
+    }
+}

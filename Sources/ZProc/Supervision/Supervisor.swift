@@ -1,0 +1,242 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import Synchronization
+public import ZProcCore
+
+/// Starts children, and starts them again when they end and should not have; made by
+/// ``Context/supervisor(_:intensity:name:)``.
+///
+///     let supervisor = try context.supervisor(.restForOne, intensity: RestartIntensity(5, within: .seconds(10)))
+///     try await supervisor.spawn("reader") { try await read() }
+///     try await supervisor.spawn("writer") { try await write() }
+///     try await supervisor.wait()
+///
+/// The rules are those of Erlang/OTP: the ``SupervisionStrategy`` says who else is restarted with a child, each child's
+/// ``RestartRule`` whether it is at all, and the ``RestartIntensity`` how often at most; beyond that the supervisor stops
+/// all its children and gives up, which is a failure where it is itself supervised. Children are started in the order
+/// they were added in and stopped in reverse; one step is done after the other.
+///
+/// It lives in this process, its children in others or, on `.threads`, on tasks. Leaving the context's scope stops it.
+public actor Supervisor {
+    /// For error messages and logs.
+    public nonisolated let name: String
+    /// Who is restarted with a child.
+    public nonisolated let strategy: SupervisionStrategy
+
+    nonisolated let context: Context
+    nonisolated let driver: SupervisionDriver
+
+    init(_ context: Context, _ strategy: SupervisionStrategy, _ intensity: RestartIntensity, name: String) {
+        self.name = name
+        self.strategy = strategy
+        self.context = context
+        driver = SupervisionDriver(strategy, intensity, name: name)
+    }
+
+    /// Spawns a child that runs `body`; see ``Context/spawn(_:name:options:retry:retryArguments:start:fileID:line:body:)``.
+    ///
+    /// - Parameters:
+    ///   - name: which child; unique here.
+    ///   - argument: passed to `body`, each time it is started.
+    ///   - restart: when it is started again.
+    ///   - options: how it runs.
+    ///   - grace: how long it gets for each step when it is stopped.
+    ///   - fileID: where the closure is written, for errors.
+    ///   - line: where the closure is written, for errors.
+    ///   - body: what the child does; it ends normally by returning, and abnormally by an error or a crash.
+    /// - Throws: ``SupervisorError`` when there is a child of that name or the supervisor has ended; what kept the body
+    ///   from starting, and then there is no such child.
+    public nonisolated func spawn<each Argument: Codable & Sendable>(
+        _ name: String,
+        _ argument: repeat each Argument,
+        restart: RestartRule = .permanent,
+        options: ProcessOptions = ProcessOptions(),
+        grace: Duration = .seconds(2),
+        fileID: String = #fileID,
+        line: Int = #line,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
+    ) async throws {
+        let context = context
+        try await driver.add(name, restart, grace) {
+            try await context.spawn(
+                repeat each argument,
+                name: name,
+                options: options,
+                fileID: fileID,
+                line: line,
+                body: body
+            )
+        }
+    }
+
+    /// Adds a supervisor as a child, which fails when it gives up.
+    ///
+    /// - Parameters:
+    ///   - name: which child; unique here.
+    ///   - strategy: who is restarted with a child of the new one.
+    ///   - intensity: how often the new one restarts at most.
+    ///   - restart: when it is started again.
+    ///   - grace: how long each of its children gets for each step when it is stopped.
+    ///   - build: adds its children; called each time it is started.
+    /// - Throws: ``SupervisorError`` when there is a child of that name or the supervisor has ended; what `build` throws.
+    public nonisolated func supervisor(
+        _ name: String,
+        _ strategy: SupervisionStrategy,
+        intensity: RestartIntensity = RestartIntensity(),
+        restart: RestartRule = .permanent,
+        grace: Duration = .seconds(2),
+        _ build: @escaping @concurrent @Sendable (Supervisor) async throws -> Void
+    ) async throws {
+        let context = context, path = "\(self.name)/\(name)"
+        try await driver.add(name, restart, grace) {
+            let nested = Supervisor(context, strategy, intensity, name: path)
+            do {
+                try await build(nested)
+            } catch {
+                await nested.stop()
+                throw error
+            }
+            return nested.driver
+        }
+    }
+
+    /// Stops a child, if it runs, and forgets it.
+    ///
+    /// - Throws: ``SupervisorError`` when there is no child of that name.
+    public nonisolated func remove(_ name: String) async throws { try await driver.remove(name) }
+
+    /// All children, in the order they were added in.
+    public nonisolated var children: [SupervisedChild] { driver.children }
+
+    /// What happens: what did so far, up to the last 1,000 events, and then each as it happens.
+    ///
+    /// Ends with the supervisor.
+    public nonisolated var events: AsyncStream<SupervisionEvent> { driver.events() }
+
+    /// Waits until it ends.
+    ///
+    /// Cancelling ends the wait, and nothing else.
+    ///
+    /// - Throws: ``SupervisorError`` when it gave up; `CancellationError`. It returns when it was stopped.
+    public nonisolated func wait() async throws { try await driver.end.value() }
+
+    /// Stops all children, newest first, for good.
+    ///
+    /// Returns when they have ended.
+    public nonisolated func stop() async { await driver.stop() }
+}
+
+extension Context {
+    /// Makes a supervisor without children.
+    ///
+    /// - Parameters:
+    ///   - strategy: who is restarted with a child.
+    ///   - intensity: how often it restarts at most; by default once in 5 seconds.
+    ///   - name: for error messages and logs.
+    /// - Returns: the supervisor, which runs until it is stopped, gives up, or the context ends.
+    /// - Throws: ``SupervisorError`` in a context that has ended.
+    public func supervisor(
+        _ strategy: SupervisionStrategy = .oneForOne,
+        intensity: RestartIntensity = RestartIntensity(),
+        name: String = "supervisor"
+    ) throws -> Supervisor {
+        let supervisor = Supervisor(self, strategy, intensity, name: name)
+        let processes = system.processes, driver = supervisor.driver
+        guard processes.insert(driver, rank: .supervisor, end: { try await driver.end.value() }) else {
+            throw SupervisorError(.ended, "nothing can be supervised in a context that has ended; make another one")
+        }
+        driver.end.whenSettled { _ in processes.remove(driver) }
+        return supervisor
+    }
+}
+
+/// A child of a supervisor, as it is at the moment.
+public struct SupervisedChild: Sendable, Hashable {
+    /// Its name.
+    public let name: String
+    /// When it is started again.
+    public let restart: RestartRule
+    /// How often it was started, failed starts included.
+    public let incarnation: Int
+    /// The process it runs in; nil when it does not run, or is a supervisor.
+    public let pid: Int?
+    /// Whether it runs.
+    public let isRunning: Bool
+}
+
+/// Something that happened to a supervisor's child.
+public struct SupervisionEvent: Sendable, CustomStringConvertible {
+    /// What happened.
+    public enum Kind: Sendable {
+        /// It was started, in this process; nil for a supervisor.
+        case started(pid: Int?)
+        /// It could not be started.
+        case failedToStart(any Error)
+        /// It ended by itself.
+        case ended(ProcessDown.Reason)
+        /// It was stopped, because of another child or because somebody wanted it.
+        case stopped
+        /// Its end was one too many: the supervisor has stopped everything and ended.
+        case gaveUp
+    }
+
+    /// Counts the supervisor's events, from 1.
+    public let number: Int
+    /// The supervisor's name.
+    public let supervisor: String
+    /// Which child.
+    public let child: String
+    /// Which start of the child, from 1.
+    public let incarnation: Int
+    /// What happened.
+    public let kind: Kind
+
+    /// One line.
+    public var description: String {
+        let what =
+            switch kind {
+            case .started(let pid): "was started" + (pid.map { " as process \($0)" } ?? "")
+            case .failedToStart(let error): "could not be started: \(error)"
+            case .ended(let reason): "ended: \(reason)"
+            case .stopped: "was stopped"
+            case .gaveUp: "has ended too often; giving up"
+            }
+        return "[\(supervisor)] \(child) (\(incarnation)) \(what)"
+    }
+}
+
+/// A supervisor cannot do what was asked, or has given up.
+public struct SupervisorError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The kind of failure, for code that wants to tell failures apart.
+    public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
+        private enum Kind: String, Codable { case gaveUp, nameTaken, noSuchChild, ended }
+        private let kind: Kind
+
+        /// Its children ended more often than its intensity allows.
+        public static var gaveUp: Code { Code(kind: .gaveUp) }
+        /// There is a child of that name.
+        public static var nameTaken: Code { Code(kind: .nameTaken) }
+        /// There is no child of that name.
+        public static var noSuchChild: Code { Code(kind: .noSuchChild) }
+        /// It was stopped, or has given up.
+        public static var ended: Code { Code(kind: .ended) }
+
+        /// The code's name.
+        public var description: String { kind.rawValue }
+    }
+
+    /// The kind of failure.
+    public let code: Code
+    /// What happened and what to do.
+    public let message: String
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The message.
+    public var description: String { message }
+}

@@ -1,0 +1,179 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Synchronization
+import Testing
+import ZProc
+
+/// Supervisors with real children; what they decide is tested apart, in full.
+@Suite(.tags(.process), .timeLimit(.minutes(5))) struct SupervisorTests {
+    /// Three children that fail when they are told to.
+    private static func three(
+        _ context: Context,
+        _ strategy: SupervisionStrategy,
+        _ rule: RestartRule = .permanent
+    ) async throws -> Supervisor {
+        let supervisor = try context.supervisor(strategy, intensity: RestartIntensity(3, within: .seconds(100)))
+        for name in ["a", "b", "c"] {
+            try await supervisor.spawn(name, restart: rule) { try await obey(context.state, name) }
+        }
+        return supervisor
+    }
+
+    @Test(
+        arguments: [
+            (SupervisionStrategy.oneForOne, ["a": 1, "b": 2, "c": 1]), (.oneForAll, ["a": 2, "b": 2, "c": 2]),
+            (.restForOne, ["a": 1, "b": 2, "c": 2]),
+        ], Backend.allCases
+    )
+    func theStrategySaysWhoIsRestarted(
+        _ expected: (SupervisionStrategy, [String: Int]),
+        on backend: Backend
+    ) async throws {
+        try await withContext(backend) { context in
+            let supervisor = try await Self.three(context, expected.0)
+            try await order(context.state, "b", "fail")
+            try await eventually {
+                let children = supervisor.children
+                return Dictionary(uniqueKeysWithValues: children.map { ($0.name, $0.incarnation) }) == expected.1
+                    && children.allSatisfy(\.isRunning)
+            }
+            await supervisor.stop()
+            try await supervisor.wait()
+            var stops: [String] = []
+            for await event in supervisor.events { if case .stopped = event.kind { stops.append(event.child) } }
+            #expect(stops.suffix(3) == ["c", "b", "a"])
+            #expect(supervisor.children.isEmpty)
+        }
+    }
+
+    @Test(arguments: [(RestartRule.permanent, 2, 2), (.transient, 2, 1), (.temporary, 1, 1)], Backend.allCases)
+    func theRuleSaysWhetherAChildIsRestarted(_ expected: (RestartRule, Int, Int), on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            for (command, count) in [("fail", expected.1), ("return", expected.2)] {
+                let supervisor = try await Self.three(context, .oneForOne, expected.0)
+                try await order(context.state, "b", command)
+                var starts = 0
+                for await event in supervisor.events where event.child == "b" {
+                    if case .started = event.kind { starts += 1 }
+                    // The event that must come last, and after it nothing for b.
+                    if case .ended = event.kind, starts == count { break }
+                    if starts == count, starts > 1 { break }
+                }
+                #expect(starts == count)
+                let isGone = expected.0 == .temporary
+                try await eventually { supervisor.children.count == (isGone ? 2 : 3) }
+                await supervisor.stop()
+            }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func tooManyRestartsEndTheSupervisor(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let supervisor = try context.supervisor(.oneForOne, intensity: RestartIntensity(2, within: .seconds(100)))
+            let state = context.state
+            try await supervisor.spawn("calm") { try await Task.sleep(for: .seconds(1_000)) }
+            try await supervisor.spawn("hasty") {
+                try await state.increment("starts")
+                throw TestFailure(reason: "again")
+            }
+            let error = try await #require(throws: SupervisorError.self) { try await supervisor.wait() }
+            #expect(error.code == .gaveUp)
+            #expect(error.message.contains("hasty"))
+            #expect(try await state.get("starts", as: Int.self) == 3)
+            let late = try await #require(throws: SupervisorError.self) {
+                try await supervisor.spawn("late") { }
+            }
+            #expect(late.code == .ended)
+            await supervisor.stop()
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func aNestedSupervisorThatGivesUpIsRestarted(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            let top = try context.supervisor(.oneForOne, intensity: RestartIntensity(1, within: .seconds(100)))
+            try await top.supervisor("nested", .oneForAll, intensity: RestartIntensity(1, within: .seconds(100))) { nested in
+                try await nested.spawn("calm") { try await Task.sleep(for: .seconds(1_000)) }
+                try await nested.spawn("hasty") {
+                    if try await state.increment("starts") <= 2 { throw TestFailure(reason: "again") }
+                    try await Task.sleep(for: .seconds(1_000))
+                }
+            }
+            try await eventually { try await state.get("starts", default: 0) == 3 }
+            try await eventually { top.children.first?.incarnation == 2 && top.children.first?.isRunning == true }
+            await top.stop()
+            #expect(try await state.get("starts", as: Int.self) == 3)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func childrenComeAndGo(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let supervisor = try await Self.three(context, .restForOne)
+            let taken = try await #require(throws: SupervisorError.self) { try await supervisor.spawn("b") {} }
+            #expect(taken.code == .nameTaken)
+            try await supervisor.remove("b")
+            #expect(supervisor.children.map(\.name) == ["a", "c"])
+            let unknown = try await #require(throws: SupervisorError.self) { try await supervisor.remove("b") }
+            #expect(unknown.code == .noSuchChild)
+            try await supervisor.spawn("b") { try await obey(context.state, "b") }
+            #expect(supervisor.children.map(\.name) == ["a", "c", "b"])
+            #expect(supervisor.children.map(\.incarnation) == [1, 1, 1])
+            // Leaving the scope stops it.
+        }
+    }
+
+    @Test func whatCannotStartIsNoChild() async throws {
+        try await withContext(.processes) { context in
+            let supervisor = try context.supervisor()
+            var options = ProcessOptions()
+            options.workingDirectory = "/nowhere"
+            await #expect(throws: SpawnError.self) { try await supervisor.spawn("lost", options: options) {} }
+            #expect(supervisor.children.isEmpty)
+            let secret = NotCodable()
+            await #expect(throws: PortableClosureError.self) {
+                try await supervisor.spawn("secret") { _ = secret.value }
+            }
+            await supervisor.stop()
+            try await supervisor.wait()
+        }
+        let context = try Context(.threads)
+        await context.shutdown()
+        #expect(throws: SupervisorError.self) { try context.supervisor() }
+    }
+
+    /// A supervisor in a spawned process, whose failure is that process's.
+    @Test func supervisorsNestAcrossProcesses() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            let top = try context.supervisor(.oneForOne, intensity: RestartIntensity(3, within: .seconds(100)))
+            try await top.spawn("team") {
+                try await state.increment("teams")
+                let team = try context.supervisor(.oneForOne, intensity: RestartIntensity(0))
+                try await team.spawn("member") {
+                    try await state.set("member", to: Int(getpid()))
+                    try await Task.sleep(for: .seconds(1_000))
+                }
+                try await team.wait()
+            }
+            try await state.first { $0.contains("member") }
+            let first = try await state.get("member", default: 0)
+            kill(pid_t(first), SIGKILL)
+            try await state.first { $0["member", default: 0] != first }
+            #expect(try await state.get("teams", as: Int.self) == 2)
+        }
+    }
+}
+
+/// Does what it is told, once.
+private func obey(_ state: SharedState, _ name: String) async throws {
+    let order = try await state.first { $0.contains(name) }.get(name, default: "")
+    try await state.remove(name)
+    if order == "fail" { throw TestFailure(reason: name) }
+}
+
+private func order(_ state: SharedState, _ name: String, _ what: String) async throws { try await state.set(name, to: what) }
