@@ -21,7 +21,7 @@ public enum Backend: String, Sendable, Codable, CaseIterable, CustomStringConver
 }
 
 /// There is no backend of that name.
-public struct BackendError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct BackendError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The name that was asked for.
     public let name: String
 

@@ -212,10 +212,12 @@ extension Context {
     ) async throws -> SpawnedProcess<Value> {
         let life = ProcessLife(name: spawning.name, retry: spawning.retry, launch: launch)
         let processes = system.processes
-        let isEntered = processes.insert(life, rank: .process) {
+        let end: @Sendable () async throws -> Void = {
             _ = try await life.ended.value()
             if case .failure(let error)? = life.outcome.result { throw error }
         }
+        // Whoever waits for all waits for the supervisor, who knows what to do about failures.
+        let isEntered = processes.insert(life, rank: .process, end: Spawning.isSupervised ? nil : end)
         guard isEntered else {
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
         }
@@ -237,6 +239,8 @@ extension Context {
 struct Spawning: Sendable {
     /// How many the present task spawns together.
     @TaskLocal static var siblingCount = 1
+    /// Whether a supervisor does the spawning.
+    @TaskLocal static var isSupervised = false
 
     let name: String?
     let options: ProcessOptions

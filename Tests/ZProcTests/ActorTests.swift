@@ -10,6 +10,7 @@ import ZProc
 distributed actor Counter {
     typealias ActorSystem = ZProcSystem
     private var count = 0
+    let secret = 42
 
     distributed func increment(by number: Int) -> Int {
         count += number

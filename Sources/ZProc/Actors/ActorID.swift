@@ -12,8 +12,11 @@ public struct ActorID: Hashable, Sendable, CustomStringConvertible {
     let number: UInt64
     /// Where the node is reached; nil for an actor of this process that nobody else knows yet.
     let endpoint: Endpoint?
+    /// Whether the actor comes back under the same id when its process has ended, because it is supervised.
+    let comesBack: Bool
 
-    init(node: NodeID, number: UInt64, endpoint: Endpoint? = nil) {
+    init(node: NodeID, number: UInt64, endpoint: Endpoint? = nil, comesBack: Bool = false) {
+        self.comesBack = comesBack
         self.node = node
         self.number = number
         self.endpoint = endpoint
@@ -37,15 +40,16 @@ public struct ActorID: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension ActorID: Codable {
-    /// Reads `[node, number, endpoint]`.
+    /// Reads `[node, number, endpoint]`, and true after them for an actor that comes back.
     public init(from decoder: any Decoder) throws {
         var container = try decoder.unkeyedContainer()
         node = try container.decode(NodeID.self)
         number = try container.decode(UInt64.self)
         endpoint = try container.decode(Endpoint.self)
+        comesBack = try container.isAtEnd ? false : container.decode(Bool.self)
     }
 
-    /// Writes `[node, number, endpoint]`; an actor that lives here needs the system in
+    /// Writes `[node, number, endpoint]`, and true after them for an actor that comes back; an actor that lives here needs the system in
     /// `userInfo[.actorSystemKey]`, as it is wherever this library encodes.
     public func encode(to encoder: any Encoder) throws {
         let endpoint: Endpoint
@@ -67,5 +71,6 @@ extension ActorID: Codable {
         try container.encode(node)
         try container.encode(number)
         try container.encode(endpoint)
+        if comesBack { try container.encode(true) }
     }
 }

@@ -3,6 +3,7 @@
 
 internal import Distributed
 internal import MessagePack
+internal import ZProcCore
 
 /// Carries out calls to the actors that live here.
 struct ActorService: Service {
@@ -15,6 +16,7 @@ struct ActorService: Service {
 
     func handle(_ call: IncomingCall) {
         guard let system else { return }
+        if call.method == Self.terminated { return answerTermination(call, system) }
         let arguments: CallArguments
         do {
             arguments = try system.decoder.decode(CallArguments.self, from: call.arguments)
@@ -23,14 +25,30 @@ struct ActorService: Service {
             return call.fail(failure, encoder: system.errorCoder)
         }
         guard let actor = system.localActor(arguments.actor) else {
-            let failure = CallError(
-                .actorNotFound,
-                "no actor \(arguments.actor) lives in process \(system.node.info.processID) any more"
-            )
-            return call.fail(failure, encoder: system.errorCoder)
+            let text = "no actor \(arguments.actor) lives in process \(system.node.info.processID) any more"
+            return call.fail(WireError(code: ErrorCoder.actorNotFound, message: text), encoder: system.errorCoder)
         }
-        call.inbound.start(call) {
-            await execute(call, arguments, on: actor, system: system)
+        let circumstances = arguments.circumstances
+        call.inbound.start(call, priority: circumstances?.taskPriority) {
+            guard let deadline = circumstances?.deadline else {
+                return await execute(call, arguments, on: actor, system: system)
+            }
+            await CallDeadline.$current.withValue(deadline) {
+                await execute(call, arguments, on: actor, system: system)
+            }
+        }
+    }
+
+    /// `[number]` → nil, when the actor of that number has ended. No Swift name has a space.
+    static let terminated = "zproc terminated"
+
+    private func answerTermination(_ call: IncomingCall, _ system: ZProcSystem) {
+        guard let number = try? system.decoder.decode(UInt64.self, from: call.arguments) else {
+            return call.fail(CallError(.badArguments, "\(call.method) wants a number"), encoder: system.errorCoder)
+        }
+        call.respond(encoder: system.errorCoder) {
+            try await system.termination(of: number).value()
+            return []
         }
     }
 

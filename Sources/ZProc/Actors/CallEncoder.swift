@@ -7,8 +7,8 @@ internal import PortableClosures
 
 /// Collects the arguments of a call to a distributed actor.
 ///
-/// On the wire: `[actor, [type…], argument…]`: the types are those a generic method is called with, and each argument
-/// is binary that holds a MessagePack value.
+/// On the wire: `[actor, [type…], circumstances, argument…]`: the types are those a generic method is called with, the
+/// circumstances nil or `[nanoseconds left or nil, priority]`, and each argument is binary that holds a MessagePack value.
 public struct CallEncoder: DistributedTargetInvocationEncoder {
     /// What arguments must be.
     public typealias SerializationRequirement = any Codable
@@ -53,7 +53,7 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     public mutating func doneRecording() throws {}
 
     func message(to id: ActorID) throws -> [UInt8] {
-        try encoder.encode(CallArguments(actor: id.number, genericTypes: genericTypes, arguments: arguments))
+        try encoder.encode(CallArguments(actor: id.number, genericTypes: genericTypes, circumstances: .current, arguments: arguments))
     }
 }
 
@@ -61,9 +61,12 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 struct CallArguments: Codable {
     var actor: UInt64
     var genericTypes: [TypeReference]
+    /// Nil for the usual ones.
+    var circumstances: CallCircumstances?
     var arguments: [[UInt8]]
 
-    init(actor: UInt64, genericTypes: [TypeReference], arguments: [[UInt8]]) {
+    init(actor: UInt64, genericTypes: [TypeReference], circumstances: CallCircumstances?, arguments: [[UInt8]]) {
+        self.circumstances = circumstances
         self.actor = actor
         self.genericTypes = genericTypes
         self.arguments = arguments
@@ -73,6 +76,7 @@ struct CallArguments: Codable {
         var container = try decoder.unkeyedContainer()
         actor = try container.decode(UInt64.self)
         genericTypes = try container.decode([TypeReference].self)
+        circumstances = try container.decode(CallCircumstances?.self)
         arguments = []
         while !container.isAtEnd { arguments.append(try container.decode([UInt8].self)) }
     }
@@ -81,6 +85,7 @@ struct CallArguments: Codable {
         var container = encoder.unkeyedContainer()
         try container.encode(actor)
         try container.encode(genericTypes)
+        try container.encode(circumstances)
         for argument in arguments { try container.encode(argument) }
     }
 }

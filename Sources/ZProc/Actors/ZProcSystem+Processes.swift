@@ -18,12 +18,14 @@ extension ZProcSystem {
         var siblingCount = 1
         var output: OutputBuffer?
         var error: OutputBuffer?
+        /// Which node it is to be, and where it is to listen.
+        var identity: NodeAddress?
     }
 
     /// The encoded form of a job.
     ///
     /// - Throws: ``PortableClosureError`` or an encoding error; ``SpawnError`` when it is too large.
-    func encodeJob(_ body: PortableClosure, _ arguments: [UInt8], _ options: ProcessOptions) throws -> [UInt8] {
+    func encodeJob(_ body: PortableClosure?, _ arguments: [UInt8], _ options: ProcessOptions) throws -> [UInt8] {
         let job = try encoder.encode(ProcessJob(body: body, arguments: arguments, setup: ProcessSetup(options)))
         guard job.count <= Envelope.maximumByteCount else {
             throw SpawnError(
@@ -52,7 +54,7 @@ extension ZProcSystem {
     }
 
     private func spareOrNew(_ request: ChildRequest, job: [UInt8]) async throws -> ChildProcess {
-        if request.options.fitsSpares {
+        if request.options.fitsSpares, request.identity == nil {
             defer { refillSpares() }
             while let spare = spares.take() { if spare.assign(job, name: request.name) { return spare } }
         }
@@ -97,7 +99,8 @@ extension ZProcSystem {
             parent: address,
             token: child.token,
             depth: place.depth + 1,
-            threadCount: threadCount
+            threadCount: threadCount,
+            identity: request.identity
         )
         let processes = self.processes, states = self.states
         let launch = await ProcessLauncher.shared.launch(

@@ -56,9 +56,11 @@ extension ZProcSystem {
             transport: transport(for: near, argument.threadCount),
             states: StateTable(own: nil),
             place: ProcessPlace(depth: argument.depth, threadCount: argument.threadCount, options: ContextOptions()),
-            roll: .inherited
+            roll: .inherited,
+            id: argument.identity?.node ?? .random()
         ) { () throws(TransportError) in
-            switch near.scheme {
+            if let endpoint = argument.identity?.endpoint { return endpoint }
+            return switch near.scheme {
             case .ipc:
                 try Endpoint(
                     .ipc,
@@ -69,6 +71,23 @@ extension ZProcSystem {
             case .inproc: near
             }
         }
+    }
+
+    /// Who a process, or on `.threads` a system, is to be that stands for others that have ended.
+    func newIdentity() throws -> NodeAddress {
+        let near = try node.address().endpoint, id = NodeID.random()
+        let endpoint =
+            switch near.scheme {
+            case .ipc:
+                try Endpoint(
+                    .ipc,
+                    "\(near.address[..<(near.address.lastIndex(of: "/") ?? near.address.startIndex)])/host-\(id)"
+                )
+            case .tcp:
+                try Endpoint(.tcp, "\(near.address[..<(near.address.lastIndex(of: ":") ?? near.address.endIndex)]):*")
+            case .inproc: try Endpoint(.inproc, "host-\(id)")
+            }
+        return NodeAddress(endpoint: endpoint, node: id)
     }
 
     private static func transport(for endpoint: Endpoint, _ threadCount: Int) -> any Transport {

@@ -39,6 +39,10 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     private struct State {
         var actors: [UInt64: WeakActor] = [:]
+        /// Those that live until they are released.
+        var kept: [UInt64: any DistributedActor] = [:]
+        /// Who waits for the end of an actor.
+        var terminations: [UInt64: Promise<Void>] = [:]
         var lastNumber: UInt64 = 0
     }
     private let state = Mutex(State())
@@ -53,6 +57,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let place: ProcessPlace
     /// The live processes of the tree; nil on `.threads`, and where the system has no memory for it.
     let roll: ProcessRoll?
+    /// The names of actors, in the process that keeps the state.
+    let registry = ActorRegistry()
     /// Processes that wait for a body.
     let spares: SparePool
     /// Set once, at the end of `init`, because its services refer to this system.
@@ -65,6 +71,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     ///   - program: what children run.
     ///   - place: where in the tree of processes this one is.
     ///   - roll: the live processes of the tree.
+    ///   - id: which node it is.
     ///   - endpoint: where to listen, asked for when somebody needs the address.
     init(
         transport: any Transport,
@@ -73,6 +80,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         program: String = ZProcSystem.ownProgram,
         place: ProcessPlace,
         roll: ProcessRoll? = nil,
+        id: NodeID = .random(),
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint
     ) {
         self.states = states
@@ -83,10 +91,19 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         spares = SparePool(count: place.options.spareProcesses)
         var services: [String: any Service] = [
             ActorService.name: ActorService(self),
+            HostService.name: HostService(self),
+            RegistryService.name: RegistryService(registry, system: self),
             ProcessService.name: ProcessService(table: processes, system: self),
         ]
         if let store = states.own { services[StateService.name] = StateService(store: store, system: self) }
-        ownNode = Node(transport: transport, listeningAt: endpoint, services: services, processID: Int(getpid()))
+        ownNode = Node(
+            transport: transport,
+            listeningAt: endpoint,
+            services: services,
+            processID: Int(getpid()),
+            id: id,
+            callsInFlight: place.options.callsInFlight
+        )
     }
 
     var node: Node {
@@ -101,6 +118,11 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     /// Ends all connections; calls that wait fail.
     func shutdown() async {
+        let kept = state.withLock { state in
+            defer { state.kept = [:] }
+            return state.kept
+        }
+        withExtendedLifetime(kept) {}
         await states.shutdown()
         await node.shutdown()
         directory?.remove()
@@ -136,6 +158,9 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     ///
     /// Called by the language.
     public func assignID<Act: DistributedActor>(_ actorType: Act.Type) -> ActorID where Act.ID == ActorID {
+        if HostedIdentity.current?.take(for: actorType) == true {
+            return ActorID(node: node.id, number: HostedIdentity.number, comesBack: true)
+        }
         let number = state.withLock { state in
             state.lastNumber += 1
             return state.lastNumber
@@ -156,7 +181,35 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     ///
     /// Called by the language.
     public func resignID(_ id: ActorID) {
-        state.withLock { _ = $0.actors.removeValue(forKey: id.number) }
+        let termination = state.withLock { state in
+            state.actors[id.number] = nil
+            return state.terminations.removeValue(forKey: id.number)
+        }
+        termination?.settle()
+    }
+
+    /// Has an actor live until it is released, or the system is shut down.
+    func keep(_ actor: any DistributedActor) {
+        guard let id = actor.id as? ActorID else { return }
+        state.withLock { $0.kept[id.number] = actor }
+    }
+
+    /// Lets a kept actor go; false when none of that number is kept.
+    func release(_ number: UInt64) -> Bool {
+        // Outside the lock: its end resigns its id.
+        let actor = state.withLock { $0.kept.removeValue(forKey: number) }
+        return actor != nil
+    }
+
+    /// Settled when an actor that lives here does so no more.
+    func termination(of number: UInt64) -> Promise<Void> {
+        state.withLock { state in
+            guard state.actors[number]?.actor != nil else { return Promise(.success(())) }
+            if let known = state.terminations[number] { return known }
+            let promise = Promise<Void>()
+            state.terminations[number] = promise
+            return promise
+        }
     }
 
     /// The actor itself when it lives here, nil to have a proxy made.
@@ -222,18 +275,40 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             )
         }
         let arguments = try invocation.message(to: id)
-        return try await call(ActorService.name, target.identifier, arguments: arguments, at: address)
+        let method = target.identifier
+        if !id.comesBack {
+            return try await call(ActorService.name, method, arguments: arguments, at: address, isLimited: true)
+        }
+        // It may be about to come back. What has not reached it, and nothing else, can be sent again.
+        let end = min(CallDeadline.current ?? .now + Self.patience, .now + Self.patience)
+        var pause = Duration.milliseconds(2)
+        while true {
+            do {
+                let connection = try node.connection(to: address)
+                return try await connection.call(ActorService.name, method, arguments: arguments, isLimited: true)
+            } catch let error as TransportError where error.code == .unreachable && .now + pause < end {
+            } catch let error as WireError {
+                guard error.code == ErrorCoder.actorNotFound, .now + pause < end else { throw errorCoder.decode(error) }
+            }
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, .milliseconds(100))
+        }
     }
+
+    /// How long a call waits for an actor that is being restarted.
+    static let patience: Duration = .seconds(10)
 
     /// Calls a service of another node; errors come out as they were thrown there.
     package func call(
         _ service: String,
         _ method: String,
         arguments: [UInt8],
-        at address: NodeAddress
+        at address: NodeAddress,
+        isLimited: Bool = false
     ) async throws -> [UInt8] {
         do {
-            return try await node.connection(to: address).call(service, method, arguments: arguments)
+            let connection = try node.connection(to: address)
+            return try await connection.call(service, method, arguments: arguments, isLimited: isLimited)
         } catch let error as WireError {
             throw errorCoder.decode(error)
         }

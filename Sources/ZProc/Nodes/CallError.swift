@@ -5,12 +5,12 @@ public import Distributed
 
 /// Why a call to another process could not be carried out there.
 ///
-/// The call has not run.
+/// Unless its code says otherwise, the call has not run.
 public struct CallError: DistributedActorSystemError, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The kind of failure, for code that wants to tell failures apart.
     public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
         private enum Kind: String, Codable {
-            case actorNotFound, methodNotFound, badArguments, differentBuild, badResult
+            case actorNotFound, methodNotFound, badArguments, differentBuild, badResult, deadlineExceeded
         }
         private let kind: Kind
 
@@ -26,6 +26,11 @@ public struct CallError: DistributedActorSystemError, Hashable, Sendable, Codabl
         ///
         /// The call has run.
         public static var badResult: Code { Code(kind: .badResult) }
+
+        /// The time for it was up.
+        ///
+        /// The call may or may not have run.
+        public static var deadlineExceeded: Code { Code(kind: .deadlineExceeded) }
 
         /// The code's name.
         public var description: String { kind.rawValue }

@@ -38,18 +38,27 @@ final class Connection: Sendable {
         /// Messages that go out when it has, ahead of those calls.
         var queued: [[UInt8]] = []
         var calls = CallTable<Waiter>()
+        /// Calls that count against the limit of those in flight.
+        var admission: Admission<UnsafeContinuation<Void, any Error>>
     }
 
     private let endpoint: Endpoint
     private let expected: NodeID?
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let onClose: @Sendable (Connection) -> Void
 
     /// - Parameters:
     ///   - endpoint: where the peer listens.
     ///   - expected: the node to talk to; nil for whoever listens there.
+    ///   - limit: how many limited calls may be in flight.
     ///   - onClose: called once, when the link has ended.
-    init(to endpoint: Endpoint, expected: NodeID?, onClose: @escaping @Sendable (Connection) -> Void) {
+    init(
+        to endpoint: Endpoint,
+        expected: NodeID?,
+        limit: Int,
+        onClose: @escaping @Sendable (Connection) -> Void
+    ) {
+        state = Mutex(State(admission: Admission(limit: limit)))
         self.endpoint = endpoint
         self.expected = expected
         self.onClose = onClose
@@ -66,8 +75,19 @@ final class Connection: Sendable {
     ///
     /// Cancelling the task ends the wait with `CancellationError` and tells the peer, which cancels the work.
     ///
+    /// - Parameters:
+    ///   - service: whom to call.
+    ///   - method: what to do.
+    ///   - arguments: its arguments, encoded.
+    ///   - isLimited: whether it counts against the limit of calls in flight, and waits until it may be one.
+    /// - Returns: the answer.
     /// - Throws: ``TransportError`` when the peer is not there or goes away; ``WireError`` when the call failed there.
-    @concurrent func call(_ service: String, _ method: String, arguments: [UInt8]) async throws -> [UInt8] {
+    @concurrent func call(
+        _ service: String,
+        _ method: String,
+        arguments: [UInt8],
+        isLimited: Bool = false
+    ) async throws -> [UInt8] {
         guard arguments.count <= Envelope.maximumByteCount else {
             throw TransportError(
                 .tooLarge,
@@ -76,6 +96,8 @@ final class Connection: Sendable {
             )
         }
         _ = try await peer()
+        if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
+        defer { if isLimited { makeRoom() } }
         let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
         let message = Envelope.call(id, service: service, method: method, arguments: arguments).encoded()
         return try await withTaskCancellationHandler {
@@ -98,6 +120,28 @@ final class Connection: Sendable {
             cancel(id)
         }
     }
+
+    private func waitForRoom() async throws {
+        let ticket = state.withLock { $0.admission.makeTicket() }
+        try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { (waiter: UnsafeContinuation<Void, any Error>) in
+                let known = state.withLock { state -> Result<Void, any Error>? in
+                    if case .closed(let error) = state.phase { return .failure(error) }
+                    return state.admission.wait(waiter, ticket: ticket) ? nil : .success(())
+                }
+                if let known { return waiter.resume(with: known) }
+                if Task.isCancelled { giveUp(ticket) }
+            }
+        } onCancel: {
+            giveUp(ticket)
+        }
+    }
+
+    private func giveUp(_ ticket: UInt64) {
+        state.withLock { $0.admission.abandon(ticket) }?.resume(throwing: CancellationError())
+    }
+
+    private func makeRoom() { state.withLock { $0.admission.leave() }?.resume() }
 
     /// Calls at once: the message is on its way, ahead of any later call, when this returns.
     ///
@@ -163,12 +207,13 @@ final class Connection: Sendable {
     func close(_ error: TransportError) {
         let ended = state.withLock { state -> State? in
             if case .closed = state.phase { return nil }
-            defer { state = State(phase: .closed(error)) }
+            defer { state = State(phase: .closed(error), admission: Admission(limit: 1)) }
             return state
         }
         guard var ended else { return }
         ended.link?.close()
         for waiter in ended.opening { waiter.resume(throwing: error) }
+        for waiter in ended.admission.close() { waiter.resume(throwing: error) }
         for waiter in ended.calls.connectionClosed() { waiter.resume(throwing: error) }
         onClose(self)
     }

@@ -9,6 +9,8 @@ internal import ZProcCore
 struct ErrorCoder: Sendable {
     private static let thrown = "thrown"
     private static let cancelled = "cancelled"
+    /// What the callee's node says by itself, not a method that it has carried out.
+    static let actorNotFound = "actorNotFound"
 
     let processID: Int
     let userInfo: [CodingUserInfoKey: any Sendable]
@@ -42,6 +44,7 @@ struct ErrorCoder: Sendable {
     /// The error as it was thrown, when its type is known here.
     func decode(_ error: WireError) -> any Error {
         if error.code == Self.cancelled { return CancellationError() }
+        if error.code == Self.actorNotFound { return CallError(.actorNotFound, error.message) }
         var decoder = MessagePackDecoder()
         decoder.userInfo = userInfo
         if !error.type.isEmpty,

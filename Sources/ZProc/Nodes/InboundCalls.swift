@@ -13,9 +13,14 @@ final class InboundCalls: Sendable {
         let id: CallID
     }
 
+    private struct Peer {
+        let info: PeerInfo
+        var window = CallWindow()
+    }
+
     private struct State {
         var listener: (any TransportListener)?
-        var peers: [PeerID: PeerInfo] = [:]
+        var peers: [PeerID: Peer] = [:]
         /// Nil while the task that is about to be entered starts.
         var tasks: [Running: Task<Void, Never>] = [:]
         var isClosed = false
@@ -53,13 +58,22 @@ final class InboundCalls: Sendable {
     }
 
     /// Runs `work` on a task that a cancel message, or the loss of the caller, cancels.
-    func start(_ call: IncomingCall, work: @concurrent @escaping @Sendable () async -> Void) {
+    ///
+    /// - Parameters:
+    ///   - call: the call it is for.
+    ///   - priority: that of the caller; nil for the usual one.
+    ///   - work: what to do.
+    func start(
+        _ call: IncomingCall,
+        priority: TaskPriority? = nil,
+        work: @concurrent @escaping @Sendable () async -> Void
+    ) {
         let key = Running(peer: call.peer, id: call.id)
         state.withLock { state in
             // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
             guard !state.isClosed, state.peers[call.peer] != nil, state.tasks[key] == nil else { return }
             // Entered before it can end: its end waits for the lock.
-            state.tasks[key] = Task(executorPreference: transport.taskExecutor) {
+            state.tasks[key] = Task(executorPreference: transport.taskExecutor, priority: priority) {
                 await work()
                 self.state.withLock { _ = $0.tasks.removeValue(forKey: key) }
             }
@@ -84,12 +98,13 @@ extension InboundCalls: ListenerReceiver {
                             + "version \(info.protocolVersion); use the same release on both sides"
                     )
                 }
-                state.withLock { $0.peers[peer] = caller }
+                state.withLock { $0.peers[peer] = Peer(info: caller) }
                 send(.welcome(info), to: peer)
             case .call(let id, let service, let method, let arguments):
-                guard let caller = state.withLock({ $0.peers[peer] }) else {
-                    throw TransportError(.refused, "it called before it said hello")
-                }
+                let (caller, isNew) = state.withLock { ($0.peers[peer]?.info, $0.peers[peer]?.window.take(id) == true) }
+                guard let caller else { throw TransportError(.refused, "it called before it said hello") }
+                // At most once: whatever made it come again, it is not carried out again.
+                guard isNew else { return }
                 guard let handler = services[service] else {
                     let error = WireError(
                         code: "noService",

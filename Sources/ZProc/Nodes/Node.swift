@@ -14,6 +14,7 @@ final class Node: Sendable {
     private let transport: any Transport
     private let listenEndpoint: @Sendable () throws(TransportError) -> Endpoint
     private let inbound: InboundCalls
+    private let callsInFlight: Int
 
     private struct State {
         var connections: [NodeAddress: Connection] = [:]
@@ -27,15 +28,20 @@ final class Node: Sendable {
     ///   - endpoint: where to listen when somebody needs this node's address.
     ///   - services: who answers calls from others, by name.
     ///   - processID: the number of this process, which peers are told.
+    ///   - id: which node it is; a new one by default.
+    ///   - callsInFlight: how many limited calls to one peer may wait for their answers.
     init(
         transport: any Transport,
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint,
         services: [String: any Service],
-        processID: Int
+        processID: Int,
+        id: NodeID = .random(),
+        callsInFlight: Int
     ) {
+        self.callsInFlight = callsInFlight
         self.transport = transport
         listenEndpoint = endpoint
-        info = PeerInfo(build: ProgramImage.programIdentity, node: .random(), processID: processID)
+        info = PeerInfo(build: ProgramImage.programIdentity, node: id, processID: processID)
         inbound = InboundCalls(info: info, services: services, transport: transport)
     }
 
@@ -62,7 +68,8 @@ final class Node: Sendable {
         let (connection, isNew) = try state.withLock { state throws(TransportError) in
             if let connection = state.connections[address] { return (connection, false) }
             try check(state)
-            let connection = Connection(to: address.endpoint, expected: address.node) { [weak self] closed in
+            let connection = Connection(to: address.endpoint, expected: address.node, limit: callsInFlight) {
+                [weak self] closed in
                 self?.forget(closed, at: address)
             }
             state.connections[address] = connection

@@ -68,11 +68,14 @@ final class TaskAttempt<Value: Sendable>: Attempt {
     ) {
         let outcome = outcome, exit = exit
         let thread = options.isBlocking ? ThreadExecutor() : nil
+        // What holds for the spawning task does not for the body.
         task = ProcessDepth.$current.withValue(depth) {
-            Task(executorPreference: thread) {
-                do { outcome.settle(.success(.value(try await body()))) } catch { outcome.settle(.failure(error)) }
-                exit.settle()
-                thread?.finish()
+            Spawning.$isSupervised.withValue(false) {
+                Task(executorPreference: thread) {
+                    do { outcome.settle(.success(.value(try await body()))) } catch { outcome.settle(.failure(error)) }
+                    exit.settle()
+                    thread?.finish()
+                }
             }
         }
         if let time = options.timeout { limit(time, name) }

@@ -4,10 +4,12 @@
 internal import Distributed
 internal import MessagePack
 internal import PortableClosures
+internal import Synchronization
 
 /// What a child process runs.
 struct ProcessJob: Codable {
-    var body: PortableClosure
+    /// Nil for a host of actors.
+    var body: PortableClosure?
     var arguments: [UInt8]
     var setup: ProcessSetup
 }
@@ -44,16 +46,48 @@ struct VoidBodyClosure<each Argument: Codable & Sendable>: PortableBody {
     }
 }
 
-/// Makes an actor that then lives in the child.
-struct HostClosure<Act: DistributedActor>: PortableBody where Act.ActorSystem == ZProcSystem {
+/// Makes an actor.
+struct ActorClosure<Act: DistributedActor>: PortableActorMaker where Act.ActorSystem == ZProcSystem {
     let make: @concurrent @Sendable (ZProcSystem) async throws -> Act
 
-    func run(arguments: [UInt8], in child: ChildMain) async throws -> [UInt8] {
-        let actor = try await make(child.system)
-        try await child.reportHosting(try child.system.encoder.encode(actor.id))
-        // The actor's life is the body's: until the parent stops this process.
-        try? await Promise<Void>().value()
-        withExtendedLifetime(actor) {}
-        return []
+    func make(in system: ZProcSystem, comesBack: Bool) async throws -> ActorID {
+        let identity = comesBack ? HostedIdentity(Act.self) : nil
+        let actor = try await HostedIdentity.$current.withValue(identity) { try await make(system) }
+        guard !comesBack || actor.id.number == HostedIdentity.number else {
+            throw CallError(.badResult, "a supervised \(Act.self) must be made by the closure itself, each time anew")
+        }
+        system.keep(actor)
+        return actor.id
+    }
+}
+
+/// A closure that makes an actor whose type is known only to itself.
+protocol PortableActorMaker: ClosureHolder {
+    /// Makes the actor, which then lives until it is released.
+    ///
+    /// - Parameters:
+    ///   - system: whose actor it is.
+    ///   - comesBack: whether it is the one that always has the same id on its node.
+    func make(in system: ZProcSystem, comesBack: Bool) async throws -> ActorID
+}
+
+/// Has the first actor of a type get the number under which it comes back.
+final class HostedIdentity: Sendable {
+    @TaskLocal static var current: HostedIdentity?
+    /// Others count from 1.
+    static let number: UInt64 = 0
+
+    private let type: ObjectIdentifier
+    private let isTaken = Mutex(false)
+
+    init(_ type: any DistributedActor.Type) { self.type = ObjectIdentifier(type) }
+
+    /// Whether a new actor of this type gets the number.
+    func take(for type: any DistributedActor.Type) -> Bool {
+        guard ObjectIdentifier(type) == self.type else { return false }
+        return isTaken.withLock { isTaken in
+            defer { isTaken = true }
+            return !isTaken
+        }
     }
 }

@@ -15,13 +15,22 @@ struct ChildArgument {
     var depth: Int
     /// How many threads it has for tasks.
     var threadCount: Int
+    /// Which node it is, and where it listens, when it stands for one that has ended.
+    var identity: NodeAddress?
 
-    var text: String { "\(token) \(parent.node.number) \(depth) \(threadCount) \(parent.endpoint)" }
+    /// Lines, because an endpoint may have anything else in it.
+    var text: String {
+        var lines = ["\(token) \(parent.node.number) \(depth) \(threadCount) \(identity?.node.number ?? 0)"]
+        lines.append(parent.endpoint.description)
+        if let identity { lines.append(identity.endpoint.description) }
+        return lines.joined(separator: "\n")
+    }
 
     /// That of this process; nil when it is no child.
     static let ofThisProcess = czproc_child_argument().flatMap { ChildArgument(String(cString: $0)) }
 
-    init(parent: NodeAddress, token: UInt64, depth: Int, threadCount: Int) {
+    init(parent: NodeAddress, token: UInt64, depth: Int, threadCount: Int, identity: NodeAddress? = nil) {
+        self.identity = identity
         self.parent = parent
         self.token = token
         self.depth = depth
@@ -29,15 +38,21 @@ struct ChildArgument {
     }
 
     init?(_ text: String) {
-        let parts = text.split(separator: " ", maxSplits: 4)
-        guard parts.count == 5, let token = UInt64(parts[0]), let node = UInt64(parts[1]), let depth = Int(parts[2]),
-            let threadCount = Int(parts[3]), let endpoint = try? Endpoint(String(parts[4]))
+        let lines = text.split(separator: "\n"), numbers = lines.first?.split(separator: " ").map { UInt64($0) } ?? []
+        guard lines.count >= 2, numbers.count == 5, let token = numbers[0], let node = numbers[1],
+            let depth = numbers[2].flatMap({ Int(exactly: $0) }), let threadCount = numbers[3].flatMap({ Int(exactly: $0) }),
+            let endpoint = try? Endpoint(String(lines[1]))
         else { return nil }
+        var identity: NodeAddress?
+        if lines.count > 2, let number = numbers[4], let endpoint = try? Endpoint(String(lines[2])) {
+            identity = NodeAddress(endpoint: endpoint, node: NodeID(number: number))
+        }
         self.init(
             parent: NodeAddress(endpoint: endpoint, node: NodeID(number: node)),
             token: token,
             depth: depth,
-            threadCount: threadCount
+            threadCount: threadCount,
+            identity: identity
         )
     }
 }
@@ -120,16 +135,20 @@ struct ChildMain: Sendable {
         job.setup.apply()
         let executor: (any TaskExecutor)? = job.setup.isBlocking ? ThreadExecutor() : system.node.taskExecutor
         return Task(executorPreference: executor) {
-            guard let body = job.body.holder as? any PortableBody else {
+            guard let closure = job.body else { return try await hostActors() }
+            guard let body = closure.holder as? any PortableBody else {
                 throw CallError(.badArguments, "the closure sent is no body of a process")
             }
             return try await body.run(arguments: job.arguments, in: self)
         }
     }
 
-    /// Tells the parent that an actor lives here now.
-    func reportHosting(_ id: [UInt8]) async throws {
-        _ = try await call(.hosting, ProcessRequest(token: argument.token, argument: id))
+    /// Has actors live here, which the parent sends, until it stops this process.
+    private func hostActors() async throws -> [UInt8] {
+        let address = try system.encoder.encode(system.node.address())
+        _ = try await call(.hosting, ProcessRequest(token: argument.token, argument: address))
+        try await Promise<Void>().value()
+        return []
     }
 
     private func call(_ method: ProcessMethod, _ arguments: some Encodable) async throws -> [UInt8] {

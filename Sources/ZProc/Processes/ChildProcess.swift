@@ -13,7 +13,7 @@ final class ChildProcess: Sendable, Stoppable {
     let job = Promise<[UInt8]>()
     /// What the body returned, encoded, or threw; or how the process ended instead.
     let outcome = Promise<[UInt8]>()
-    /// The id of the actor it hosts, once there is one.
+    /// Where it listens, once it is a host of actors.
     let hosted = Promise<[UInt8]>()
     /// Settled when the child is to cancel its body.
     let stopRequest = Promise<Void>()

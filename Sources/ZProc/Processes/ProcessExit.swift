@@ -19,7 +19,7 @@ public struct ProcessExit: Error, Hashable, Sendable, Codable, CustomStringConve
 /// A process, or a body on `.threads`, cannot be controlled that way.
 ///
 /// Nothing was done.
-public struct ProcessControlError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct ProcessControlError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// What cannot be done, and what can.
     public let message: String
 

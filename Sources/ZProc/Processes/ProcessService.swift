@@ -8,7 +8,7 @@ internal import ZProcCore
 enum ProcessMethod: String {
     /// `[token]` → the job
     case job
-    /// `[token, actor id]` → nil: the child hosts an actor
+    /// `[token, address]` → nil: the child hosts actors, and listens there
     case hosting
     /// `[token]` → nil, when the child is to cancel its body
     case stopRequested

@@ -17,8 +17,8 @@ final class ProcessTable: Sendable {
     private struct Entry {
         let process: any Stoppable
         let rank: Rank
-        /// Waits for its end; throws what it ended of.
-        let end: @Sendable () async throws -> Void
+        /// Waits for its end, and throws what it ended of; nil for what lasts until it is stopped.
+        let end: (@Sendable () async throws -> Void)?
         let number: UInt64
     }
 
@@ -58,7 +58,7 @@ final class ProcessTable: Sendable {
     var childCount: Int { state.withLock { $0.children.count } }
 
     /// Enters what is stopped with the context; false when the context has ended.
-    func insert(_ process: any Stoppable, rank: Rank, end: @escaping @Sendable () async throws -> Void) -> Bool {
+    func insert(_ process: any Stoppable, rank: Rank, end: (@Sendable () async throws -> Void)? = nil) -> Bool {
         state.withLock { state in
             guard !state.isClosed else { return false }
             state.lastNumber += 1
@@ -83,9 +83,9 @@ final class ProcessTable: Sendable {
     /// - Throws: the error of the first, in the order of their start, that ended of one; when all have ended.
     func waitForAll() async throws {
         var firstError: (number: UInt64, error: any Error)?
-        while let next = state.withLock({ $0.entries.values.min { $0.number < $1.number } }) {
+        while let next = state.withLock({ $0.entries.values.filter { $0.end != nil }.min { $0.number < $1.number } }) {
             do {
-                try await next.end()
+                try await next.end?()
             } catch {
                 try Task.checkCancellation()
                 if firstError.map({ next.number < $0.number }) ?? true { firstError = (next.number, error) }

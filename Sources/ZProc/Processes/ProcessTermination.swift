@@ -131,7 +131,7 @@ extension RetryPolicy.Condition {
 /// A process could not be started.
 ///
 /// Nothing runs.
-public struct SpawnError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct SpawnError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// What was to be started, why it could not be, and what to do.
     public let message: String
     /// The system's error number, when it gave one.

@@ -100,7 +100,7 @@ public actor SpawnedProcess<Value: Sendable> {
 /// Processes still ran when the time was up.
 ///
 /// They go on running.
-public struct ProcessTimeout: Error, Hashable, Sendable, CustomStringConvertible {
+public struct ProcessTimeout: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// How long was waited.
     public let timeout: Duration
     /// Which still ran: their names, or their numbers.

@@ -21,6 +21,8 @@ final class SupervisionDriver: Sendable {
         let restart: RestartRule
         let grace: Duration
         let start: Start
+        /// Called when the child is forgotten.
+        let onForget: (@Sendable () -> Void)?
     }
 
     /// A child that was started and whose end has not been seen.
@@ -66,9 +68,15 @@ final class SupervisionDriver: Sendable {
 
     // MARK: From outside
 
-    func add(_ name: String, _ restart: RestartRule, _ grace: Duration, start: @escaping Start) async throws {
+    func add(
+        _ name: String,
+        _ restart: RestartRule,
+        _ grace: Duration,
+        onForget: (@Sendable () -> Void)? = nil,
+        start: @escaping Start
+    ) async throws {
         let done = Promise<Void>()
-        let specification = Specification(restart: restart, grace: grace, start: start)
+        let specification = Specification(restart: restart, grace: grace, start: start, onForget: onForget)
         guard send(.add(name, specification, done)) else { throw hasEnded }
         try await done.settled().get()
     }
@@ -137,6 +145,7 @@ final class SupervisionDriver: Sendable {
             if steps.isEmpty {
                 done.settle(.failure(hasEnded))
             } else if let error = await carryOut(steps) {
+                forgetOthers()
                 done.settle(.failure(error))
             } else {
                 done.settle()
@@ -210,7 +219,7 @@ final class SupervisionDriver: Sendable {
     private func start(_ name: String, _ incarnation: Int) async throws {
         let start = state.withLock { $0.isStopping ? nil : $0.specifications[name]?.start }
         guard let start else { throw hasEnded }
-        let child = try await start()
+        let child = try await Spawning.$isSupervised.withValue(true) { try await start() }
         let number = state.withLock { state in
             state.lastRun += 1
             state.runs[name] = Run(number: state.lastRun, child: child)
@@ -225,9 +234,12 @@ final class SupervisionDriver: Sendable {
 
     /// Drops what belongs to children that are no more.
     private func forgetOthers() {
-        state.withLock { state in
-            state.specifications = state.specifications.filter { state.core.incarnation(of: $0.key) != nil }
+        let forgotten = state.withLock { state in
+            let forgotten = state.specifications.filter { state.core.incarnation(of: $0.key) == nil }
+            for name in forgotten.keys { state.specifications[name] = nil }
+            return forgotten.values
         }
+        for specification in forgotten { specification.onForget?() }
     }
 
     private func report(_ child: String, _ incarnation: Int, _ kind: SupervisionEvent.Kind) {
@@ -254,10 +266,10 @@ final class SupervisionDriver: Sendable {
     }
 
     private func finish(_ result: Result<Void, any Error>) {
+        forgetOthers()
         commands.finish()
         end.settle(result)
         let listeners = state.withLock { state in
-            state.specifications = [:]
             defer { state.listeners = [] }
             return state.listeners
         }

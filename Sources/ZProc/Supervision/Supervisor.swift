@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+public import Distributed
 internal import Logging
 internal import Synchronization
 public import ZProcCore
@@ -69,6 +70,56 @@ public actor Supervisor {
                 body: body
             )
         }
+    }
+
+    /// Adds a child that is a distributed actor in a process of its own, and gives its proxy.
+    ///
+    /// When its process ends, `make` makes it anew in another one, with the state it begins with. Proxies remain valid,
+    /// wherever they are: a call that has not reached the actor waits up to 10 seconds for its return, and one that has
+    /// been under way fails with ``TransportError/Code/peerGone``, because it may have run. On `.threads` the actor is
+    /// called by messages too, and restarted with others by the strategy.
+    ///
+    /// - Parameters:
+    ///   - name: which child; unique here.
+    ///   - restart: when it is started again.
+    ///   - options: how its process runs.
+    ///   - grace: how long it gets for each step when it is stopped.
+    ///   - fileID: where the closure is written, for errors.
+    ///   - line: where the closure is written, for errors.
+    ///   - make: makes the actor, with the system of the process it is to live in.
+    /// - Returns: the actor's proxy.
+    /// - Throws: as ``spawn(_:_:restart:options:grace:fileID:line:body:)``, and what `make` throws.
+    public nonisolated func host<Act: DistributedActor>(
+        _ name: String,
+        restart: RestartRule = .permanent,
+        options: ProcessOptions = ProcessOptions(),
+        grace: Duration = .seconds(2),
+        fileID: String = #fileID,
+        line: Int = #line,
+        _ make: @escaping @concurrent @Sendable (ZProcSystem) async throws -> Act
+    ) async throws -> Act where Act.ActorSystem == ZProcSystem {
+        let context = context
+        // The same from one process to the next; a port is known when the first has one.
+        let identity = Mutex(try context.system.newIdentity())
+        let proxy = Mutex<Act?>(nil)
+        try await driver.add(name, restart, grace) {
+            if let id = proxy.withLock({ $0?.id }) { context.forget(id) }
+        } start: {
+            let home = try await context.actorHome(name, options, identity: identity.withLock { $0 })
+            do {
+                let actor = try await home.host(make, comesBack: true, fileID, line)
+                if let address = home.address { identity.withLock { $0 = address } }
+                proxy.withLock { if $0 == nil { $0 = actor } }
+                return home
+            } catch {
+                await home.stop(grace: grace)
+                throw error
+            }
+        }
+        guard let proxy = proxy.withLock({ $0 }) else {
+            throw SupervisorError(.ended, "'\(name)' was stopped while it was started")
+        }
+        return proxy
     }
 
     /// Adds a supervisor as a child, which fails when it gives up.

@@ -4,10 +4,10 @@
 /// What went wrong between two nodes.
 ///
 /// One line: what happened, where, and what to do.
-public struct TransportError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct TransportError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The kind of failure, for code that wants to tell failures apart.
-    public struct Code: Hashable, Sendable, CustomStringConvertible {
-        private enum Kind: String {
+    public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
+        private enum Kind: String, Codable {
             case invalidEndpoint, addressInUse, permissionDenied, unreachable, peerGone, refused, closed, malformed
             case tooLarge, resources
         }

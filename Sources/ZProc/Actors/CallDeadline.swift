@@ -1,0 +1,89 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ZProcCore
+
+/// When the calls of the present task must have come back.
+enum CallDeadline {
+    @TaskLocal static var current: ContinuousClock.Instant?
+}
+
+/// Gives calls so much time together; those they make in turn, in whatever process, share it.
+///
+///     let count = try await withCallDeadline(.seconds(1)) { try await counter.increment(by: 2) }
+///
+/// When the time is up, `body` is cancelled, which ends the wait for actors of other processes at once and tells them.
+/// Actors of this process end when they notice that they are cancelled.
+///
+/// - Parameters:
+///   - time: how long; an earlier deadline that holds already remains.
+///   - body: what to do.
+/// - Returns: what `body` returns.
+/// - Throws: ``CallError/Code/deadlineExceeded`` when the time was up: calls may or may not have run. What `body` throws
+///   before that.
+public func withCallDeadline<Result: Sendable>(
+    _ time: Duration,
+    _ body: @escaping @concurrent @Sendable () async throws -> Result
+) async throws -> Result {
+    let deadline = min(CallDeadline.current ?? .now + time.countable, .now + time.countable)
+    return try await CallDeadline.$current.withValue(deadline) {
+        try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                try await Task.sleep(until: deadline, clock: .continuous)
+                return nil
+            }
+            defer { group.cancelAll() }
+            // The body, or nothing when the time is up.
+            if let first = try await group.next(), let result = first { return result }
+            group.cancelAll()
+            do {
+                // What was done in spite of that is done.
+                if let second = try await group.next(), let result = second { return result }
+            } catch let error where !(error is CancellationError) {
+                throw error
+            } catch {}
+            try Task.checkCancellation()
+            throw CallError(
+                .deadlineExceeded,
+                "the calls had not come back after \(time); they may or may not have run"
+            )
+        }
+    }
+}
+
+/// What holds for a call beside what it is.
+struct CallCircumstances: Codable {
+    /// How long the caller waits; nil for as long as it takes.
+    var timeLeft: Duration?
+    /// The caller's priority.
+    var priority: UInt8
+
+    /// Those of the present task; nil for the usual ones.
+    static var current: CallCircumstances? {
+        let priority = Task.currentPriority
+        let deadline = CallDeadline.current
+        if deadline == nil, priority == .medium { return nil }
+        return CallCircumstances(timeLeft: deadline.map { max(.zero, $0 - .now) }, priority: priority.rawValue)
+    }
+
+    private init(timeLeft: Duration?, priority: UInt8) {
+        self.timeLeft = timeLeft
+        self.priority = priority
+    }
+
+    var deadline: ContinuousClock.Instant? { timeLeft.map { .now + $0.countable } }
+    var taskPriority: TaskPriority { TaskPriority(rawValue: priority) }
+
+    init(from decoder: any Decoder) throws {
+        var container = try decoder.unkeyedContainer()
+        timeLeft = try container.decode(Int64?.self).map { .nanoseconds($0) }
+        priority = try container.decode(UInt8.self)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.unkeyedContainer()
+        try container.encode(timeLeft.map { Int64(($0 / .nanoseconds(1)).rounded()) })
+        try container.encode(priority)
+    }
+}
