@@ -212,12 +212,9 @@ extension Context {
     ) async throws -> SpawnedProcess<Value> {
         let life = ProcessLife(name: spawning.name, retry: spawning.retry, launch: launch)
         let processes = system.processes
-        let end: @Sendable () async throws -> Void = {
-            _ = try await life.ended.value()
-            if case .failure(let error)? = life.outcome.result { throw error }
-        }
+        let ending = ProcessTable.Ending(end: life.ending) { life.isObserved }
         // Whoever waits for all waits for the supervisor, who knows what to do about failures.
-        let isEntered = processes.insert(life, rank: .process, end: Spawning.isSupervised ? nil : end)
+        let isEntered = processes.insert(life, rank: .process, ending: Spawning.isSupervised ? nil : ending)
         guard isEntered else {
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
         }

@@ -122,10 +122,10 @@ public final class Context: Sendable {
 
     /// Waits for everything that this process has spawned and that still runs, also what is spawned in the meantime.
     ///
-    /// Hosted actors and supervisors run until they are stopped, and are waited for as well.
+    /// Supervisors are waited for, hosts of actors are not.
     ///
-    /// - Throws: the error of the first, in the order they were spawned in, that ended of one, when all have ended;
-    ///   `CancellationError`.
+    /// - Throws: when all have ended, the first error, in the order they were spawned in, that nobody has seen: of those
+    ///   whose value or end nobody has asked for; `CancellationError`.
     public func waitForAll() async throws { try await system.processes.waitForAll() }
 
     /// Stops everything that this process has spawned and that still runs, as ``SpawnedProcess/stop(grace:)`` does.

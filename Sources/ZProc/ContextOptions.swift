@@ -7,7 +7,8 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     public enum ScopeEnd: String, Hashable, Sendable, Codable, CaseIterable {
         /// It is stopped.
         case stop
-        /// It is awaited; then the scope throws the first error of those, if there was one.
+        /// It is awaited, but for hosts of actors; then the scope throws the first error that nobody has seen, also of
+        /// what had ended before.
         ///
         /// When the scope is left by an error, everything is stopped.
         case wait

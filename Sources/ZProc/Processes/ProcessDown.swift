@@ -56,6 +56,7 @@ extension SpawnedProcess {
     /// Cancelling does not end the wait.
     public nonisolated var down: ProcessDown {
         get async {
+            life.observe()
             _ = await life.ended.settled()
             return life.down
         }
@@ -65,6 +66,7 @@ extension SpawnedProcess {
     ///
     /// Also when that was before. Retries are no end.
     public nonisolated func monitor() -> AsyncStream<ProcessDown> {
+        life.observe()
         let (stream, continuation) = AsyncStream.makeStream(of: ProcessDown.self)
         life.ended.whenSettled { [life] _ in
             continuation.yield(life.down)

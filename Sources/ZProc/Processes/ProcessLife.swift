@@ -29,6 +29,8 @@ final class ProcessLife<Value: Sendable>: Stoppable {
         var attemptCount = 0
         var reports: [RetryReport] = []
         var listeners: [AsyncStream<RetryReport>.Continuation] = []
+        /// Whether anybody wants to know what it came to.
+        var isObserved = false
         /// Set when no attempt is to follow: the grace of the stop.
         var stopGrace: Duration?
     }
@@ -37,6 +39,8 @@ final class ProcessLife<Value: Sendable>: Stoppable {
     let outcome = Promise<BodyValue<Value>>()
     /// Settled when nothing runs any more, nor will.
     let ended = Promise<Void>()
+    /// The same, with what it failed of; settled before.
+    let ending = Promise<Void>()
     private let retry: RetryPolicy
     private let launch: Launch
     private let state = Mutex(State())
@@ -49,6 +53,10 @@ final class ProcessLife<Value: Sendable>: Stoppable {
         self.retry = retry
         self.launch = launch
     }
+
+    /// Whether anybody wants to know, or has asked, what it came to.
+    var isObserved: Bool { state.withLock { $0.isObserved } }
+    func observe() { state.withLock { $0.isObserved = true } }
 
     /// Whether somebody has stopped it, or wants to.
     var isStopped: Bool { state.withLock { $0.stopGrace != nil } }
@@ -201,6 +209,7 @@ final class ProcessLife<Value: Sendable>: Stoppable {
             return state.listeners
         }
         for listener in listeners { listener.finish() }
+        ending.settle(clean(result).map { _ in })
         ended.settle()
     }
 

@@ -17,7 +17,7 @@ struct ProcessSetup: Codable {
 
     /// Applies it to this process.
     func apply() {
-        if niceness > 0 { nice(Int32(niceness)) }
+        if niceness > 0 { Self.makeNicer(by: niceness) }
         if let count = limits.memoryByteCount { Self.limit(RLIMIT_DATA, to: UInt(count)) }
         if let count = limits.openFileCount { Self.limit(RLIMIT_NOFILE, to: UInt(count)) }
         if let count = limits.fileByteCount { Self.limit(RLIMIT_FSIZE, to: UInt(count)) }
@@ -27,6 +27,18 @@ struct ProcessSetup: Codable {
                 RLIMIT_CPU,
                 to: UInt(max(1, rest > 0 ? seconds.addingReportingOverflow(1).partialValue : seconds))
             )
+        }
+    }
+
+    /// Each thread has a niceness of its own, which those have too that it starts.
+    private static func makeNicer(by niceness: Int) {
+        let value = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) + Int32(niceness)
+        guard let threads = opendir("/proc/self/task") else { return }
+        defer { closedir(threads) }
+        while let entry = readdir(threads) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            guard let thread = id_t(name) else { continue }
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), thread, value)
         }
     }
 

@@ -17,15 +17,25 @@ final class ProcessTable: Sendable {
     private struct Entry {
         let process: any Stoppable
         let rank: Rank
-        /// Waits for its end, and throws what it ended of; nil for what lasts until it is stopped.
-        let end: (@Sendable () async throws -> Void)?
+        /// Nil for what lasts until it is stopped.
+        let ending: Ending?
         let number: UInt64
+    }
+
+    /// What those who wait for everything want to know.
+    struct Ending: Sendable {
+        /// Settled with its end, or the error that it ended of.
+        let end: Promise<Void>
+        /// Whether somebody else knows, or will, what it ended of.
+        let isObserved: @Sendable () -> Bool
     }
 
     private struct State {
         /// The child processes, whatever they are for.
         var children: [UInt64: ChildProcess] = [:]
         var entries: [ObjectIdentifier: Entry] = [:]
+        /// Failures of what has ended that nobody may have seen, in no order.
+        var failures: [(number: UInt64, error: any Error, isObserved: @Sendable () -> Bool)] = []
         var lastNumber: UInt64 = 0
         /// Whether a child was killed, whose descendants may have left their sockets behind.
         var hasLeftSockets = false
@@ -58,41 +68,51 @@ final class ProcessTable: Sendable {
     var childCount: Int { state.withLock { $0.children.count } }
 
     /// Enters what is stopped with the context; false when the context has ended.
-    func insert(_ process: any Stoppable, rank: Rank, end: (@Sendable () async throws -> Void)? = nil) -> Bool {
+    func insert(_ process: any Stoppable, rank: Rank, ending: Ending? = nil) -> Bool {
         state.withLock { state in
             guard !state.isClosed else { return false }
             state.lastNumber += 1
             state.entries[ObjectIdentifier(process)] = Entry(
                 process: process,
                 rank: rank,
-                end: end,
+                ending: ending,
                 number: state.lastNumber
             )
             return true
         }
     }
 
+    /// How many failures are kept that nobody has asked for.
+    private static let failureLimit = 1_000
+
     func remove(_ process: any Stoppable) {
-        state.withLock { _ = $0.entries.removeValue(forKey: ObjectIdentifier(process)) }
+        state.withLock { state in
+            guard let entry = state.entries.removeValue(forKey: ObjectIdentifier(process)), let ending = entry.ending,
+                case .failure(let error)? = ending.end.result, !ending.isObserved(),
+                state.failures.count < Self.failureLimit
+            else { return }
+            state.failures.append((entry.number, error, ending.isObserved))
+        }
     }
 
     var count: Int { state.withLock { $0.entries.count } }
 
     /// Waits for everything that runs, and for what is started in the meantime.
     ///
-    /// - Throws: the error of the first, in the order of their start, that ended of one; when all have ended.
+    /// - Throws: the first error, in the order of starts, that nobody has seen; when all have ended.
     func waitForAll() async throws {
-        var firstError: (number: UInt64, error: any Error)?
-        while let next = state.withLock({ $0.entries.values.filter { $0.end != nil }.min { $0.number < $1.number } }) {
-            do {
-                try await next.end?()
-            } catch {
-                try Task.checkCancellation()
-                if firstError.map({ next.number < $0.number }) ?? true { firstError = (next.number, error) }
-            }
-            remove(next.process)
+        while let end = state.withLock({ $0.entries.values.compactMap(\.ending).first?.end }) {
+            // Whoever settles it removes the entry afterwards.
+            _ = try? await end.value()
+            try Task.checkCancellation()
+            await Task.yield()
         }
-        if let firstError { throw firstError.error }
+        let failures = state.withLock { state in
+            defer { state.failures = [] }
+            return state.failures
+        }
+        let unseen = failures.filter { !$0.isObserved() }
+        if let first = unseen.min(by: { $0.number < $1.number }) { throw first.error }
     }
 
     /// Stops everything there is: supervisors first, then the others, all at once.

@@ -39,8 +39,9 @@ public actor SpawnedProcess<Value: Sendable> {
     ///   ``ProcessTermination`` as soon as the process ends in another way.
     public nonisolated var value: Value {
         get async throws {
+            life.observe()
             // The body's own end is awaited even when this task is cancelled.
-            try await withTaskCancellationHandler {
+            return try await withTaskCancellationHandler {
                 try await life.outcome.settled().get().get()
             } onCancel: {
                 Task { await life.stop(grace: Self.grace) }

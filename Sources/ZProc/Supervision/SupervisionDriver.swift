@@ -44,6 +44,8 @@ final class SupervisionDriver: Sendable {
         var runs: [String: Run] = [:]
         var lastRun: UInt64 = 0
         var isStopping = false
+        /// Whether anybody wants to know how it ends.
+        var isObserved = false
         var eventCount = 0
         var events: [SupervisionEvent] = []
         var listeners: [AsyncStream<SupervisionEvent>.Continuation] = []
@@ -92,6 +94,9 @@ final class SupervisionDriver: Sendable {
         _ = send(.stop)
         _ = await end.settled()
     }
+
+    var isObserved: Bool { state.withLock { $0.isObserved } }
+    func observe() { state.withLock { $0.isObserved = true } }
 
     var children: [SupervisedChild] {
         state.withLock { state in

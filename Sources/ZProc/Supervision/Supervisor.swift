@@ -171,7 +171,10 @@ public actor Supervisor {
     /// Cancelling ends the wait, and nothing else.
     ///
     /// - Throws: ``SupervisorError`` when it gave up; `CancellationError`. It returns when it was stopped.
-    public nonisolated func wait() async throws { try await driver.end.value() }
+    public nonisolated func wait() async throws {
+        driver.observe()
+        try await driver.end.value()
+    }
 
     /// Stops all children, newest first, for good.
     ///
@@ -195,7 +198,8 @@ extension Context {
     ) throws -> Supervisor {
         let supervisor = Supervisor(self, strategy, intensity, name: name)
         let processes = system.processes, driver = supervisor.driver
-        guard processes.insert(driver, rank: .supervisor, end: { try await driver.end.value() }) else {
+        let ending = ProcessTable.Ending(end: driver.end) { driver.isObserved }
+        guard processes.insert(driver, rank: .supervisor, ending: ending) else {
             throw SupervisorError(.ended, "nothing can be supervised in a context that has ended; make another one")
         }
         driver.end.whenSettled { _ in processes.remove(driver) }
