@@ -117,7 +117,8 @@ let package = Package(
         .testTarget(
             name: "ZProcTests",
             dependencies: [
-                "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ", "ZeroMQ", "Linearizability",
+                "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ",
+                "ZeroMQ", "Linearizability",
                 "MessagePack",
             ],
             swiftSettings: settings

@@ -87,10 +87,13 @@ extension Context {
         guard let home else { return system.registry.remove(id) }
         guard let arguments = try? system.encoder.encode(id) else { return }
         // Should it fail, the process that keeps the names notices by itself, later.
-        system.request(RegistryService.name, RegistryMethod.forget.rawValue, arguments: arguments, at: home.address) { _ in }
+        system.request(RegistryService.name, RegistryMethod.forget.rawValue, arguments: arguments, at: home.address) {
+            _ in
+        }
     }
 
-    func askRegistry(_ method: RegistryMethod, _ arguments: some Encodable, at home: StateHome) async throws -> [UInt8] {
+    func askRegistry(_ method: RegistryMethod, _ arguments: some Encodable, at home: StateHome) async throws -> [UInt8]
+    {
         try await system.call(
             RegistryService.name,
             method.rawValue,

@@ -59,7 +59,9 @@ extension Context {
                     return try encoder.encode(ArgumentList(repeat each arguments))
                 }
                 return try encoder.encode(ArgumentList(repeat each argument))
-            } decode: { try decoder.decode(Result.self, from: $0) }
+            } decode: {
+                try decoder.decode(Result.self, from: $0)
+            }
         }
     }
 
@@ -94,7 +96,8 @@ extension Context {
                     return try encoder.encode(ArgumentList(repeat each arguments))
                 }
                 return try encoder.encode(ArgumentList(repeat each argument))
-            } decode: { _ in }
+            } decode: { _ in
+            }
         }
     }
 
@@ -122,6 +125,40 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
     ) async throws -> Result {
+        if backend == .processes {
+            return try await spawn(
+                repeat each argument,
+                name: name,
+                options: options,
+                fileID: fileID,
+                line: line,
+                body: body
+            ).value
+        }
+        var scope = self.options
+        scope.spareProcesses = 0
+        // A scope of its own: the signals that end this one end it, too.
+        return try await withContext(.processes, options: scope) { context in
+            try await context.isolated(
+                repeat each argument,
+                name: name,
+                options: options,
+                fileID: fileID,
+                line: line,
+                body: body
+            )
+        }
+    }
+
+    /// Runs a `body` that returns nothing in a process of its own, whatever the backend; see the other form.
+    public func isolated<each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        name: String? = nil,
+        options: ProcessOptions = ProcessOptions(),
+        fileID: String = #fileID,
+        line: Int = #line,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
+    ) async throws {
         if backend == .processes {
             return try await spawn(
                 repeat each argument,

@@ -120,6 +120,9 @@ public final class Context: Sendable {
         get throws { try system.node.address().endpoint.description }
     }
 
+    /// How many spare processes wait for a body.
+    package var readySpareCount: Int { system.spares.readyCount }
+
     /// Waits for everything that this process has spawned and that still runs, also what is spawned in the meantime.
     ///
     /// Supervisors are waited for, hosts of actors are not.

@@ -138,7 +138,10 @@ import ZProc
     func failuresAreRetried(on backend: Backend) async throws {
         try await withContext(backend) { context in
             let state = context.state
-            let process = try await context.spawn(name: "third time", retry: RetryPolicy(5, on: .error(TestFailure.self))) {
+            let process = try await context.spawn(
+                name: "third time",
+                retry: RetryPolicy(5, on: .error(TestFailure.self))
+            ) {
                 let attempt = try await state.increment("attempts")
                 if attempt < 3 { throw TestFailure(reason: "attempt \(attempt)") }
                 return attempt
@@ -307,7 +310,9 @@ import ZProc
             #expect(try await state.count() == 0)
             try await list.start()
             try await eventually { try await state.get("started", default: 0) == 3 }
-            let error = try await #require(throws: ProcessTimeout.self) { try await list.wait(timeout: .milliseconds(1)) }
+            let error = try await #require(throws: ProcessTimeout.self) {
+                try await list.wait(timeout: .milliseconds(1))
+            }
             #expect(error.running == ["cook", "cook", "cook"])
             await list.stop()
             try await list.wait(timeout: .zero)

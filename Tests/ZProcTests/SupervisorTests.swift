@@ -25,7 +25,8 @@ import ZProc
         arguments: [
             (SupervisionStrategy.oneForOne, ["a": 1, "b": 2, "c": 1]), (.oneForAll, ["a": 2, "b": 2, "c": 2]),
             (.restForOne, ["a": 1, "b": 2, "c": 2]),
-        ], Backend.allCases
+        ],
+        Backend.allCases
     )
     func theStrategySaysWhoIsRestarted(
         _ expected: (SupervisionStrategy, [String: Int]),
@@ -84,7 +85,7 @@ import ZProc
             #expect(error.message.contains("hasty"))
             #expect(try await state.get("starts", as: Int.self) == 3)
             let late = try await #require(throws: SupervisorError.self) {
-                try await supervisor.spawn("late") { }
+                try await supervisor.spawn("late") {}
             }
             #expect(late.code == .ended)
             await supervisor.stop()
@@ -96,7 +97,8 @@ import ZProc
         try await withContext(backend) { context in
             let state = context.state
             let top = try context.supervisor(.oneForOne, intensity: RestartIntensity(1, within: .seconds(100)))
-            try await top.supervisor("nested", .oneForAll, intensity: RestartIntensity(1, within: .seconds(100))) { nested in
+            try await top.supervisor("nested", .oneForAll, intensity: RestartIntensity(1, within: .seconds(100))) {
+                nested in
                 try await nested.spawn("calm") { try await Task.sleep(for: .seconds(1_000)) }
                 try await nested.spawn("hasty") {
                     if try await state.increment("starts") <= 2 { throw TestFailure(reason: "again") }
@@ -176,4 +178,6 @@ private func obey(_ state: SharedState, _ name: String) async throws {
     if order == "fail" { throw TestFailure(reason: name) }
 }
 
-private func order(_ state: SharedState, _ name: String, _ what: String) async throws { try await state.set(name, to: what) }
+private func order(_ state: SharedState, _ name: String, _ what: String) async throws {
+    try await state.set(name, to: what)
+}

@@ -23,7 +23,9 @@ import ZProc
             for victim in victims {
                 let root = try await grow(context)
                 let snapshot = try await context.state.snapshot()
-                let pids = try Dictionary(uniqueKeysWithValues: snapshot.keys.map { ($0, try snapshot.get($0, default: 0)) })
+                let pids = try Dictionary(
+                    uniqueKeysWithValues: snapshot.keys.map { ($0, try snapshot.get($0, default: 0)) }
+                )
                 #expect(pids.count == paths.count)
                 let clock = ContinuousClock(), start = clock.now
                 kill(pid_t(try #require(pids[victim])), SIGKILL)
@@ -71,7 +73,9 @@ import ZProc
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
-            names.append(withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+            names.append(
+                withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            )
         }
         return names
     }

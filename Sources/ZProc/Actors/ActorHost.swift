@@ -91,7 +91,9 @@ extension Context {
         _ options: ProcessOptions,
         identity: NodeAddress? = nil
     ) async throws -> any ActorHome {
-        if options.timeout != nil { throw SpawnError("a host of actors has no timeout; stop it, or give calls deadlines") }
+        if options.timeout != nil {
+            throw SpawnError("a host of actors has no timeout; stop it, or give calls deadlines")
+        }
         switch backend {
         case .threads:
             if let problem = options.problemOnThreads { throw SpawnError(problem) }
@@ -170,7 +172,9 @@ private final class ProcessActorHome: ActorHome {
             return try await system.call(HostService.name, method.rawValue, arguments: arguments, at: address)
         } catch let error as TransportError {
             // Why it went says more than that it has gone, and is known soon when it has.
-            if try await child.exit.isSettled(within: .seconds(1)), case .failure(let end)? = child.outcome.result { throw end }
+            if try await child.exit.isSettled(within: .seconds(1)), case .failure(let end)? = child.outcome.result {
+                throw end
+            }
             throw error
         }
     }

@@ -53,7 +53,9 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     public mutating func doneRecording() throws {}
 
     func message(to id: ActorID) throws -> [UInt8] {
-        try encoder.encode(CallArguments(actor: id.number, genericTypes: genericTypes, circumstances: .current, arguments: arguments))
+        try encoder.encode(
+            CallArguments(actor: id.number, genericTypes: genericTypes, circumstances: .current, arguments: arguments)
+        )
     }
 }
 

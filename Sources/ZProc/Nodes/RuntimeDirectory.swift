@@ -58,7 +58,9 @@ final class RuntimeDirectory: Sendable {
     /// Only where the directory is one of these.
     static func sweepSockets(beside endpoint: Endpoint) {
         let parts = endpoint.address.split(separator: "/", omittingEmptySubsequences: false)
-        guard endpoint.scheme == .ipc, let directory = parts.dropLast().last, directory.hasPrefix(prefix) else { return }
+        guard endpoint.scheme == .ipc, let directory = parts.dropLast().last, directory.hasPrefix(prefix) else {
+            return
+        }
         let path = parts.dropLast().joined(separator: "/")
         for name in names(in: path) {
             guard let pid = pid_t(name.prefix { $0 != "." }), kill(pid, 0) != 0, errno == ESRCH else { continue }

@@ -40,7 +40,8 @@ struct ChildArgument {
     init?(_ text: String) {
         let lines = text.split(separator: "\n"), numbers = lines.first?.split(separator: " ").map { UInt64($0) } ?? []
         guard lines.count >= 2, numbers.count == 5, let token = numbers[0], let node = numbers[1],
-            let depth = numbers[2].flatMap({ Int(exactly: $0) }), let threadCount = numbers[3].flatMap({ Int(exactly: $0) }),
+            let depth = numbers[2].flatMap({ Int(exactly: $0) }),
+            let threadCount = numbers[3].flatMap({ Int(exactly: $0) }),
             let endpoint = try? Endpoint(String(lines[1]))
         else { return nil }
         var identity: NodeAddress?
@@ -101,8 +102,12 @@ struct ChildMain: Sendable {
         do {
             // An error means that the parent has gone, and that ends this process anyway.
             let token = try system.encoder.encode(argument.token)
-            system.request(ProcessService.name, ProcessMethod.stopRequested.rawValue, arguments: token, at: argument.parent)
-            { _ in body.cancel() }
+            system.request(
+                ProcessService.name,
+                ProcessMethod.stopRequested.rawValue,
+                arguments: token,
+                at: argument.parent
+            ) { _ in body.cancel() }
         } catch {
             Self.fail("cannot ask its parent when to stop: \(error)")
         }

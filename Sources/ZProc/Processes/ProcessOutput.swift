@@ -53,7 +53,8 @@ public struct ProcessOutput: AsyncSequence, Sendable {
                     rest += piece
                     guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
                     let newline = UInt8(ascii: "\n")
-                    ready = rest[..<end].split(separator: newline, omittingEmptySubsequences: false).map(Array.init)[...]
+                    ready =
+                        rest[..<end].split(separator: newline, omittingEmptySubsequences: false).map(Array.init)[...]
                     rest.removeFirst(end + 1)
                 }
                 return ready.popFirst().map { String(decoding: $0, as: UTF8.self) }

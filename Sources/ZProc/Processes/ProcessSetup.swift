@@ -36,7 +36,9 @@ struct ProcessSetup: Codable {
         guard let threads = opendir("/proc/self/task") else { return }
         defer { closedir(threads) }
         while let entry = readdir(threads) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             guard let thread = id_t(name) else { continue }
             _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), thread, value)
         }

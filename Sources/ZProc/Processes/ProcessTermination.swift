@@ -52,7 +52,8 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
         peakMemoryByteCount = end.peakMemoryByteCount
         switch end.status {
         case .exited(let status):
-            let isOurs = status == ChildMain.failureStatus && standardErrorTail.contains(ChildMain.failureMark(processID))
+            let isOurs =
+                status == ChildMain.failureStatus && standardErrorTail.contains(ChildMain.failureMark(processID))
             cause = isOurs ? .lostContact : .exit(status: status)
             signal = nil
         case .signaled(let number):
@@ -73,7 +74,9 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
     /// How the runtime, and C++, say it when allocating fails.
     private static func saysThatMemoryIsOut(_ text: String) -> Bool {
         let ending = text.suffix(16 << 10)
-        return ["failed to allocate", "bad_alloc", "out of memory", "Cannot allocate memory"].contains { ending.contains($0) }
+        return ["failed to allocate", "bad_alloc", "out of memory", "Cannot allocate memory"].contains {
+            ending.contains($0)
+        }
     }
 
     /// One line: which process, and what ended it.

@@ -79,14 +79,17 @@ public struct RetryPolicy: Sendable {
 
         /// How long to wait before retry number `retry`, from 1.
         package func duration(before retry: Int, random: inout some RandomNumberGenerator) -> Duration {
-            let ceiling = max(0, self.ceiling / .seconds(1))
-            let growth = pow(max(0, factor), Double(max(0, retry - 1)))
-            var seconds = max(0, first / .seconds(1)) * growth
+            let ceiling = Self.sensible(self.ceiling / .seconds(1))
+            let growth = pow(Self.sensible(factor), Double(max(0, retry.subtractingReportingOverflow(1).partialValue)))
+            var seconds = Self.sensible(first / .seconds(1)) * growth
             seconds = seconds.isFinite ? min(seconds, ceiling) : ceiling
-            let chance = min(max(0, jitter), 1)
+            let chance = min(Self.sensible(jitter), 1)
             if chance > 0 { seconds *= 1 - chance * Double.random(in: 0...1, using: &random) }
             return Duration.seconds(min(seconds, 3_000_000_000)).countable
         }
+
+        /// 0 for what is negative or no number.
+        private static func sensible(_ number: Double) -> Double { number > 0 ? number : 0 }
     }
 
     /// How many retries there are at most; nil for no end.

@@ -1,0 +1,350 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+import ZProc
+
+/// What ends a process and how its parent is told; what a process costs and leaves.
+@Suite(.tags(.process, .fault), .timeLimit(.minutes(5))) struct ProcessFaultTests {
+    // MARK: Causes
+
+    @Test(arguments: [0, 1, 2, 3, 70, 126, 127, 128, 137, 255])
+    func anExitIsToldWithItsStatus(_ status: Int) async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn(status) { if $0 >= 0 { exit(Int32($0)) } }
+            let end = try await #require(throws: ProcessTermination.self) { try await process.value }
+            #expect(end.cause == .exit(status: status))
+            #expect(end.signalName == nil)
+        }
+    }
+
+    @Test(
+        arguments: [
+            SIGHUP, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE,
+            SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, SIGSYS,
+        ]
+    )
+    func aSignalIsToldWithItsName(_ number: Int32) async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn(number, options: .withoutBacktrace) { number in
+                // Libraries may ignore it or handle it.
+                signal(number, SIG_DFL)
+                kill(getpid(), number)
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            let end = try await #require(throws: ProcessTermination.self) { try await process.value }
+            let isTrap = number == SIGILL || number == SIGTRAP
+            #expect(end.cause == (isTrap ? .trap(signal: Int(number)) : .signal(Int(number))))
+            #expect(end.signalName?.hasPrefix("SIG") == true)
+            #expect(end.peakMemoryByteCount > 1 << 20)
+        }
+    }
+
+    @Test func everyEndOfAnIsolatedBodyIsAnError() async throws {
+        for backend in Backend.allCases {
+            try await withContext(backend) { context in
+                #expect(try await context.isolated([3, 4]) { $0[0] * $0[1] } == 12)
+                await #expect(throws: TestFailure(reason: "no")) {
+                    try await context.isolated { () -> Int in throw TestFailure(reason: "no") }
+                }
+                var options = ProcessOptions.withoutBacktrace
+                let trap = try await #require(throws: ProcessTermination.self) {
+                    try await context.isolated([1], options: options) { $0[$0.count] }
+                }
+                guard case .trap = trap.cause else {
+                    Issue.record("\(trap)")
+                    return
+                }
+                let quit = try await #require(throws: ProcessTermination.self) {
+                    try await context.isolated { if getpid() > 0 { exit(3) } }
+                }
+                #expect(quit.cause == .exit(status: 3))
+                options.limits.memoryByteCount = 96 << 20
+                let glutton = try await #require(throws: ProcessTermination.self) {
+                    try await context.isolated(options: options) {
+                        var bytes: [[UInt8]] = []
+                        while bytes.count < 64 { bytes.append([UInt8](repeating: 1, count: 16 << 20)) }
+                        return bytes.count
+                    }
+                }
+                #expect(glutton.cause == .outOfMemory, "\(glutton)")
+                options = ProcessOptions()
+                options.timeout = .milliseconds(100)
+                let slow = try await #require(throws: ProcessTermination.self) {
+                    try await context.isolated(options: options) { while getpid() > 0 { usleep(1_000) } }
+                }
+                #expect(slow.cause == .timedOut(after: .milliseconds(100)))
+            }
+        }
+    }
+
+    @Test func aChildThatCannotReachItsParentHasLostContact() async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn {
+                // Its sockets are gone, as on a network that fails; the process is not.
+                for descriptor in Int32(5)..<64 where isSocket(descriptor) { shutdown(descriptor, Int32(SHUT_RDWR)) }
+                return 1
+            }
+            let end = try await #require(throws: ProcessTermination.self) { try await process.value }
+            #expect(end.cause == .lostContact, "\(end)")
+        }
+    }
+
+    // MARK: Output
+
+    @Test func whatAProcessWritesCanBeRead() async throws {
+        try await withContext(.processes) { context in
+            var options = ProcessOptions()
+            options.standardOutput = .streamed
+            options.standardError = .streamed
+            let process = try await context.spawn(options: options) {
+                put("one\ntwo\n\nfour")
+                say("error\n")
+            }
+            var lines: [String] = [], errors: [String] = []
+            for await line in process.standardOutput.lines { lines.append(line) }
+            for await line in process.standardError.lines { errors.append(line) }
+            #expect(lines == ["one", "two", "", "four"])
+            #expect(errors == ["error"])
+            let silent = try await context.spawn { put("") }
+            for await _ in silent.standardOutput { Issue.record("it is not streamed") }
+            // The end of it is kept all the same.
+            let quitter = try await context.spawn(options: options) {
+                say("last words\n")
+                if getpid() > 0 { exit(1) }
+            }
+            let end = try await #require(throws: ProcessTermination.self) { try await quitter.value }
+            #expect(end.standardErrorTail == "last words\n")
+        }
+    }
+
+    @Test func aWriterWaitsForItsReader() async throws {
+        try await withContext(.processes) { context in
+            var options = ProcessOptions()
+            options.standardOutput = .streamed
+            let state = context.state, pieces = 4_000, size = 1 << 10
+            let process = try await context.spawn(options: options) {
+                for number in 0..<pieces {
+                    put(String(repeating: "x", count: size - 1) + "\n")
+                    if number % 100 == 0 { try await state.set("written", to: number * size) }
+                }
+            }
+            // It gets as far as the buffers, and no further, until somebody reads.
+            try await eventually { try await state.get("written", default: 0) >= 900 << 10 }
+            try await process.stillRunsAfterWriting(state, atMost: 1 << 20 + 256 << 10)
+            var count = 0
+            for await piece in process.standardOutput { count += piece.count }
+            #expect(count == pieces * size)
+            try await process.value
+
+            // Nobody wants it any more.
+            let chatterbox = try await context.spawn(options: options) {
+                for _ in 0..<pieces { put(String(repeating: "x", count: size)) }
+            }
+            let reader = Task { for await _ in chatterbox.standardOutput {} }
+            reader.cancel()
+            try await chatterbox.value
+        }
+    }
+
+    // MARK: Threads and spares
+
+    @Test func aProcessHasItsShareOfTheThreads() async throws {
+        try await withContext(.processes) { context in
+            for count in [1, 2] {
+                var options = ProcessOptions()
+                options.threadCount = count
+                let (own, pool) = try await context.spawn(options: options) {
+                    [try await threads(), try await poolThreads()]
+                }
+                .value.pair
+                #expect(own <= count)
+                #expect(pool <= count)
+            }
+            // Split among those that are spawned together.
+            let shares = try await context.spawn(count: 8) { try await threads() }.values
+            #expect(shares.allSatisfy { $0 == 1 })
+            #expect(
+                try await context.spawn { sysconf(Int32(_SC_NPROCESSORS_ONLN)) }.value
+                    == sysconf(Int32(_SC_NPROCESSORS_ONLN))
+            )
+        }
+    }
+
+    @Test func spareProcessesAreUsedAndReplaced() async throws {
+        var scope = ContextOptions()
+        scope.spareProcesses = 2
+        try await withContext(.processes, options: scope) { context in
+            try await eventually { context.readySpareCount == 2 }
+            var pids: Set<Int> = []
+            for number in 0..<10 {
+                let process = try await context.spawn(number, name: "number \(number)") { [$0, Int(getpid())] }
+                let value = try await process.value
+                #expect(value == [number, process.pid])
+                pids.insert(value[1])
+            }
+            #expect(pids.count == 10)
+            try await eventually { context.readySpareCount == 2 }
+            // What a spare cannot have has a process of its own.
+            var options = ProcessOptions()
+            options.environment = ["ZPROC_TEST_SPARE": "own"]
+            let seen = try await context.spawn(options: options) { getenv("ZPROC_TEST_SPARE") != nil }.value
+            #expect(seen)
+            let failing = try await context.spawn(name: "failing") { if getpid() > 0 { exit(4) } }
+            let end = try await #require(throws: ProcessTermination.self) { try await failing.value }
+            #expect(end.name == "failing")
+            let stopped = try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
+            await stopped.stop()
+            await #expect(throws: CancellationError.self) { try await stopped.value }
+        }
+    }
+
+    // MARK: Leaks
+
+    /// `ZPROC_LEAK_SPAWNS` says how many are spawned one after the other, `ZPROC_LEAK_TREES` how many four deep.
+    @Test func nothingIsLeftOfProcessesThatEnded() async throws {
+        let spawns = Environment.number("ZPROC_LEAK_SPAWNS", default: 100)
+        let trees = Environment.number("ZPROC_LEAK_TREES", default: 10)
+        let report = try await withContext(.processes) { context in
+            // In a process of its own, where nothing else happens.
+            try await context.spawn { () -> [Footprint] in
+                try await withContext(.processes) { inner in
+                    func once() async throws { _ = try await inner.spawn { 1 }.value }
+                    func tree() async throws {
+                        #expect(try await inner.spawn { try await deep(inner, 3) }.value == 4)
+                    }
+                    for _ in 0..<20 { try await once() }
+                    for _ in 0..<2 { try await tree() }
+                    let directory = try String(inner.address.dropFirst("ipc://".count).dropLast("/hub".count))
+                    var footprints = [try await Footprint.settled(directory)]
+                    for _ in 0..<spawns { try await once() }
+                    footprints.append(try await Footprint.settled(directory))
+                    for _ in 0..<trees { try await tree() }
+                    footprints.append(try await Footprint.settled(directory))
+                    return footprints
+                }
+            }.value
+        }
+        print("before, after \(spawns) spawns, after \(trees) trees: \(report)")
+        for footprint in report {
+            #expect(footprint.descriptors == report[0].descriptors)
+            #expect(footprint.threads <= report[0].threads)
+            #expect(footprint.files == report[0].files)
+            #expect(footprint.memory < report[0].memory + 8 << 20)
+        }
+    }
+}
+
+/// What a process has of what can leak.
+private struct Footprint: Codable, Sendable, CustomStringConvertible {
+    var descriptors: Int, threads: Int, files: Int, memory: Int
+
+    /// When all that ended has been reaped.
+    static func settled(_ directory: String) async throws -> Footprint {
+        var last = Footprint(descriptors: 0, threads: 0, files: 0, memory: 0), sameLooks = 0
+        try await eventually {
+            let now = Footprint(
+                descriptors: count("/proc/self/fd"),
+                threads: count("/proc/self/task"),
+                files: count(directory),
+                memory: residentMemory()
+            )
+            let isSame = (now.descriptors, now.threads, now.files) == (last.descriptors, last.threads, last.files)
+            sameLooks = isSame ? sameLooks + 1 : 0
+            last = now
+            return sameLooks == 100
+        }
+        return last
+    }
+
+    var description: String { "\(descriptors) descriptors, \(threads) threads, \(files) files, \(memory >> 10) KiB" }
+
+    private static func count(_ directory: String) -> Int {
+        guard let stream = opendir(directory) else { return 0 }
+        defer { closedir(stream) }
+        var count = 0
+        while readdir(stream) != nil { count += 1 }
+        return count
+    }
+
+    private static func residentMemory() -> Int {
+        guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+        defer { fclose(file) }
+        var text = [UInt8](repeating: 0, count: 256)
+        let count = fread(&text, 1, text.count, file)
+        let pages = String(decoding: text.prefix(count), as: UTF8.self).split(separator: " ").dropFirst().first
+        return (pages.flatMap { Int($0) } ?? 0) * Int(getpagesize())
+    }
+}
+
+/// Spawns itself so many levels deeper, and counts them.
+private func deep(_ context: Context, _ levels: Int) async throws -> Int {
+    if levels == 0 { return 1 }
+    return try await context.spawn { try await deep(context, levels - 1) }.value + 1
+}
+
+private func isSocket(_ descriptor: Int32) -> Bool {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+}
+
+private func put(_ text: String) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+        if count <= 0 { return }
+        rest = rest.dropFirst(count)
+    }
+}
+
+private func say(_ text: String) { write(STDERR_FILENO, text, text.utf8.count) }
+
+/// How many threads child tasks of a body run on at once.
+private func threads() async throws -> Int {
+    try await withThrowingTaskGroup(of: UInt.self) { group in
+        for _ in 0..<16 { group.addTask { spin() } }
+        return try await group.reduce(into: Set<UInt>()) { $0.insert($1) }.count
+    }
+}
+
+/// The same for tasks on the runtime's own pool.
+private func poolThreads() async throws -> Int {
+    let tasks = (0..<16).map { _ in Task.detached { spin() } }
+    var ids: Set<UInt> = []
+    for task in tasks { ids.insert(await task.value) }
+    return ids.count
+}
+
+private func spin() -> UInt {
+    var sum = 0
+    for number in 0..<2_000_000 { sum &+= number ^ sum }
+    return UInt(pthread_self()) &+ UInt(sum == 1 ? 1 : 0)
+}
+
+extension [Int] {
+    fileprivate var pair: (Int, Int) { (self[0], self[1]) }
+}
+
+extension ProcessOptions {
+    /// The runtime's tool that prints where a program trapped takes a second, and memory.
+    static var withoutBacktrace: ProcessOptions {
+        var options = ProcessOptions()
+        options.environment = ["SWIFT_BACKTRACE": "enable=no"]
+        return options
+    }
+}
+
+extension SpawnedProcess {
+    /// Whether it has stopped writing because nobody reads.
+    fileprivate nonisolated func stillRunsAfterWriting(_ state: SharedState, atMost limit: Int) async throws {
+        var last = -1
+        // It is at rest when its process sleeps in a write and has got no further between two looks.
+        try await eventually {
+            let written = try await state.get("written", default: 0)
+            defer { last = written }
+            return written == last && processState(pid ?? 0) == "S"
+        }
+        #expect(last <= limit)
+    }
+}
