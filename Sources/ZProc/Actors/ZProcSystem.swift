@@ -128,6 +128,13 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         directory?.remove()
     }
 
+    /// Does what others would notice if the process just ended: it is about to.
+    func leave() async {
+        // Somebody may still wait for an answer, and the socket has a file.
+        if node.isListening { return await shutdown() }
+        if states.isMapped { await states.shutdown() }
+    }
+
     /// What every value is encoded and decoded with, so that handles in it find this system.
     var userInfo: [CodingUserInfoKey: any Sendable] { [.actorSystemKey: self] }
 

@@ -63,6 +63,9 @@ final class Node: Sendable {
         }
     }
 
+    /// Whether others can reach this node.
+    var isListening: Bool { state.withLock { $0.address != nil } }
+
     /// The connection to `address`, opened the first time.
     func connection(to address: NodeAddress) throws(TransportError) -> Connection {
         let (connection, isNew) = try state.withLock { state throws(TransportError) in

@@ -125,7 +125,7 @@ struct ChildMain: Sendable {
         } catch {
             Self.fail("cannot tell its parent how it ended: \(error)")
         }
-        await system.shutdown()
+        await system.leave()
         czproc_exit(Int32(status))
     }
 

@@ -72,6 +72,9 @@ final class StateTable: Sendable {
         }
     }
 
+    /// Whether a state of another process is mapped.
+    var isMapped: Bool { state.withLock { !$0.mapped.isEmpty } }
+
     /// A process of this context has ended, perhaps in the middle of something.
     func processEnded() {
         (own as? SharedStore)?.processEnded()

@@ -19,7 +19,7 @@ extension Row {
                 }
             }
         },
-        Row("actor.call", on: .processes, in: .microseconds, against: CEcho.latencyName, reach: .atMost(1.5)) { turns in
+        Row("actor.call", on: .processes, in: .microseconds, against: CEcho.latencyName, reach: .atMost(1.3)) { turns in
             let echo = try CEcho()
             return try await withCounter(.processes) { counter in
                 try await turns.alternate {
@@ -52,7 +52,7 @@ extension Row {
             on: .processes,
             in: .callsPerSecond,
             against: CEcho.throughputName,
-            reach: .atLeast(0.12)
+            reach: .atLeast(0.2)
         ) { turns in
             let echo = try CEcho()
             return try await withCounter(.processes) { counter in
