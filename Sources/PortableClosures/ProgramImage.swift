@@ -31,7 +31,7 @@ package struct ProgramImage: Sendable {
     package static var programIdentity: String { program.identity }
 
     static let program: ProgramImage =
-        loaded().first(where: \.isProgram) ?? ProgramImage(cpc_image())
+        loaded(atMost: 1).first(where: \.isProgram) ?? loaded().first(where: \.isProgram) ?? ProgramImage(cpc_image())
 
     /// The image that holds `address`; nil for memory that is not code or constant data of a file.
     static func containing(_ address: UnsafeRawPointer) -> ProgramImage? {
@@ -55,19 +55,23 @@ package struct ProgramImage: Sendable {
         return images.first(where: matches)
     }
 
-    private static func loaded() -> [ProgramImage] {
-        var images: [ProgramImage] = []
+    /// The images of this process, as many of the first as are wanted; the program itself is the first.
+    private static func loaded(atMost count: Int = .max) -> [ProgramImage] {
+        var images: (list: [ProgramImage], wanted: Int) = ([], count)
         withUnsafeMutablePointer(to: &images) { list in
             cpc_each_image(
                 { image, list in
                     if let image, let list {
-                        list.assumingMemoryBound(to: [ProgramImage].self).pointee.append(ProgramImage(image.pointee))
+                        let images = list.assumingMemoryBound(to: (list: [ProgramImage], wanted: Int).self)
+                        images.pointee.list.append(ProgramImage(image.pointee))
+                        // Anything but 0 ends it.
+                        return images.pointee.list.count >= images.pointee.wanted ? 1 : 0
                     }
                     return 0
                 },
                 list
             )
         }
-        return images
+        return images.list
     }
 }

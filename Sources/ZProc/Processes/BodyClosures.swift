@@ -11,7 +11,8 @@ struct ProcessJob: Codable {
     /// Nil for a host of actors.
     var body: PortableClosure?
     var arguments: [UInt8]
-    var setup: ProcessSetup
+    /// Nil when there is nothing to set up.
+    var setup: ProcessSetup?
 }
 
 /// A body whose types are known only to itself.

@@ -137,8 +137,8 @@ struct ChildMain: Sendable {
         } catch {
             return Task { throw error }
         }
-        job.setup.apply()
-        let executor: (any TaskExecutor)? = job.setup.isBlocking ? ThreadExecutor() : system.node.taskExecutor
+        job.setup?.apply()
+        let executor: (any TaskExecutor)? = job.setup?.isBlocking == true ? ThreadExecutor() : system.node.taskExecutor
         return Task(executorPreference: executor) {
             guard let closure = job.body else { return try await hostActors() }
             guard let body = closure.holder as? any PortableBody else {

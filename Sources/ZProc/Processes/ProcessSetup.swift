@@ -9,7 +9,9 @@ struct ProcessSetup: Codable {
     var limits: ResourceLimits
     var isBlocking: Bool
 
-    init(_ options: ProcessOptions) {
+    /// Nil when the options leave everything as it is.
+    init?(_ options: ProcessOptions) {
+        if options.niceness == 0, options.limits == ResourceLimits(), !options.isBlocking { return nil }
         isBlocking = options.isBlocking
         niceness = options.niceness
         limits = options.limits
