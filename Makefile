@@ -19,7 +19,7 @@ demo: packages
 	done
 
 # Tests that keep the whole machine busy run apart from those that wait for something with a time limit.
-LONG := ChaosTests|SoakTests|LinearizableStateTests|MachineCrashTests|RandomHistoryTests
+LONG := ChaosTests|SoakTests|LinearizableStateTests|MachineCrashTests|RandomHistoryTests|TreeKillTests
 
 test: packages lint
 	swift build --build-tests

@@ -296,7 +296,7 @@ import ZProc
 }
 
 /// What a call gives; nil when it was under way as its peer ended.
-private func gone<Result>(_ call: () async throws -> Result) async throws -> Result? {
+func gone<Result>(_ call: () async throws -> Result) async throws -> Result? {
     do {
         return try await call()
     } catch let error as TransportError where error.code == .peerGone {

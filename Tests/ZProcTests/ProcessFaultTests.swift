@@ -91,6 +91,36 @@ import ZProc
         }
     }
 
+    @Test(arguments: StateWay.all)
+    func signalsDuringUpdatesLeaveTheStateWhole(_ way: StateWay) async throws {
+        var random = SeededRandom.announced("signals during updates, \(way)")
+        try await withContext(.processes, state: way.options) { context in
+            let state = context.state
+            for round in 0..<12 {
+                let workers = try await context.spawnMap(0..<3) { number in
+                    while true {
+                        try await state.update { draft in
+                            draft["all", default: 0] += 1
+                            draft["\(round) \(number)", default: 0] += 1
+                        }
+                        await Task.yield()
+                    }
+                }
+                try await state.first { snapshot in (0..<3).allSatisfy { snapshot["\(round) \($0)", default: 0] > 2 } }
+                for worker in workers {
+                    let signals = [SIGINT, SIGTERM, SIGKILL, SIGSTOP, SIGUSR1]
+                    try worker.signal(signals.randomElement(using: &random) ?? SIGKILL)
+                }
+                // A stopped one is killed with its context's patience; the others go on or are gone.
+                await workers.stop(grace: .milliseconds(100))
+                let snapshot = try await state.snapshot()
+                let parts = try snapshot.keys.filter { $0 != "all" }.reduce(0) { try $0 + snapshot.get($1, default: 0) }
+                #expect(try snapshot.get("all", default: 0) == parts)
+                try await state.increment("all", by: 0)
+            }
+        }
+    }
+
     // MARK: Output
 
     @Test func whatAProcessWritesCanBeRead() async throws {
