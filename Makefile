@@ -5,7 +5,8 @@ PACKAGES := libzmq3-dev libmsgpack-dev liblmdb-dev
 DEMO := .build/release/zproc-demo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SOURCES := Package.swift Sources Tests Docs/Examples
-EXAMPLES := cookie-eater chain-reaction peanut-processor luck-test button-press guide-snippets
+EXAMPLES := cookie-eater chain-reaction peanut-processor luck-test button-press \
+    nested-processes remote-errors supervised-pipeline chat guide-snippets
 
 .PHONY: demo test examples bench lint packages
 

@@ -36,6 +36,10 @@ let package = Package(
         example("peanut-processor"),
         example("luck-test"),
         example("button-press"),
+        example("nested-processes"),
+        example("remote-errors"),
+        example("supervised-pipeline"),
+        example("chat"),
         example("guide-snippets"),
     ]
 )

@@ -213,11 +213,7 @@ extension Context {
 
     /// In a child process.
     ///
-    /// - Parameters:
-    ///   - spawning: how.
-    ///   - closure: the body.
-    ///   - arguments: its arguments, encoded; for a retry nil when they are the same.
-    ///   - decode: reads what the body returned.
+    /// `arguments` are the body's, encoded; for a retry nil when they are the same.
     func spawn<Value: Sendable>(
         _ spawning: Spawning,
         _ closure: PortableClosure,

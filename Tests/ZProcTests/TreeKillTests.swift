@@ -47,7 +47,7 @@ import ZProc
         print("killed \(victims.count) of \(paths.count) nodes; the slowest subtree was gone after \(slowest)")
     }
 
-    /// The names of all nodes: `a`, `aa`, `ab`, …
+    /// The names of all nodes, such as `a` and `aab`.
     private static func paths() -> [String] {
         var paths = ["a"], level = ["a"]
         for _ in 1..<depth {

@@ -9,7 +9,10 @@ import ZProc
 @main struct GuideSnippets {
     static func main() async throws {
         try checkGuides()
-        for run in [StateSnippets.run, WatchingSnippets.run, AtomicitySnippets.run] {
+        for run in [
+            StateSnippets.run, WatchingSnippets.run, AtomicitySnippets.run, ProcessesSnippets.run,
+            SupervisionSnippets.run, ActorsSnippets.run,
+        ] {
             try await withContext(Backend.chosen) { try await run($0, $0.state) }
         }
         let path = "/tmp/zproc-guide-\(UInt64.random(in: 0 ... .max)).state"
@@ -21,7 +24,7 @@ import ZProc
     private static func checkGuides() throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
         let docs = folder.deletingLastPathComponent().deletingLastPathComponent()
-        for guide in ["State", "Watching", "Atomicity", "Durability"] {
+        for guide in ["State", "Watching", "Atomicity", "Durability", "Processes", "Supervision", "Actors"] {
             let text = try String(contentsOf: docs.appending(path: "\(guide).md"), encoding: .utf8)
             let source = try lines(
                 String(contentsOf: folder.appending(path: "\(guide)Snippets.swift"), encoding: .utf8)
@@ -39,6 +42,6 @@ import ZProc
 
     /// Without the space that code of a function has before it.
     private static func lines(_ text: String) -> [Substring] {
-        text.split(separator: "\n").map { line in line.drop { $0 == " " } }
+        text.split(separator: "\n").map { line in line.drop { $0 == " " } }.filter { !$0.isEmpty }
     }
 }

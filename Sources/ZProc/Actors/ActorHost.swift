@@ -204,9 +204,7 @@ private final class LocalActorHome: ActorHome {
     private let end = Promise<Void>()
     let address: NodeAddress?
 
-    /// - Parameters:
-    ///   - caller: the system of the context.
-    ///   - identity: which node to be, so that proxies of an earlier one are those of this one.
+    /// With an identity it is that node, so that proxies of an earlier one are those of this one.
     init(_ caller: ZProcSystem, identity: NodeAddress?) throws {
         self.caller = caller
         guard let identity else {

@@ -39,7 +39,9 @@ struct ActorService: Service {
         }
     }
 
-    /// `[number]` → nil, when the actor of that number has ended. No Swift name has a space.
+    /// `number` → nil, when the actor of that number has ended.
+    ///
+    /// No Swift name has a space.
     static let terminated = "zproc terminated"
 
     private func answerTermination(_ call: IncomingCall, _ system: ZProcSystem) {

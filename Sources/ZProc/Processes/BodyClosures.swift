@@ -64,11 +64,9 @@ struct ActorClosure<Act: DistributedActor>: PortableActorMaker where Act.ActorSy
 
 /// A closure that makes an actor whose type is known only to itself.
 protocol PortableActorMaker: ClosureHolder {
-    /// Makes the actor, which then lives until it is released.
+    /// Makes the actor, which then lives until it is released; its id.
     ///
-    /// - Parameters:
-    ///   - system: whose actor it is.
-    ///   - comesBack: whether it is the one that always has the same id on its node.
+    /// It is an actor of `system`, and if it `comesBack` the one that always has the same id on its node.
     func make(in system: ZProcSystem, comesBack: Bool) async throws -> ActorID
 }
 

@@ -6,7 +6,9 @@ extension Context {
     ///
     ///     let sum = try await context.withProcessGroup(of: Int.self) { group in
     ///         for number in 1...4 { try await group.spawn(number) { $0 * $0 } }
-    ///         return try await group.reduce(0, +)
+    ///         var sum = 0
+    ///         for try await square in group { sum += square }
+    ///         return sum
     ///     }
     ///
     /// Reads as `withThrowingTaskGroup` does: nothing outlives the scope. When `body` throws, also an error that

@@ -39,7 +39,8 @@ extension Row {
                 }
             }
         },
-        Row("spawn.many", on: .processes, in: .microseconds, against: plainStart + ", 8 at a time", reach: .atMost(1.5)) {
+        Row("spawn.many", on: .processes, in: .microseconds, against: plainStart + ", 8 at a time", reach: .atMost(1.5))
+        {
             turns in
             try await withContext(.processes) { context in
                 try await turns.alternate { _ in
@@ -64,7 +65,8 @@ extension Row {
                 }
             }
         },
-        Row("cancel.latency", on: .processes, in: .microseconds, against: CEcho.latencyName, reach: .atMost(2)) { turns in
+        Row("cancel.latency", on: .processes, in: .microseconds, against: CEcho.latencyName, reach: .atMost(2)) {
+            turns in
             let echo = try CEcho()
             return try await withContext(.processes) { context in
                 try await turns.alternate {
