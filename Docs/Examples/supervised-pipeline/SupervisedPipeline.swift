@@ -5,8 +5,9 @@ import ExampleSupport
 import Glibc
 import ZProc
 
-/// Grain becomes flour becomes bread, by three processes that die now and then. Nothing is lost and nothing baked twice,
-/// because each step takes from one shelf and puts on the next in one update.
+/// Grain becomes flour becomes bread, by three processes that die now and then.
+///
+/// Nothing is lost and nothing baked twice, because each step takes from one shelf and puts on the next in one update.
 @main struct SupervisedPipeline {
     static let loaves = 60
 
