@@ -41,28 +41,14 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
     ) async throws -> SpawnedProcess<Result> {
-        let spawning = Spawning(name, options, retry, start)
-        switch backend {
-        case .threads:
-            return try await spawn(spawning) { failure in
-                if let failure, let arguments = retryArguments?(failure) {
-                    return { try await body(repeat each arguments) }
-                }
-                return { try await body(repeat each argument) }
-            }
-        case .processes:
-            let closure = PortableClosure(BodyClosure(body: body), fileID: fileID, line: line)
-            let encoder = system.encoder, decoder = system.decoder
-            return try await spawn(spawning, closure) { failure in
-                if let failure {
-                    guard let arguments = retryArguments?(failure) else { return nil }
-                    return try encoder.encode(ArgumentList(repeat each arguments))
-                }
-                return try encoder.encode(ArgumentList(repeat each argument))
-            } decode: {
-                try decoder.decode(Result.self, from: $0)
-            }
-        }
+        let prepared = prepare(
+            repeat each argument,
+            retryArguments: retryArguments,
+            fileID: fileID,
+            line: line,
+            body: body
+        )
+        return try await spawn(prepared, Spawning(name, options, retry, start))
     }
 
     /// Runs a `body` that returns nothing in a process or on a task of its own; see the other form.
@@ -78,27 +64,14 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws -> SpawnedProcess<Void> {
-        let spawning = Spawning(name, options, retry, start)
-        switch backend {
-        case .threads:
-            return try await spawn(spawning) { failure in
-                if let failure, let arguments = retryArguments?(failure) {
-                    return { try await body(repeat each arguments) }
-                }
-                return { try await body(repeat each argument) }
-            }
-        case .processes:
-            let closure = PortableClosure(VoidBodyClosure(body: body), fileID: fileID, line: line)
-            let encoder = system.encoder
-            return try await spawn(spawning, closure) { failure in
-                if let failure {
-                    guard let arguments = retryArguments?(failure) else { return nil }
-                    return try encoder.encode(ArgumentList(repeat each arguments))
-                }
-                return try encoder.encode(ArgumentList(repeat each argument))
-            } decode: { _ in
-            }
-        }
+        let prepared = prepareVoid(
+            repeat each argument,
+            retryArguments: retryArguments,
+            fileID: fileID,
+            line: line,
+            body: body
+        )
+        return try await spawn(prepared, Spawning(name, options, retry, start))
     }
 
     /// Runs `body` in a process of its own, whatever the backend, and gives its value.
@@ -125,29 +98,14 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
     ) async throws -> Result {
-        if backend == .processes {
-            return try await spawn(
-                repeat each argument,
-                name: name,
-                options: options,
-                fileID: fileID,
-                line: line,
-                body: body
-            ).value
-        }
-        var scope = self.options
-        scope.spareProcesses = 0
-        // A scope of its own: the signals that end this one end it, too.
-        return try await withContext(.processes, options: scope) { context in
-            try await context.isolated(
-                repeat each argument,
-                name: name,
-                options: options,
-                fileID: fileID,
-                line: line,
-                body: body
-            )
-        }
+        let prepared = prepare(
+            repeat each argument,
+            retryArguments: nil,
+            fileID: fileID,
+            line: line,
+            body: body
+        )
+        return try await isolated(prepared, Spawning(name, options, .never, true))
     }
 
     /// Runs a `body` that returns nothing in a process of its own, whatever the backend; see the other form.
@@ -159,83 +117,123 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws {
-        if backend == .processes {
-            return try await spawn(
-                repeat each argument,
-                name: name,
-                options: options,
-                fileID: fileID,
-                line: line,
-                body: body
-            ).value
-        }
-        var scope = self.options
-        scope.spareProcesses = 0
-        // A scope of its own: the signals that end this one end it, too.
-        return try await withContext(.processes, options: scope) { context in
-            try await context.isolated(
-                repeat each argument,
-                name: name,
-                options: options,
-                fileID: fileID,
-                line: line,
-                body: body
-            )
-        }
+        let prepared = prepareVoid(
+            repeat each argument,
+            retryArguments: nil,
+            fileID: fileID,
+            line: line,
+            body: body
+        )
+        try await isolated(prepared, Spawning(name, options, .never, true))
     }
 
     // MARK: What all forms share
 
-    /// On a task of this process.
-    func spawn<Value: Sendable>(
-        _ spawning: Spawning,
-        body: @escaping @Sendable (RetryReport?) -> (@concurrent @Sendable () async throws -> Value)
-    ) async throws -> SpawnedProcess<Value> {
-        let options = spawning.options
-        if let problem = options.problemOnThreads { throw SpawnError(problem) }
-        let depth = ProcessDepth.current
-        guard depth < self.options.maximumDepth else {
-            throw SpawnError(
-                "a body \(depth) deep may spawn no others: the context's maximumDepth is \(self.options.maximumDepth); "
-                    + "does a body spawn itself?"
-            )
-        }
-        guard system.processes.count < self.options.maximumProcesses else {
-            throw SpawnError(
-                "\(self.options.maximumProcesses) bodies live already, the context's maximumProcesses; await some, or "
-                    + "raise it"
-            )
-        }
-        return try await enter(spawning) { failure in
-            TaskAttempt(name: spawning.name, options: options, depth: depth + 1, body: body(failure))
+    /// All that has to do with the types of a body's arguments, done where nothing suspends.
+    func prepare<Result: Codable & Sendable, each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        retryArguments: (@Sendable (RetryReport) -> (repeat each Argument))?,
+        fileID: String,
+        line: Int,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
+    ) -> PreparedBody<Result> {
+        let encoder = system.encoder, decoder = system.decoder
+        return PreparedBody { failure in
+            if let failure, let arguments = retryArguments?(failure) {
+                return { try await body(repeat each arguments) }
+            }
+            return { try await body(repeat each argument) }
+        } closure: {
+            PortableClosure(BodyClosure(body: body), fileID: fileID, line: line)
+        } arguments: { failure in
+            if let failure {
+                guard let arguments = retryArguments?(failure) else { return nil }
+                return try encoder.encode(ArgumentList(repeat each arguments))
+            }
+            return try encoder.encode(ArgumentList(repeat each argument))
+        } decode: {
+            try decoder.decode(Result.self, from: $0)
         }
     }
 
-    /// In a child process.
-    ///
-    /// `arguments` are the body's, encoded; for a retry nil when they are the same.
+    /// The same for a body that returns nothing.
+    func prepareVoid<each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        retryArguments: (@Sendable (RetryReport) -> (repeat each Argument))?,
+        fileID: String,
+        line: Int,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
+    ) -> PreparedBody<Void> {
+        let encoder = system.encoder
+        return PreparedBody { failure in
+            if let failure, let arguments = retryArguments?(failure) {
+                return { try await body(repeat each arguments) }
+            }
+            return { try await body(repeat each argument) }
+        } closure: {
+            PortableClosure(VoidBodyClosure(body: body), fileID: fileID, line: line)
+        } arguments: { failure in
+            if let failure {
+                guard let arguments = retryArguments?(failure) else { return nil }
+                return try encoder.encode(ArgumentList(repeat each arguments))
+            }
+            return try encoder.encode(ArgumentList(repeat each argument))
+        } decode: { _ in
+        }
+    }
+
+    private func isolated<Value: Sendable>(_ body: PreparedBody<Value>, _ spawning: Spawning) async throws -> Value {
+        if backend == .processes { return try await spawn(body, spawning).value }
+        var scope = options
+        scope.spareProcesses = 0
+        scope.atEnd = .stop
+        // A scope of its own: the signals that end this one end it, too.
+        return try await withContext(.processes, options: scope) { try await $0.spawn(body, spawning).value }
+    }
+
+    /// Spawns a prepared body on the context's backend.
     func spawn<Value: Sendable>(
-        _ spawning: Spawning,
-        _ closure: PortableClosure,
-        arguments: @escaping @Sendable (RetryReport?) throws -> [UInt8]?,
-        decode: @escaping @Sendable ([UInt8]) throws -> Value
+        _ body: PreparedBody<Value>,
+        _ spawning: Spawning
     ) async throws -> SpawnedProcess<Value> {
-        if let problem = spawning.options.problem { throw SpawnError(problem) }
-        let system = system, options = spawning.options
-        // Now, so that what cannot travel is an error here, and what is captured travels as it is now.
-        let job = try system.encodeJob(closure, arguments(nil) ?? [], options)
-        let request = ZProcSystem.ChildRequest(
-            name: spawning.name,
-            options: options,
-            limits: self.options,
-            siblingCount: spawning.siblingCount,
-            output: spawning.output,
-            error: spawning.error
-        )
-        return try await enter(spawning) { failure in
-            let others = try failure.flatMap { try arguments($0) }
-            let next = try others.map { try system.encodeJob(closure, $0, options) }
-            return ProcessAttempt(try await system.startChild(request, job: next ?? job), decode: decode)
+        let options = spawning.options
+        switch backend {
+        case .threads:
+            if let problem = options.problemOnThreads { throw SpawnError(problem) }
+            let depth = ProcessDepth.current
+            guard depth < self.options.maximumDepth else {
+                throw SpawnError(
+                    "a body \(depth) deep may spawn no others: the context's maximumDepth is "
+                        + "\(self.options.maximumDepth); does a body spawn itself?"
+                )
+            }
+            guard system.processes.count < self.options.maximumProcesses else {
+                throw SpawnError(
+                    "\(self.options.maximumProcesses) bodies live already, the context's maximumProcesses; await some, or "
+                        + "raise it"
+                )
+            }
+            return try await enter(spawning) { failure in
+                TaskAttempt(name: spawning.name, options: options, depth: depth + 1, body: body.run(failure))
+            }
+        case .processes:
+            if let problem = options.problem { throw SpawnError(problem) }
+            let system = system
+            // Now, so that what cannot travel is an error here, and what is captured travels as it is now.
+            let closure = body.closure(), job = try system.encodeJob(closure, body.arguments(nil) ?? [], options)
+            let request = ZProcSystem.ChildRequest(
+                name: spawning.name,
+                options: options,
+                limits: self.options,
+                siblingCount: spawning.siblingCount,
+                output: spawning.output,
+                error: spawning.error
+            )
+            return try await enter(spawning) { failure in
+                let others = try failure.flatMap { try body.arguments($0) }
+                let next = try others.map { try system.encodeJob(closure, $0, options) }
+                return ProcessAttempt(try await system.startChild(request, job: next ?? job), decode: body.decode)
+            }
         }
     }
 
@@ -265,10 +263,20 @@ extension Context {
     }
 }
 
+/// A body and its arguments, whose types only the closures know.
+struct PreparedBody<Value: Sendable>: Sendable {
+    /// What to run on a task, given the failure that it is retried after.
+    let run: @Sendable (RetryReport?) -> (@concurrent @Sendable () async throws -> Value)
+    /// The body as it travels.
+    let closure: @Sendable () -> PortableClosure
+    /// The arguments, encoded; for a retry nil when they are the same.
+    let arguments: @Sendable (RetryReport?) throws -> [UInt8]?
+    /// Reads what the body returned.
+    let decode: @Sendable ([UInt8]) throws -> Value
+}
+
 /// How a body is spawned, beside what it is.
 struct Spawning: Sendable {
-    /// How many the present task spawns together.
-    @TaskLocal static var siblingCount = 1
     /// Whether a supervisor does the spawning.
     @TaskLocal static var isSupervised = false
 
@@ -281,12 +289,12 @@ struct Spawning: Sendable {
     let output: OutputBuffer?
     let error: OutputBuffer?
 
-    init(_ name: String?, _ options: ProcessOptions, _ retry: RetryPolicy = .never, _ start: Bool = true) {
+    init(_ name: String?, _ options: ProcessOptions, _ retry: RetryPolicy, _ start: Bool, siblingCount: Int = 1) {
         self.name = name
         self.options = options
         self.retry = retry
         self.start = start
-        siblingCount = Self.siblingCount
+        self.siblingCount = siblingCount
         output = options.standardOutput == .streamed ? OutputBuffer() : nil
         error = options.standardError == .streamed ? OutputBuffer() : nil
     }

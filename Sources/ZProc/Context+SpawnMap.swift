@@ -35,18 +35,9 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
     ) async throws -> ProcessList<Result> {
-        try await spawnEach(0..<max(0, count), count: count, start: start) { _ in
-            try await spawn(
-                repeat each argument,
-                name: name,
-                options: options,
-                retry: retry,
-                start: false,
-                fileID: fileID,
-                line: line,
-                body: body
-            )
-        }
+        let body = prepare(repeat each argument, retryArguments: nil, fileID: fileID, line: line, body: body)
+        let bodies = Array(repeating: body, count: max(0, count))
+        return try await spawnAll(bodies, name, options, retry, start)
     }
 
     /// Runs `body` in a process of its own for each element, or for the elements of several sequences side by side.
@@ -78,19 +69,11 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat (each Source).Element) async throws -> Result
     ) async throws -> ProcessList<Result> where repeat (each Source).Element: Codable & Sendable {
-        let rows = zipped(repeat each source)
-        return try await spawnEach(rows, count: rows.count, start: start) { row in
-            try await spawn(
-                repeat each row,
-                name: name,
-                options: options,
-                retry: retry,
-                start: false,
-                fileID: fileID,
-                line: line,
-                body: body
-            )
+        var bodies: [PreparedBody<Result>] = []
+        for row in zipped(repeat each source) {
+            bodies.append(prepare(repeat each row, retryArguments: nil, fileID: fileID, line: line, body: body))
         }
+        return try await spawnAll(bodies, name, options, retry, start)
     }
 
     /// Runs the same `body`, which returns nothing, in several processes; see the other form.
@@ -106,18 +89,9 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws -> ProcessList<Void> {
-        try await spawnEach(0..<max(0, count), count: count, start: start) { _ in
-            try await spawn(
-                repeat each argument,
-                name: name,
-                options: options,
-                retry: retry,
-                start: false,
-                fileID: fileID,
-                line: line,
-                body: body
-            )
-        }
+        let body = prepareVoid(repeat each argument, retryArguments: nil, fileID: fileID, line: line, body: body)
+        let bodies = Array(repeating: body, count: max(0, count))
+        return try await spawnAll(bodies, name, options, retry, start)
     }
 
     /// Runs a `body` that returns nothing in a process of its own for each element; see the other form.
@@ -132,32 +106,26 @@ extension Context {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat (each Source).Element) async throws -> Void
     ) async throws -> ProcessList<Void> where repeat (each Source).Element: Codable & Sendable {
-        let rows = zipped(repeat each source)
-        return try await spawnEach(rows, count: rows.count, start: start) { row in
-            try await spawn(
-                repeat each row,
-                name: name,
-                options: options,
-                retry: retry,
-                start: false,
-                fileID: fileID,
-                line: line,
-                body: body
-            )
+        var bodies: [PreparedBody<Void>] = []
+        for row in zipped(repeat each source) {
+            bodies.append(prepareVoid(repeat each row, retryArguments: nil, fileID: fileID, line: line, body: body))
         }
+        return try await spawnAll(bodies, name, options, retry, start)
     }
 
-    /// Makes a process of each input, and starts them when all could be made.
-    private func spawnEach<Input, Value>(
-        _ inputs: some Sequence<Input>,
-        count: Int,
-        start: Bool,
-        _ make: (Input) async throws -> SpawnedProcess<Value>
+    /// Makes a process of each body, and starts them when all could be made.
+    private func spawnAll<Value>(
+        _ bodies: [PreparedBody<Value>],
+        _ name: String?,
+        _ options: ProcessOptions,
+        _ retry: RetryPolicy,
+        _ start: Bool
     ) async throws -> ProcessList<Value> {
         var processes: [SpawnedProcess<Value>] = []
         do {
-            for input in inputs {
-                processes.append(try await Spawning.$siblingCount.withValue(count) { try await make(input) })
+            for body in bodies {
+                let spawning = Spawning(name, options, retry, false, siblingCount: bodies.count)
+                processes.append(try await spawn(body, spawning))
             }
             let list = ProcessList(processes)
             if start { try await list.start() }

@@ -227,7 +227,7 @@ import ZProc
         try await withContext(backend) { context in
             let state = context.state
             var options = ProcessOptions()
-            options.timeout = .milliseconds(300)
+            options.timeout = .seconds(2)
             let process = try await context.spawn(options: options, retry: RetryPolicy(3, on: .timedOut)) {
                 if try await state.increment("attempts") == 1 { try await Task.sleep(for: .seconds(1_000)) }
                 return try await state.get("attempts", default: 0)

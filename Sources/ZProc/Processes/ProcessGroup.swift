@@ -62,15 +62,14 @@ public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtoco
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Value
     ) async throws -> SpawnedProcess<Value> where Value: Codable {
-        let process = try await context.spawn(
+        let prepared = context.prepare(
             repeat each argument,
-            name: name,
-            options: options,
-            retry: retry,
+            retryArguments: nil,
             fileID: fileID,
             line: line,
             body: body
         )
+        let process = try await context.spawn(prepared, Spawning(name, options, retry, true))
         tasks.addTask { try await process.value }
         return process
     }
@@ -86,15 +85,14 @@ public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtoco
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws -> SpawnedProcess<Void> where Value == Void {
-        let process = try await context.spawn(
+        let prepared = context.prepareVoid(
             repeat each argument,
-            name: name,
-            options: options,
-            retry: retry,
+            retryArguments: nil,
             fileID: fileID,
             line: line,
             body: body
         )
+        let process = try await context.spawn(prepared, Spawning(name, options, retry, true))
         tasks.addTask { try await process.value }
         return process
     }

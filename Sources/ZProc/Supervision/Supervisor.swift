@@ -60,15 +60,15 @@ public actor Supervisor {
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws {
         let context = context
+        let prepared = context.prepareVoid(
+            repeat each argument,
+            retryArguments: nil,
+            fileID: fileID,
+            line: line,
+            body: body
+        )
         try await driver.add(name, restart, grace) {
-            try await context.spawn(
-                repeat each argument,
-                name: name,
-                options: options,
-                fileID: fileID,
-                line: line,
-                body: body
-            )
+            try await context.spawn(prepared, Spawning(name, options, .never, true))
         }
     }
 
