@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Synchronization
 import Testing
 import ZProc
 
@@ -81,7 +82,9 @@ import ZProc
 
     @Test func aChildThatCannotReachItsParentHasLostContact() async throws {
         try await withContext(.processes) { context in
+            let socket = try String(context.address.dropFirst("ipc://".count))
             let process = try await context.spawn {
+                unlink(socket)
                 // Its sockets are gone, as on a network that fails; the process is not.
                 for descriptor in Int32(5)..<64 where isSocket(descriptor) { shutdown(descriptor, Int32(SHUT_RDWR)) }
                 return 1
@@ -106,7 +109,10 @@ import ZProc
                         await Task.yield()
                     }
                 }
-                try await state.first { snapshot in (0..<3).allSatisfy { snapshot["\(round) \($0)", default: 0] > 2 } }
+                try await eventually {
+                    let snapshot = try await state.snapshot()
+                    return (0..<3).allSatisfy { snapshot["\(round) \($0)", default: 0] > 2 }
+                }
                 for worker in workers {
                     let signals = [SIGINT, SIGTERM, SIGKILL, SIGSTOP, SIGUSR1]
                     try worker.signal(signals.randomElement(using: &random) ?? SIGKILL)
@@ -331,26 +337,38 @@ private func put(_ text: String) {
 
 private func say(_ text: String) { write(STDERR_FILENO, text, text.utf8.count) }
 
-/// How many threads child tasks of a body run on at once.
+/// How many child tasks of a body run at once.
 private func threads() async throws -> Int {
-    try await withThrowingTaskGroup(of: UInt.self) { group in
-        for _ in 0..<16 { group.addTask { spin() } }
-        return try await group.reduce(into: Set<UInt>()) { $0.insert($1) }.count
+    let crowd = Crowd()
+    return await withTaskGroup(of: Void.self) { group in
+        for _ in 0..<16 { group.addTask { crowd.spin() } }
+        await group.waitForAll()
+        return crowd.most
     }
 }
 
 /// The same for tasks on the runtime's own pool.
 private func poolThreads() async throws -> Int {
-    let tasks = (0..<16).map { _ in Task.detached { spin() } }
-    var ids: Set<UInt> = []
-    for task in tasks { ids.insert(await task.value) }
-    return ids.count
+    let crowd = Crowd()
+    for task in (0..<16).map({ _ in Task.detached { crowd.spin() } }) { await task.value }
+    return crowd.most
 }
 
-private func spin() -> UInt {
-    var sum = 0
-    for number in 0..<2_000_000 { sum &+= number ^ sum }
-    return UInt(pthread_self()) &+ UInt(sum == 1 ? 1 : 0)
+/// Counts who is in it at the same time.
+private final class Crowd: Sendable {
+    private let count = Mutex((now: 0, most: 0))
+
+    var most: Int { count.withLock { $0.most } }
+
+    func spin() {
+        count.withLock { count in
+            count.now += 1
+            count.most = max(count.most, count.now)
+        }
+        let end = ContinuousClock.now + .milliseconds(5)
+        while ContinuousClock.now < end {}
+        count.withLock { $0.now -= 1 }
+    }
 }
 
 extension [Int] {
