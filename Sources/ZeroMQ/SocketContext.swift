@@ -72,6 +72,8 @@ public final class SocketContext: Sendable {
             return Array(state.sockets.values)
         }
         guard let cores else { return }
+        // Monitored ones first, those that read their events after them.
+        for core in cores where core.isMonitored { core.close() }
         for core in cores { core.close() }
         await withUnsafeContinuation { Self.terminate(handle, then: $0) }
     }

@@ -42,6 +42,21 @@ import ZProc
         }
     }
 
+    @Test func aCrashSaysWhere() async throws {
+        try await withContext(.processes) { context in
+            var options = ProcessOptions()
+            options.standardError = .discarded
+            options.environment = ["SWIFT_BACKTRACE": "enable=yes,color=no"]
+            let process = try await context.spawn([1], options: options) { $0[$0.count] }
+            let end = try await #require(throws: ProcessTermination.self) { try await process.value }
+            #expect(end.backtrace?.contains("crashed") == true)
+            #expect(end.backtrace?.contains("aCrashSaysWhere") == true)
+            let silent = try await context.spawn([1], options: .withoutBacktrace) { $0[$0.count] }
+            let quiet = try await #require(throws: ProcessTermination.self) { try await silent.value }
+            #expect(quiet.backtrace == nil)
+        }
+    }
+
     @Test func everyEndOfAnIsolatedBodyIsAnError() async throws {
         for backend in Backend.allCases {
             try await withContext(backend) { context in

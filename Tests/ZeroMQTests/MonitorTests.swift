@@ -54,6 +54,22 @@ struct MonitorTests {
         #expect(await events.next()?.kind == .disconnected)
     }
 
+    /// libzmq's thread that closes sockets once waited for ever for the reader of such events.
+    @Test func theReaderOfEventsMayGoBeforeTheSocket() async throws {
+        for round in 0..<300 {
+            let context = try SocketContext()
+            for _ in 0..<4 {
+                let socket = try context.makeSocket(.dealer)
+                let events = try socket.monitor()
+                try socket.connect(to: TestTransport.ipc.makeEndpoint())
+                Task { for await event in events where event.kind == .connectRetried { socket.close() } }
+                if round % 3 == 0 { socket.close() }
+                if round % 3 == 1 { events.stop() }
+            }
+            await context.shutdown()
+        }
+    }
+
     @Test func theOtherSideOfAFailureIsReported() async throws {
         let context = try SocketContext()
         let socket = try context.makeSocket(.dealer)

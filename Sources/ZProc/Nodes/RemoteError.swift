@@ -4,6 +4,8 @@
 internal import ZProcCore
 
 /// Stands for an error thrown in another process whose type is not `Codable`, or is not known here.
+///
+/// Swift's errors know nothing of where they were thrown; a crash does, see ``ProcessTermination/backtrace``.
 public struct RemoteError: ErrorStandIn, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The name of the error's type.
     public let typeName: String

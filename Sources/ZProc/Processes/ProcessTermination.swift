@@ -100,6 +100,18 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
         return ": \(line.prefix(300))"
     }
 
+    /// Where it crashed, as Swift's runtime has written it to standard error; nil when it has not.
+    ///
+    /// The runtime does so when the variable `SWIFT_BACKTRACE` has `enable=yes`, or where that is the default.
+    public var backtrace: String? {
+        for mark in ["*** Program crashed", "💣 Program crashed"] {
+            if let start = standardErrorTail.firstRange(of: mark)?.lowerBound {
+                return String(standardErrorTail[start...])
+            }
+        }
+        return nil
+    }
+
     /// The name of the signal it ended by, such as `SIGKILL`; nil when it was none, or one without a name here.
     public var signalName: String? {
         signal.flatMap { Self.signalNames[$0] }

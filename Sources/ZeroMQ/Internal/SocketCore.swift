@@ -113,6 +113,8 @@ final class SocketCore: Sendable {
         }
     }
 
+    var isMonitored: Bool { state.withLock { $0.monitor != 0 } }
+
     /// Ends the events, unless another monitor has taken over.
     func stopMonitor(_ monitor: UInt64) {
         state.withLock { state in
@@ -143,6 +145,9 @@ final class SocketCore: Sendable {
             state.handle = nil
             state.handler = nil
             if state.isWatched { context.loop.core.unregister(self) }
+            // Here, while somebody is there to read it: libzmq says that the monitoring ends, and its thread that closes
+            // sockets would wait for ever for a reader who has gone.
+            if state.monitor != 0 { zmq_socket_monitor(handle, nil, 0) }
             zmq_close(handle)
             for waiter in state.receivers.removeAll() { resumptions.append(waiter.finish(ENOTSOCK)) }
             for waiter in state.senders.removeAll() { resumptions.append(waiter.finish(ENOTSOCK)) }
