@@ -54,7 +54,7 @@ struct MonitorTests {
         #expect(await events.next()?.kind == .disconnected)
     }
 
-    /// libzmq's thread that closes sockets once waited for ever for the reader of such events.
+    /// libzmq's thread that closes sockets must not wait for a reader of its events.
     @Test func theReaderOfEventsMayGoBeforeTheSocket() async throws {
         for round in 0..<300 {
             let context = try SocketContext()
@@ -62,9 +62,9 @@ struct MonitorTests {
                 let socket = try context.makeSocket(.dealer)
                 let events = try socket.monitor()
                 try socket.connect(to: TestTransport.ipc.makeEndpoint())
-                Task { for await event in events where event.kind == .connectRetried { socket.close() } }
-                if round % 3 == 0 { socket.close() }
-                if round % 3 == 1 { events.stop() }
+                // Closed at once, or left to the context.
+                if round % 2 == 0 { socket.close() }
+                events.stop()
             }
             await context.shutdown()
         }
