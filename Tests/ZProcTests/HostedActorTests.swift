@@ -249,8 +249,9 @@ import ZProc
 
     // MARK: Restarts
 
-    @Test func aSupervisedActorComesBackUnderItsProxy() async throws {
-        try await withContext(.processes) { context in
+    @Test(arguments: [nil, "tcp://127.0.0.1:*"])
+    func aSupervisedActorComesBackUnderItsProxy(address: String?) async throws {
+        try await withContext(.processes, address: address) { context in
             let supervisor = try context.supervisor(.oneForOne, intensity: RestartIntensity(100, within: .seconds(1)))
             let counter = try await supervisor.host("counter") { Counter(actorSystem: $0) }
             try await context.register(counter, as: "counter")
