@@ -58,7 +58,7 @@ import ZProc
 
     @Test func aCrashSaysWhere() async throws {
         try await withContext(.processes) { context in
-            var options = ProcessOptions()
+            var options = ProcessOptions.withoutBacktrace
             options.standardError = .discarded
             // As the runtime does it, which takes its time.
             let process = try await context.spawn(options: options) {
