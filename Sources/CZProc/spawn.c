@@ -100,6 +100,14 @@ int czproc_spawn(const czproc_launch *launch, pid_t *process) {
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
+    // What is ignored here, as by nohup, is ignored there.
+    static const int kept[] = {SIGHUP, SIGINT, SIGQUIT};
+    for (size_t index = 0; index < sizeof kept / sizeof kept[0]; index++) {
+        struct sigaction now;
+        if (sigaction(kept[index], NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) {
+            sigdelset(&all, kept[index]);
+        }
+    }
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);

@@ -183,6 +183,9 @@ extension Context {
     }
 
     private func isolated<Value: Sendable>(_ body: PreparedBody<Value>, _ spawning: Spawning) async throws -> Value {
+        if spawning.options.streams {
+            throw SpawnError("nobody could read what an isolated body writes; do not stream it")
+        }
         if backend == .processes { return try await spawn(body, spawning).value }
         var scope = options
         scope.spareProcesses = 0
@@ -243,7 +246,12 @@ extension Context {
     ) async throws -> SpawnedProcess<Value> {
         let life = ProcessLife(name: spawning.name, retry: spawning.retry, launch: launch)
         let processes = system.processes
-        let ending = ProcessTable.Ending(end: life.ending) { life.isObserved }
+        let ending = ProcessTable.Ending(end: life.ending) {
+            life.isIdle
+        } isObserved: {
+            // Who has stopped it knows, too.
+            life.isObserved || life.isStopped
+        }
         // Whoever waits for all waits for the supervisor, who knows what to do about failures.
         let isEntered = processes.insert(life, rank: .process, ending: Spawning.isSupervised ? nil : ending)
         guard isEntered else {
@@ -254,7 +262,14 @@ extension Context {
             spawning.output?.finish()
             spawning.error?.finish()
         }
-        if spawning.start { try await life.start() }
+        if spawning.start {
+            do {
+                try await life.start()
+            } catch {
+                life.observe()
+                throw error
+            }
+        }
         return SpawnedProcess(
             life,
             output: ProcessOutput(buffer: spawning.output),

@@ -36,7 +36,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Result
     ) async throws -> ProcessList<Result> {
         let body = prepare(repeat each argument, retryArguments: nil, fileID: fileID, line: line, body: body)
-        let bodies = Array(repeating: body, count: max(0, count))
+        let bodies = Array(repeating: body, count: min(max(0, count), max(0, self.options.maximumProcesses) &+ 1))
         return try await spawnAll(bodies, name, options, retry, start)
     }
 
@@ -70,7 +70,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (repeat (each Source).Element) async throws -> Result
     ) async throws -> ProcessList<Result> where repeat (each Source).Element: Codable & Sendable {
         var bodies: [PreparedBody<Result>] = []
-        for row in zipped(repeat each source) {
+        for row in zipped(repeat each source, limit: self.options.maximumProcesses) {
             bodies.append(prepare(repeat each row, retryArguments: nil, fileID: fileID, line: line, body: body))
         }
         return try await spawnAll(bodies, name, options, retry, start)
@@ -90,7 +90,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws -> ProcessList<Void> {
         let body = prepareVoid(repeat each argument, retryArguments: nil, fileID: fileID, line: line, body: body)
-        let bodies = Array(repeating: body, count: max(0, count))
+        let bodies = Array(repeating: body, count: min(max(0, count), max(0, self.options.maximumProcesses) &+ 1))
         return try await spawnAll(bodies, name, options, retry, start)
     }
 
@@ -107,7 +107,7 @@ extension Context {
         body: @escaping @concurrent @Sendable (repeat (each Source).Element) async throws -> Void
     ) async throws -> ProcessList<Void> where repeat (each Source).Element: Codable & Sendable {
         var bodies: [PreparedBody<Void>] = []
-        for row in zipped(repeat each source) {
+        for row in zipped(repeat each source, limit: self.options.maximumProcesses) {
             bodies.append(prepareVoid(repeat each row, retryArguments: nil, fileID: fileID, line: line, body: body))
         }
         return try await spawnAll(bodies, name, options, retry, start)
@@ -121,6 +121,11 @@ extension Context {
         _ retry: RetryPolicy,
         _ start: Bool
     ) async throws -> ProcessList<Value> {
+        guard bodies.count <= self.options.maximumProcesses else {
+            throw SpawnError(
+                "more than \(self.options.maximumProcesses) processes at once, the context's maximumProcesses; spawn fewer"
+            )
+        }
         var processes: [SpawnedProcess<Value>] = []
         do {
             for body in bodies {
@@ -137,13 +142,16 @@ extension Context {
     }
 }
 
-/// The elements of several sequences side by side, as far as the shortest goes.
-private func zipped<each Source: Sequence>(_ source: repeat each Source) -> [(repeat (each Source).Element)] {
+/// The elements of several sequences side by side, as far as the shortest goes, and one more than `limit` at most.
+private func zipped<each Source: Sequence>(
+    _ source: repeat each Source,
+    limit: Int
+) -> [(repeat (each Source).Element)] {
     let iterators = (repeat Elements(each source))
     var rows: [(repeat (each Source).Element)] = []
     var isEmpty = true
     for _ in repeat each iterators { isEmpty = false }
-    while !isEmpty, let row = try? (repeat (each iterators).next()) { rows.append(row) }
+    while !isEmpty, rows.count <= limit, let row = try? (repeat (each iterators).next()) { rows.append(row) }
     return rows
 }
 

@@ -21,6 +21,8 @@ distributed actor Room {
                 try await member.hear(text, from: name)
             } catch is TransportError {
                 members[other] = nil  // whoever has gone hears nothing
+            } catch let error as CallError where error.code == .actorNotFound {
+                members[other] = nil
             }
         }
     }

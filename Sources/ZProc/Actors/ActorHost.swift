@@ -52,7 +52,7 @@ public actor ActorHost {
     @discardableResult
     public nonisolated func release<Act: DistributedActor>(_ actor: Act) async throws -> Bool
     where Act.ID == ActorID {
-        try await home.release(actor.id.number)
+        try await home.release(actor.id)
     }
 
     /// Whether the process has not ended yet.
@@ -91,6 +91,7 @@ extension Context {
         _ options: ProcessOptions,
         identity: NodeAddress? = nil
     ) async throws -> any ActorHome {
+        if options.streams { throw SpawnError("nobody could read what a host of actors writes; do not stream it") }
         if options.timeout != nil {
             throw SpawnError("a host of actors has no timeout; stop it, or give calls deadlines")
         }
@@ -113,8 +114,14 @@ extension Context {
             let child = try await system.startChild(request, job: system.encodeJob(nil, [], options))
             if !system.processes.insert(child, rank: .process) { await child.stop(grace: .zero) }
             child.exit.whenSettled { [processes = system.processes] _ in processes.remove(child as any Stoppable) }
-            let address = try await child.hosted.value()
-            return ProcessActorHome(child, system, try system.decoder.decode(NodeAddress.self, from: address))
+            do {
+                let address = try await child.hosted.value()
+                return ProcessActorHome(child, system, try system.decoder.decode(NodeAddress.self, from: address))
+            } catch {
+                // Nobody else could stop it.
+                await child.stop(grace: Context.grace)
+                throw error
+            }
         }
     }
 }
@@ -131,7 +138,7 @@ protocol ActorHome: Supervised {
         _ fileID: String,
         _ line: Int
     ) async throws -> Act where Act.ActorSystem == ZProcSystem
-    func release(_ number: UInt64) async throws -> Bool
+    func release(_ id: ActorID) async throws -> Bool
 }
 
 /// A child process.
@@ -161,8 +168,9 @@ private final class ProcessActorHome: ActorHome {
         return try Act.resolve(id: system.decoder.decode(ActorID.self, from: id), using: system)
     }
 
-    func release(_ number: UInt64) async throws -> Bool {
-        try system.decoder.decode(Bool.self, from: await call(.release, number))
+    func release(_ id: ActorID) async throws -> Bool {
+        guard id.node == address?.node else { return false }
+        return try system.decoder.decode(Bool.self, from: await call(.release, id.number))
     }
 
     private func call(_ method: HostMethod, _ arguments: some Encodable) async throws -> [UInt8] {
@@ -241,9 +249,9 @@ private final class LocalActorHome: ActorHome {
         return try Act.resolve(id: travelling, using: caller)
     }
 
-    func release(_ number: UInt64) async throws -> Bool {
-        numbers.withLock { _ = $0.remove(number) }
-        return system.release(number)
+    func release(_ id: ActorID) async throws -> Bool {
+        guard id.node == system.node.id, numbers.withLock({ $0.remove(id.number) }) != nil else { return false }
+        return system.release(id.number)
     }
 
     func stop(grace: Duration) async {

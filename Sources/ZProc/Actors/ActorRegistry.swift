@@ -80,7 +80,10 @@ extension ZProcSystem {
         Task(executorPreference: node.taskExecutor) { [weak self] in
             await self?.ends(id)
             // One that comes back is removed by its supervisor; by this, when the supervisor has gone as well.
-            while id.comesBack, await self?.hasComeBack(id) == true { await self?.ends(id) }
+            while id.comesBack, await self?.hasComeBack(id) == true {
+                await self?.ends(id)
+                try? await Task.sleep(for: .milliseconds(100))
+            }
             self?.registry.remove(id)
         }
     }

@@ -30,10 +30,7 @@ struct ActorService: Service {
         }
         let circumstances = arguments.circumstances
         call.inbound.start(call, priority: circumstances?.taskPriority) {
-            guard let deadline = circumstances?.deadline else {
-                return await execute(call, arguments, on: actor, system: system)
-            }
-            await CallDeadline.$current.withValue(deadline) {
+            await CallDeadline.$current.withValue(circumstances?.deadline) {
                 await execute(call, arguments, on: actor, system: system)
             }
         }

@@ -71,10 +71,14 @@ final class TaskAttempt<Value: Sendable>: Attempt {
         // What holds for the spawning task does not for the body.
         task = ProcessDepth.$current.withValue(depth) {
             Spawning.$isSupervised.withValue(false) {
-                Task(executorPreference: thread) {
-                    do { outcome.settle(.success(.value(try await body()))) } catch { outcome.settle(.failure(error)) }
-                    exit.settle()
-                    thread?.finish()
+                CallDeadline.$current.withValue(nil) {
+                    Task(executorPreference: thread) {
+                        do { outcome.settle(.success(.value(try await body()))) } catch {
+                            outcome.settle(.failure(error))
+                        }
+                        exit.settle()
+                        thread?.finish()
+                    }
                 }
             }
         }

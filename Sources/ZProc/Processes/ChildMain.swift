@@ -176,4 +176,7 @@ struct ChildMain: Sendable {
 @_cdecl("czproc_child_main") func childMain() { ChildMain.start() }
 
 /// Called by the C start code when the process gets SIGINT.
-@_cdecl("czproc_child_interrupted") func childInterrupted() { ChildMain.interrupt.settle() }
+@_cdecl("czproc_child_interrupted") func childInterrupted() {
+    // Cancellation handlers are the user's code, and this thread watches the parent.
+    Task.detached { ChildMain.interrupt.settle() }
+}

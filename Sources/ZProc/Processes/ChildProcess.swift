@@ -101,7 +101,8 @@ final class ChildProcess: Sendable, Stoppable {
     /// Cancels the body, then sends SIGTERM, then SIGKILL, each when the process is still there after `grace`.
     func stop(grace: Duration) async {
         stopRequest.settle()
-        if await ends(within: grace) { return }
+        // A spare process has nothing that could be cancelled.
+        if await ends(within: job.result == nil ? .zero : grace) { return }
         signal(SIGTERM)
         if await ends(within: grace) { return }
         signal(SIGKILL)

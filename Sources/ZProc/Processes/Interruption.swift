@@ -28,6 +28,11 @@ final class Interruption: Sendable {
     private let state = Mutex(State())
 
     static let shared = Interruption()
+    /// Whether the present task is within a scope.
+    @TaskLocal static var isNested = false
+
+    /// Whether a signal ends this process: nothing is restarted any more.
+    var isEnding: Bool { state.withLock { $0.signal != nil } }
 
     /// The most time that stopping takes; what hangs for longer must not keep the process from ending.
     private static let patience: Duration = .seconds(15)
@@ -69,14 +74,13 @@ final class Interruption: Sendable {
 
     private func watch() {
         guard czproc_child_argument() == nil else { return }
-        let events = eventfd(0, Int32(EFD_CLOEXEC))
-        guard events >= 0 else { return }
         // One descriptor for each signal, whose handler can do no more than count.
         let signals = [SIGINT, SIGTERM, SIGHUP].compactMap { number -> (Int32, Int32)? in
             let descriptor = eventfd(0, Int32(EFD_CLOEXEC))
-            return descriptor >= 0 && czproc_catch(number, descriptor) != 0 ? (number, descriptor) : nil
+            if descriptor >= 0, czproc_catch(number, descriptor) != 0 { return (number, descriptor) }
+            if descriptor >= 0 { close(descriptor) }
+            return nil
         }
-        close(events)
         guard !signals.isEmpty else { return }
         startThread(for: "to wait for signals") { [self] in
             czproc_name_thread("zproc-signal")
@@ -128,12 +132,13 @@ final class Interruption: Sendable {
 
 /// Runs the body of a scope, which is cancelled when a signal ends this process.
 func withInterruption<Result>(of context: Context, _ body: () async throws -> Result) async throws -> Result {
-    guard context.options.stopsOnSignals else { return try await body() }
+    // Who has made the outermost scope waits for the rest; what is within ends with its task, and its context is stopped.
+    guard context.options.stopsOnSignals, !Interruption.isNested else { return try await body() }
     // This function runs on the task, which therefore lives until its end; by then nobody knows it any more.
     nonisolated(unsafe) let task = withUnsafeCurrentTask { $0 }
     Interruption.shared.onSignal(context) { task?.cancel() }
     do {
-        let result = try await body()
+        let result = try await Interruption.$isNested.withValue(true) { try await body() }
         await Interruption.shared.bodyEnded(context)
         return result
     } catch {

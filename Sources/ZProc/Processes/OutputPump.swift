@@ -120,7 +120,8 @@ final class OutputPump: Sendable {
                 case .finish(let ids, let then):
                     then(
                         ids.map { id in
-                            while streams[id]?.read(resume: {}) == true {}
+                            // What is in the pipe and no more: somebody else may still write into it.
+                            for _ in 0..<64 where streams[id]?.read(resume: {}) != true { break }
                             streams[id]?.end()
                             return streams.removeValue(forKey: id)?.tail ?? []
                         }

@@ -170,6 +170,7 @@ final class ProcessLauncher: Sendable {
             do throws(SystemError) {
                 error = try Plumbing(request.options.standardError, STDERR_FILENO, request.error, keepsTail: true)
             } catch {
+                output.closeWriteEnd()
                 output.abandon()
                 throw error
             }
@@ -238,11 +239,13 @@ final class ProcessLauncher: Sendable {
         switch czproc_reap(child.pid, &ended) {
         case 1:
             let status = Int(ended.status)
+            // Looked at each time, so that an earlier one's is not taken for this one's.
+            let haveGrown = memory.haveGrown()
             let isKilled = ended.exited == 0 && ended.status == SIGKILL
             return Termination(
                 status: ended.exited != 0 ? .exited(status) : .signaled(status),
                 peakMemoryByteCount: Int(ended.peak_memory),
-                wasKilledForMemory: isKilled && memory.haveGrown()
+                wasKilledForMemory: isKilled && haveGrown
             )
         case 0: return nil
         // Somebody else in this program waited for all children; how this one ended is lost.

@@ -70,6 +70,9 @@ final class ProcessLife<Value: Sendable>: Stoppable {
         }
     }
 
+    /// Whether it has not been started, nor stopped.
+    var isIdle: Bool { state.withLock { if case .idle = $0.phase { true } else { false } } }
+
     /// Starts it, unless somebody has done that or stopped it.
     func start() async throws {
         let isMine = state.withLock { state in
@@ -159,7 +162,7 @@ final class ProcessLife<Value: Sendable>: Stoppable {
 
     /// A report when there is to be another attempt.
     private func report(on error: any Error, processID: Int) -> RetryReport? {
-        if error is ProcessExit { return nil }
+        if error is ProcessExit || Interruption.shared.isEnding { return nil }
         let (number, isStopped) = state.withLock { ($0.attemptCount, $0.stopGrace != nil) }
         var random = SystemRandomNumberGenerator()
         guard !isStopped, let delay = retry.delay(before: number, after: error, random: &random) else { return nil }

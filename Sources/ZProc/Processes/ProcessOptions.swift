@@ -81,6 +81,9 @@ public struct ProcessOptions: Hashable, Sendable {
         return limits.problem
     }
 
+    /// Whether something is to be read from a handle.
+    var streams: Bool { standardOutput == .streamed || standardError == .streamed }
+
     /// Whether a process can have these that has been started already.
     var fitsSpares: Bool {
         var same = ProcessOptions()

@@ -5,15 +5,15 @@ internal import Synchronization
 
 /// What a process writes, as it comes, in pieces of any size; ends when the process has.
 ///
-///     for try await line in process.standardOutput.lines { … }
+///     for await line in process.standardOutput.lines { … }
 ///
 /// Each piece goes to one reader. When a megabyte has gathered that nobody has read, the process waits at its next
-/// write. When the reader gives up, as when its task is cancelled, the rest is dropped.
+/// write. When the reader leaves its loop or is cancelled, the rest is dropped.
 public struct ProcessOutput: AsyncSequence, Sendable {
     let buffer: OutputBuffer?
 
     /// The pieces.
-    public func makeAsyncIterator() -> Iterator { Iterator(buffer: buffer) }
+    public func makeAsyncIterator() -> Iterator { Iterator(reader: buffer.map { Reader($0) }) }
 
     /// The same, line by line, without the ends of the lines.
     ///
@@ -22,10 +22,19 @@ public struct ProcessOutput: AsyncSequence, Sendable {
 
     /// Gives piece after piece.
     public struct Iterator: AsyncIteratorProtocol {
-        let buffer: OutputBuffer?
+        let reader: Reader?
 
         /// The next piece; nil after the last.
-        public mutating func next() async -> [UInt8]? { await buffer?.next() }
+        public mutating func next() async -> [UInt8]? { await reader?.buffer.next() }
+    }
+
+    /// Drops the rest when the last of its iterators goes.
+    final class Reader: Sendable {
+        let buffer: OutputBuffer
+
+        init(_ buffer: OutputBuffer) { self.buffer = buffer }
+
+        deinit { buffer.abandon() }
     }
 
     /// Lines of what a process writes.
@@ -132,7 +141,7 @@ final class OutputBuffer: Sendable {
         }
     }
 
-    private func abandon() {
+    func abandon() {
         let (waiter, resume) = state.withLock { state in
             defer {
                 state.isAbandoned = true

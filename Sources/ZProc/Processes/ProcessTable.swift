@@ -26,6 +26,8 @@ final class ProcessTable: Sendable {
     struct Ending: Sendable {
         /// Settled with its end, or the error that it ended of.
         let end: Promise<Void>
+        /// Whether it has not been started, so that it may never end.
+        let isIdle: @Sendable () -> Bool
         /// Whether somebody else knows, or will, what it ended of.
         let isObserved: @Sendable () -> Bool
     }
@@ -101,7 +103,7 @@ final class ProcessTable: Sendable {
     ///
     /// - Throws: the first error, in the order of starts, that nobody has seen; when all have ended.
     func waitForAll() async throws {
-        while let end = state.withLock({ $0.entries.values.compactMap(\.ending).first?.end }) {
+        while let end = state.withLock({ $0.entries.values.compactMap(\.ending) }).first(where: { !$0.isIdle() })?.end {
             // Whoever settles it removes the entry afterwards.
             _ = try? await end.value()
             try Task.checkCancellation()

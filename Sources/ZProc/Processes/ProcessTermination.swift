@@ -57,7 +57,8 @@ public struct ProcessTermination: Error, Hashable, Sendable, Codable, CustomStri
             cause = isOurs ? .lostContact : .exit(status: status)
             signal = nil
         case .signaled(let number):
-            if end.wasKilledForMemory || Self.saysThatMemoryIsOut(standardErrorTail) {
+            let isOwnDeath = Self.trapSignals.union([6, 11]).contains(number)
+            if end.wasKilledForMemory || (isOwnDeath && Self.saysThatMemoryIsOut(standardErrorTail)) {
                 cause = .outOfMemory
             } else if Self.trapSignals.contains(number) {
                 cause = .trap(signal: number)

@@ -44,6 +44,8 @@ final class SupervisionDriver: Sendable {
         var runs: [String: Run] = [:]
         var lastRun: UInt64 = 0
         var isStopping = false
+        /// Ends the start that is under way.
+        var cancelStart: (@Sendable () -> Void)?
         /// Whether anybody wants to know how it ends.
         var isObserved = false
         var eventCount = 0
@@ -65,7 +67,10 @@ final class SupervisionDriver: Sendable {
         state = Mutex(State(core: Supervision(strategy: strategy, intensity: intensity)))
         let (stream, continuation) = AsyncStream.makeStream(of: Command.self)
         commands = continuation
-        Task { [self] in for await command in stream { await carryOut(command) } }
+        // Whose deadline it is that holds where this is made does not matter to the children.
+        CallDeadline.$current.withValue(nil) {
+            _ = Task { [self] in for await command in stream { await carryOut(command) } }
+        }
     }
 
     // MARK: From outside
@@ -90,7 +95,11 @@ final class SupervisionDriver: Sendable {
     }
 
     func stop() async {
-        state.withLock { $0.isStopping = true }
+        let cancel = state.withLock { state in
+            state.isStopping = true
+            return state.cancelStart
+        }
+        cancel?()
         _ = send(.stop)
         _ = await end.settled()
     }
@@ -174,6 +183,8 @@ final class SupervisionDriver: Sendable {
             // Of one that has been stopped since.
             guard isCurrent else { return }
             report(name, incarnation, .ended(reason))
+            // Of a signal that ends them all.
+            if Interruption.shared.isEnding { return }
             let steps = state.withLock {
                 $0.core.ended(name, incarnation: incarnation, reason.isNormal ? .normal : .abnormal, at: Self.now)
             }
@@ -222,9 +233,16 @@ final class SupervisionDriver: Sendable {
     }
 
     private func start(_ name: String, _ incarnation: Int) async throws {
-        let start = state.withLock { $0.isStopping ? nil : $0.specifications[name]?.start }
-        guard let start else { throw hasEnded }
-        let child = try await Spawning.$isSupervised.withValue(true) { try await start() }
+        let task = state.withLock { state -> Task<any Supervised, any Error>? in
+            guard !state.isStopping, let start = state.specifications[name]?.start else { return nil }
+            // A task of its own, so that whoever stops the supervisor need not wait for a start that hangs.
+            let task = Spawning.$isSupervised.withValue(true) { Task { try await start() } }
+            state.cancelStart = { task.cancel() }
+            return task
+        }
+        guard let task else { throw hasEnded }
+        defer { state.withLock { $0.cancelStart = nil } }
+        let child = try await task.value
         let number = state.withLock { state in
             state.lastRun += 1
             state.runs[name] = Run(number: state.lastRun, child: child)

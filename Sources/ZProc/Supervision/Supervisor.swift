@@ -59,6 +59,7 @@ public actor Supervisor {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws {
+        if options.streams { throw SpawnError("nobody could read what a supervised process writes; do not stream it") }
         let context = context
         let prepared = context.prepareVoid(
             repeat each argument,
@@ -198,7 +199,7 @@ extension Context {
     ) throws -> Supervisor {
         let supervisor = Supervisor(self, strategy, intensity, name: name)
         let processes = system.processes, driver = supervisor.driver
-        let ending = ProcessTable.Ending(end: driver.end) { driver.isObserved }
+        let ending = ProcessTable.Ending(end: driver.end, isIdle: { false }, isObserved: { driver.isObserved })
         guard processes.insert(driver, rank: .supervisor, ending: ending) else {
             throw SupervisorError(.ended, "nothing can be supervised in a context that has ended; make another one")
         }

@@ -22,14 +22,14 @@ package struct CallWindow {
         guard number > floor else { return false }
         if number == floor + 1 {
             floor = number
-            while taken.remove(floor + 1) != nil { floor += 1 }
+            while taken.remove(floor &+ 1) != nil { floor += 1 }
             return true
         }
         guard taken.insert(number).inserted else { return false }
         if number - floor > Self.size {
             floor = number - Self.size
             taken = taken.filter { $0 > floor }
-            while taken.remove(floor + 1) != nil { floor += 1 }
+            while taken.remove(floor &+ 1) != nil { floor += 1 }
         }
         return true
     }

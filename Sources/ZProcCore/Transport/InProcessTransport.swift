@@ -120,7 +120,8 @@ private final class DeliveryQueue: Sendable {
     init() {
         let (stream, continuation) = AsyncStream.makeStream(of: (@Sendable () -> Void).self)
         events = continuation
-        Task { for await event in stream { event() } }
+        // What holds for the task that makes this does not for those that are delivered to.
+        Task.detached { for await event in stream { event() } }
     }
 
     func put(_ event: @escaping @Sendable () -> Void) { events.yield(event) }
