@@ -175,6 +175,26 @@ import ZProc
         }
     }
 
+    /// The system accepts for a process that is stopped, which then greets nobody.
+    @Test func aDeadlineHoldsWhileNobodyGreets() async throws {
+        try await withContext(.processes) { context in
+            let counter = try await context.host { Counter(actorSystem: $0) }
+            let pid = pid_t(try await counter.pid())
+            kill(pid, SIGSTOP)
+            let code = try await context.spawn { () -> CallError.Code? in
+                do {
+                    _ = try await withCallDeadline(.milliseconds(50)) { try await counter.increment(by: 1) }
+                    return nil
+                } catch let error as CallError {
+                    return error.code
+                }
+            }.value
+            #expect(code == .deadlineExceeded)
+            kill(pid, SIGCONT)
+            #expect(try await counter.increment(by: 1) == 1)
+        }
+    }
+
     @Test(arguments: Backend.allCases)
     func deadlinesAndPrioritiesCross(on backend: Backend) async throws {
         try await withContext(backend) { context in

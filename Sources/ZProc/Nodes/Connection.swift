@@ -33,9 +33,7 @@ final class Connection: Sendable {
     private struct State {
         var phase = Phase.greeting
         var link: (any TransportLink)?
-        /// Calls that wait for the greeting to end.
-        var opening: [UnsafeContinuation<PeerInfo, any Error>] = []
-        /// Messages that go out when it has, ahead of those calls.
+        /// Messages that go out when the greeting has ended, ahead of the calls that wait for it.
         var queued: [[UInt8]] = []
         var calls = CallTable<Waiter>()
         /// Calls that count against the limit of those in flight.
@@ -45,6 +43,8 @@ final class Connection: Sendable {
     private let endpoint: Endpoint
     private let expected: NodeID?
     private let state: Mutex<State>
+    /// Who is at the other end.
+    private let greeting = Promise<PeerInfo>()
     private let onClose: @Sendable (Connection) -> Void
 
     /// - Parameters:
@@ -187,21 +187,9 @@ final class Connection: Sendable {
     }
 
     /// Who is at the other end; waits for the greeting.
-    func peer() async throws -> PeerInfo {
-        if case .open(let peer) = state.withLock({ $0.phase }) { return peer }
-        return try await withUnsafeThrowingContinuation { waiter in
-            let known = state.withLock { state -> Result<PeerInfo, any Error>? in
-                switch state.phase {
-                case .open(let peer): return .success(peer)
-                case .closed(let error): return .failure(error)
-                case .greeting:
-                    state.opening.append(waiter)
-                    return nil
-                }
-            }
-            if let known { waiter.resume(with: known) }
-        }
-    }
+    ///
+    /// Cancelling ends the wait with `CancellationError`: a peer may accept and never greet.
+    func peer() async throws -> PeerInfo { try await greeting.value() }
 
     /// Ends the link; calls that wait fail with `error`.
     func close(_ error: TransportError) {
@@ -212,7 +200,7 @@ final class Connection: Sendable {
         }
         guard var ended else { return }
         ended.link?.close()
-        for waiter in ended.opening { waiter.resume(throwing: error) }
+        greeting.settle(.failure(error))
         for waiter in ended.admission.close() { waiter.resume(throwing: error) }
         for waiter in ended.calls.connectionClosed() { waiter.resume(throwing: error) }
         onClose(self)
@@ -253,10 +241,6 @@ extension Connection: LinkReceiver {
             if queued.isEmpty { break }
             for message in queued { try link?.send(message) }
         }
-        let waiting = state.withLock { state in
-            defer { state.opening = [] }
-            return state.opening
-        }
-        for waiter in waiting { waiter.resume(returning: peer) }
+        greeting.settle(.success(peer))
     }
 }
