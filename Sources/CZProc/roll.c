@@ -61,4 +61,7 @@ int czproc_roll_reserve(czproc_roll *roll, int limit) {
 
 void czproc_roll_enter(czproc_roll *roll, int place, pid_t process) { atomic_store(&roll->places[place], process); }
 
-void czproc_roll_strike(czproc_roll *roll, int place) { atomic_store(&roll->places[place], 0); }
+void czproc_roll_strike(czproc_roll *roll, int place, pid_t process) {
+    // Somebody who counted may have found it gone already, and somebody else may have the place now.
+    atomic_compare_exchange_strong(&roll->places[place], &process, 0);
+}

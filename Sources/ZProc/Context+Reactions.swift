@@ -7,7 +7,7 @@ public import ZProcCore
 
 /// Bodies that react to the state.
 ///
-/// Each is spawned as ``Context/spawn(_:name:fileID:line:body:)`` does and lives until it throws ``ProcessExit``, has been
+/// Each is spawned as ``Context/spawn(_:name:options:retry:retryArguments:start:fileID:line:body:)`` does and lives until it throws ``ProcessExit``, has been
 /// called as often as asked for, or is stopped. Any other error ends it, and is what its `value` throws. The watch begins
 /// when the call is made, not when the process has started. A body is called for one change after the other, never for
 /// two at a time, and each time with the next one.

@@ -246,11 +246,8 @@ extension Context {
     ) async throws -> SpawnedProcess<Value> {
         let life = ProcessLife(name: spawning.name, retry: spawning.retry, launch: launch)
         let processes = system.processes
-        let ending = ProcessTable.Ending(end: life.ending) {
-            life.isIdle
-        } isObserved: {
-            // Who has stopped it knows, too.
-            life.isObserved || life.isStopped
+        let ending = ProcessTable.Ending(end: life.ending, isObserved: life.isObserved) { [weak life] in
+            life?.isIdle ?? false
         }
         // Whoever waits for all waits for the supervisor, who knows what to do about failures.
         let isEntered = processes.insert(life, rank: .process, ending: Spawning.isSupervised ? nil : ending)

@@ -17,9 +17,9 @@ internal import ZProcSharedEngine
 ///     }
 ///
 /// A context can be captured in a spawned closure: there it spawns grandchildren, which end with that closure, and
-/// sees the same state. Use ``withContext(_:address:_:)``, or make one and call ``shutdown()``.
+/// sees the same state. Use ``withContext(_:address:state:options:_:)``, or make one and call ``shutdown()``.
 public final class Context: Sendable {
-    /// What ``spawn(_:name:fileID:line:body:)`` makes.
+    /// What ``spawn(_:name:options:retry:retryArguments:start:fileID:line:body:)`` makes.
     public let backend: Backend
     /// Runs the distributed actors of this process; give it to their initialisers.
     public let system: ZProcSystem
@@ -125,6 +125,8 @@ public final class Context: Sendable {
 
     /// Waits for everything that this process has spawned and that still runs, also what is spawned in the meantime.
     ///
+    /// Not for a body on `.threads` that it is called in.
+    ///
     /// Supervisors are waited for, hosts of actors are not.
     ///
     /// - Throws: when all have ended, the first error, in the order they were spawned in, that nobody has seen: of those
@@ -134,6 +136,7 @@ public final class Context: Sendable {
     /// Stops everything that this process has spawned and that still runs, as ``SpawnedProcess/stop(grace:)`` does.
     ///
     /// Supervisors first, each with its children in reverse order; then the others, all at once. More can be spawned.
+    /// A body on `.threads` that calls this goes on, and so do those that it is spawned within.
     public func stopAll(grace: Duration = .seconds(2)) async { await system.processes.stopAll(grace: grace) }
 
     /// Stops everything spawned, as ``stopAll(grace:)`` does, and ends all connections.
@@ -153,7 +156,7 @@ public final class Context: Sendable {
 ///
 /// - Parameters:
 ///   - backend: `.threads` or `.processes`; nothing else changes.
-///   - address: see ``Context/init(_:address:state:)``.
+///   - address: see ``Context/init(_:address:state:options:)``.
 ///   - state: where the state is kept, for how long, and how much of its past.
 ///   - options: how it treats what it spawns, and what becomes of that at the end.
 ///   - body: what to do with the context.

@@ -25,13 +25,15 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     public var spareProcesses = 0
     /// How deep bodies may spawn bodies: 1 for a context whose bodies may not.
     public var maximumDepth = 16
-    /// How many processes, or bodies on `.threads`, may live at a time, those spawned by others included.
+    /// How many processes, or bodies on `.threads`, may live at a time, those spawned by others and spare ones included;
+    /// 8,192 at most on `.processes`.
     public var maximumProcesses = 1_024
     /// How many calls to the actors of one process may wait for an answer; the next caller waits until one has it.
     public var callsInFlight = 10_000
     /// Whether SIGINT, SIGTERM and SIGHUP stop everything in order before the program ends of them.
     ///
-    /// Only signals that the program has not set a handler for, nor ignores. A second one ends the program at once.
+    /// Only signals that the program has not set a handler for, nor ignores. A second one ends the program at once,
+    /// and so does the first one 15 seconds later, should something hang.
     public var stopsOnSignals = true
 
     /// Makes options with these values.

@@ -6,7 +6,7 @@ import ZProc
 
 /// A program for the tests to interrupt: it spawns a small tree, says so, and waits.
 ///
-///     InterruptedProgram processes|threads [deaf]
+///     InterruptedProgram processes|threads [deaf] [nested]
 @main struct InterruptedProgram {
     static func main() async throws {
         let isDeaf = CommandLine.arguments.contains("deaf")
@@ -25,8 +25,15 @@ import ZProc
             }
             try await state.first { $0["ready", default: 0] == 2 }
             say("address \(try context.address)")
-            say("ready")
-            try await untilCancelled("the scope tidies up")
+            if !CommandLine.arguments.contains("nested") { say("ready") }
+            guard CommandLine.arguments.contains("nested") else {
+                return try await untilCancelled("the scope tidies up")
+            }
+            try await withContext(context.backend) { inner in
+                let process = try await inner.spawn { try await untilCancelled("inner tidies up") }
+                say("ready")
+                try await process.value
+            }
         }
     }
 }

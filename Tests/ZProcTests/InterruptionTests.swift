@@ -37,6 +37,16 @@ import ZProc
         try await nothingIsLeft(of: before)
     }
 
+    @Test(arguments: Backend.allCases)
+    func aScopeWithinAScopeEndsWithIt(_ backend: Backend) async throws {
+        let program = try Program([backend.rawValue, "nested"])
+        let before = try await program.linesUntilReady()
+        kill(program.pid, SIGTERM)
+        #expect(try await program.end() == .signaled(SIGTERM))
+        #expect(try await program.rest().filter { $0 == "inner tidies up" }.count == 3)
+        try await nothingIsLeft(of: before)
+    }
+
     @Test func aSecondSignalEndsAtOnce() async throws {
         let program = try Program(["processes", "deaf"])
         let before = try await program.linesUntilReady()

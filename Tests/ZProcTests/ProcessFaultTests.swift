@@ -359,17 +359,6 @@ private func isSocket(_ descriptor: Int32) -> Bool {
     return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
 }
 
-private func put(_ text: String) {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-        if count <= 0 { return }
-        rest = rest.dropFirst(count)
-    }
-}
-
-private func say(_ text: String) { write(STDERR_FILENO, text, text.utf8.count) }
-
 /// How many child tasks of a body run at once.
 private func threads() async throws -> Int {
     let crowd = Crowd()
@@ -411,15 +400,6 @@ private final class Crowd: Sendable {
 
 extension [Int] {
     fileprivate var pair: (Int, Int) { (self[0], self[1]) }
-}
-
-extension ProcessOptions {
-    /// The runtime's tool that prints where a program trapped takes a second, and memory.
-    static var withoutBacktrace: ProcessOptions {
-        var options = ProcessOptions()
-        options.environment = ["SWIFT_BACKTRACE": "enable=no"]
-        return options
-    }
 }
 
 extension SpawnedProcess {

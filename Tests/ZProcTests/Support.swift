@@ -87,3 +87,25 @@ struct SeededRandom: RandomNumberGenerator {
         return mixed ^ (mixed >> 31)
     }
 }
+
+/// Writes all of a text to the standard output.
+func put(_ text: String) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+        if count <= 0 { return }
+        rest = rest.dropFirst(count)
+    }
+}
+
+/// Writes a text to the standard error.
+func say(_ text: String) { write(STDERR_FILENO, text, text.utf8.count) }
+
+extension ProcessOptions {
+    /// The runtime's tool that prints where a program trapped takes a second, and memory.
+    static var withoutBacktrace: ProcessOptions {
+        var options = ProcessOptions()
+        options.environment = ["SWIFT_BACKTRACE": "enable=no"]
+        return options
+    }
+}

@@ -100,8 +100,8 @@ void czproc_roll_close(czproc_roll *roll);
 int czproc_roll_reserve(czproc_roll *roll, int limit);
 /// Enters the process a place was kept for.
 void czproc_roll_enter(czproc_roll *roll, int place, pid_t process);
-/// Frees a place.
-void czproc_roll_strike(czproc_roll *roll, int place);
+/// Frees a place, if it is still that process's.
+void czproc_roll_strike(czproc_roll *roll, int place, pid_t process);
 
 /// Has a signal counted on an eventfd instead of ending the process, when it has its default effect now. Returns 1
 /// then, else 0.

@@ -145,14 +145,15 @@ protocol ActorHome: Supervised {
 private final class ProcessActorHome: ActorHome {
     private let child: ChildProcess
     private let system: ZProcSystem
-    let address: NodeAddress?
+    private let home: NodeAddress
 
     init(_ child: ChildProcess, _ system: ZProcSystem, _ address: NodeAddress) {
         self.child = child
         self.system = system
-        self.address = address
+        home = address
     }
 
+    var address: NodeAddress? { home }
     var processID: Int { child.processID }
     var supervisedPID: Int? { child.processID }
     var isRunning: Bool { child.isRunning }
@@ -169,15 +170,14 @@ private final class ProcessActorHome: ActorHome {
     }
 
     func release(_ id: ActorID) async throws -> Bool {
-        guard id.node == address?.node else { return false }
+        guard id.node == home.node else { return false }
         return try system.decoder.decode(Bool.self, from: await call(.release, id.number))
     }
 
     private func call(_ method: HostMethod, _ arguments: some Encodable) async throws -> [UInt8] {
-        guard let address else { return [] }
         let arguments = try system.encoder.encode(arguments)
         do {
-            return try await system.call(HostService.name, method.rawValue, arguments: arguments, at: address)
+            return try await system.call(HostService.name, method.rawValue, arguments: arguments, at: home)
         } catch let error as TransportError {
             // Why it went says more than that it has gone, and is known soon when it has.
             if try await child.exit.isSettled(within: .seconds(1)), case .failure(let end)? = child.outcome.result {

@@ -29,16 +29,20 @@ final class ActorRegistry: Sendable {
     private struct State {
         var entries: [String: RegistryEntry] = [:]
         var revision: UInt64 = 0
+        /// Those whose end is waited for.
+        var watched: Set<ActorID> = []
         /// Settled at the next registration.
         var change = Promise<Void>()
     }
     private let state = Mutex(State())
 
     /// Gives an actor a name; the same once more changes nothing.
-    func register(_ request: RegistryRequest) throws {
-        let change = try state.withLock { state -> Promise<Void>? in
+    ///
+    /// - Returns: whether its end is to be waited for from now on, to ``forget(_:)`` it then.
+    func register(_ request: RegistryRequest) throws -> Bool {
+        let (change, isFirst) = try state.withLock { state -> (Promise<Void>?, Bool) in
             if let known = state.entries[request.name] {
-                if known.actor == request.actor { return nil }
+                if known.actor == request.actor { return (nil, false) }
                 throw RegistryError(.nameTaken, "another actor, a \(known.type), has the name '\(request.name)'")
             }
             state.revision += 1
@@ -48,9 +52,10 @@ final class ActorRegistry: Sendable {
                 revision: state.revision
             )
             defer { state.change = Promise() }
-            return state.change
+            return (state.change, state.watched.insert(request.actor).inserted)
         }
         change?.settle()
+        return isFirst
     }
 
     func entry(_ name: String) -> RegistryEntry? { state.withLock { $0.entries[name] } }
@@ -59,6 +64,12 @@ final class ActorRegistry: Sendable {
 
     /// Takes all its names away from an actor.
     func remove(_ actor: ActorID) { state.withLock { $0.entries = $0.entries.filter { $0.value.actor != actor } } }
+
+    /// The same for one whose end has been waited for.
+    func forget(_ actor: ActorID) {
+        state.withLock { _ = $0.watched.remove(actor) }
+        remove(actor)
+    }
 
     /// The actor that has a name and got it after a revision; waits for one.
     ///
@@ -75,7 +86,7 @@ final class ActorRegistry: Sendable {
 extension ZProcSystem {
     /// Gives an actor a name, and takes it away when the actor has ended.
     func register(_ request: RegistryRequest) throws {
-        try registry.register(request)
+        guard try registry.register(request) else { return }
         let id = request.actor
         Task(executorPreference: node.taskExecutor) { [weak self] in
             await self?.ends(id)
@@ -84,7 +95,7 @@ extension ZProcSystem {
                 await self?.ends(id)
                 try? await Task.sleep(for: .milliseconds(100))
             }
-            self?.registry.remove(id)
+            self?.registry.forget(id)
         }
     }
 

@@ -18,6 +18,8 @@ extension ZProcSystem {
         var siblingCount = 1
         var output: OutputBuffer?
         var error: OutputBuffer?
+        /// Whether it is started before there is a job for it.
+        var isSpare = false
         /// Which node it is to be, and where it is to listen.
         var identity: NodeAddress?
     }
@@ -68,7 +70,7 @@ extension ZProcSystem {
         guard spares.count > 0 else { return }
         spares.refill { [weak self] in
             guard let self else { throw SpawnError("the context has ended") }
-            return try await launchChild(ChildRequest(limits: place.options))
+            return try await launchChild(ChildRequest(limits: place.options, isSpare: true))
         }
     }
 
@@ -81,6 +83,7 @@ extension ZProcSystem {
                     + "\(request.limits.maximumDepth); does a body spawn itself?"
             )
         }
+        guard let launcher = ProcessLauncher.shared() else { throw cannotStart(EMFILE, request.options) }
         let processPlace = roll?.reserve(limit: request.limits.maximumProcesses)
         if processPlace == nil, roll != nil {
             throw SpawnError(
@@ -100,10 +103,12 @@ extension ZProcSystem {
             token: child.token,
             depth: place.depth + 1,
             threadCount: threadCount,
+            callsInFlight: request.limits.callsInFlight,
+            isSpare: request.isSpare,
             identity: request.identity
         )
         let processes = self.processes, states = self.states
-        let launch = await ProcessLauncher.shared.launch(
+        let launch = await launcher.launch(
             program,
             argument: argument.text,
             name: request.name,
@@ -127,16 +132,19 @@ extension ZProcSystem {
             if case .started(let pid, let descriptor) = launch { child.started(pid: pid, descriptor: descriptor) }
         }
         if case .failed(let number) = launch {
-            let error = SpawnError(
-                "cannot start \(program == Self.ownProgram ? CommandLine.arguments[0] : program) as a child process: "
-                    + String(cString: strerror(number))
-                    + (request.options.workingDirectory.map { "; is \($0) a directory one may enter?" } ?? ""),
-                errorNumber: number
-            )
+            let error = cannotStart(number, request.options)
             child.failedToStart(error)
             processes.remove(child)
             throw error
         }
         return child
+    }
+    private func cannotStart(_ number: Int32, _ options: ProcessOptions) -> SpawnError {
+        SpawnError(
+            "cannot start \(program == Self.ownProgram ? CommandLine.arguments[0] : program) as a child process: "
+                + String(cString: strerror(number))
+                + (options.workingDirectory.map { "; is \($0) a directory one may enter?" } ?? ""),
+            errorNumber: number
+        )
     }
 }

@@ -52,10 +52,12 @@ extension ZProcSystem {
     /// The system of a child process: it listens beside its parent.
     static func child(of argument: ChildArgument) -> ZProcSystem {
         let near = argument.parent.endpoint
+        var options = ContextOptions()
+        options.callsInFlight = argument.callsInFlight
         return ZProcSystem(
             transport: transport(for: near, argument.threadCount),
             states: StateTable(own: nil),
-            place: ProcessPlace(depth: argument.depth, threadCount: argument.threadCount, options: ContextOptions()),
+            place: ProcessPlace(depth: argument.depth, threadCount: argument.threadCount, options: options),
             roll: .inherited,
             id: argument.identity?.node ?? .random()
         ) { () throws(TransportError) in

@@ -123,6 +123,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             return state.kept
         }
         withExtendedLifetime(kept) {}
+        await ProcessLauncher.drainOutput()
         await states.shutdown()
         await node.shutdown()
         directory?.remove()

@@ -95,7 +95,11 @@ final class Connection: Sendable {
                     + "\(Envelope.maximumByteCount); pass large data in parts"
             )
         }
-        _ = try await peer()
+        do {
+            _ = try await peer()
+        } catch let error as TransportError {
+            throw Self.unsent(error)
+        }
         if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
         defer { if isLimited { makeRoom() } }
         let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
@@ -107,11 +111,11 @@ final class Connection: Sendable {
                     state.calls.add(.task(task), for: id)
                     return nil
                 }
-                if let closed { return task.resume(throwing: closed) }
+                if let closed { return task.resume(throwing: Self.unsent(closed)) }
                 do throws(TransportError) {
                     try link?.send(message)
                 } catch {
-                    state.withLock { $0.calls.cancelled(id) }?.resume(throwing: error)
+                    state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
                 }
                 // Cancelled before there was anything to cancel.
                 if Task.isCancelled { cancel(id) }
@@ -126,7 +130,7 @@ final class Connection: Sendable {
         try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { (waiter: UnsafeContinuation<Void, any Error>) in
                 let known = state.withLock { state -> Result<Void, any Error>? in
-                    if case .closed(let error) = state.phase { return .failure(error) }
+                    if case .closed(let error) = state.phase { return .failure(Self.unsent(error)) }
                     return state.admission.wait(waiter, ticket: ticket) ? nil : .success(())
                 }
                 if let known { return waiter.resume(with: known) }
@@ -168,12 +172,12 @@ final class Connection: Sendable {
         }
         switch next {
         case .wait: break
-        case .fail(let error): callback(.failure(error))
+        case .fail(let error): callback(.failure(Self.unsent(error)))
         case .send(let link):
             do throws(TransportError) {
                 try link?.send(message)
             } catch {
-                state.withLock { $0.calls.cancelled(id) }?.resume(throwing: error)
+                state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
             }
         }
     }
@@ -200,10 +204,21 @@ final class Connection: Sendable {
         }
         guard var ended else { return }
         ended.link?.close()
-        greeting.settle(.failure(error))
-        for waiter in ended.admission.close() { waiter.resume(throwing: error) }
-        for waiter in ended.calls.connectionClosed() { waiter.resume(throwing: error) }
+        // First, so that whoever tries again at once gets another connection.
         onClose(self)
+        greeting.settle(.failure(error))
+        for waiter in ended.admission.close() { waiter.resume(throwing: Self.unsent(error)) }
+        // Nothing goes out before the greeting.
+        let isSent = if case .greeting = ended.phase { false } else { true }
+        for waiter in ended.calls.connectionClosed() {
+            waiter.resume(throwing: isSent ? error : Self.unsent(error))
+        }
+    }
+
+    /// The error of a call that has not left this process, and so has not run.
+    private static func unsent(_ error: TransportError) -> TransportError {
+        guard error.code == .peerGone else { return error }
+        return TransportError(.unreachable, "the call was not sent, and can be made again: \(error.message)")
     }
 }
 

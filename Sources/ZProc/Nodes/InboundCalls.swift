@@ -21,7 +21,6 @@ final class InboundCalls: Sendable {
     private struct State {
         var listener: (any TransportListener)?
         var peers: [PeerID: Peer] = [:]
-        /// Nil while the task that is about to be entered starts.
         var tasks: [Running: Task<Void, Never>] = [:]
         var isClosed = false
     }
@@ -101,10 +100,19 @@ extension InboundCalls: ListenerReceiver {
                 state.withLock { $0.peers[peer] = Peer(info: caller) }
                 send(.welcome(info), to: peer)
             case .call(let id, let service, let method, let arguments):
-                let (caller, isNew) = state.withLock { ($0.peers[peer]?.info, $0.peers[peer]?.window.take(id) == true) }
-                guard let caller else { throw TransportError(.refused, "it called before it said hello") }
+                let (caller, arrival) = state.withLock { ($0.peers[peer]?.info, $0.peers[peer]?.window.take(id)) }
+                guard let caller, let arrival else { throw TransportError(.refused, "it called before it said hello") }
+                switch arrival {
+                case .new: break
                 // At most once: whatever made it come again, it is not carried out again.
-                guard isNew else { return }
+                case .repeated: return
+                case .tooLate:
+                    let error = WireError(
+                        code: "tooLate",
+                        message: "call \(id.number) came after \(CallWindow.size) later ones, and was not carried out"
+                    )
+                    return send(.failure(id, error), to: peer)
+                }
                 guard let handler = services[service] else {
                     let error = WireError(
                         code: "noService",

@@ -34,6 +34,9 @@ struct IncomingCall: Sendable {
         inbound.reply(.failure(id, encoder.encode(error)), to: self)
     }
 
+    /// Cancels what its caller waits for, and forgets the caller.
+    func callerHasGone() { inbound.listenerLost(peer) }
+
     /// Does the work on a task of its own, off the transport's thread, and answers with what it returns or throws.
     ///
     /// The task is cancelled when the caller gives up or is lost.

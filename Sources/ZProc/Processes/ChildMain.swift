@@ -5,6 +5,7 @@ internal import CZProc
 internal import Dispatch
 internal import Glibc
 internal import MessagePack
+internal import Synchronization
 internal import ZProcCore
 
 /// How a child finds its parent, and which of the parent's children it is; travels in an environment variable.
@@ -15,12 +16,19 @@ struct ChildArgument {
     var depth: Int
     /// How many threads it has for tasks.
     var threadCount: Int
+    /// How many calls to the actors of one process may wait for an answer.
+    var callsInFlight: Int
+    /// Whether it is started before there is a body for it.
+    var isSpare = false
     /// Which node it is, and where it listens, when it stands for one that has ended.
     var identity: NodeAddress?
 
     /// Lines, because an endpoint may have anything else in it.
     var text: String {
-        var lines = ["\(token) \(parent.node.number) \(depth) \(threadCount) \(identity?.node.number ?? 0)"]
+        let numbers: [any BinaryInteger] = [
+            token, parent.node.number, depth, threadCount, callsInFlight, isSpare ? 1 : 0, identity?.node.number ?? 0,
+        ]
+        var lines = [numbers.map { "\($0)" }.joined(separator: " ")]
         lines.append(parent.endpoint.description)
         if let identity { lines.append(identity.endpoint.description) }
         return lines.joined(separator: "\n")
@@ -29,23 +37,34 @@ struct ChildArgument {
     /// That of this process; nil when it is no child.
     static let ofThisProcess = czproc_child_argument().flatMap { ChildArgument(String(cString: $0)) }
 
-    init(parent: NodeAddress, token: UInt64, depth: Int, threadCount: Int, identity: NodeAddress? = nil) {
+    init(
+        parent: NodeAddress,
+        token: UInt64,
+        depth: Int,
+        threadCount: Int,
+        callsInFlight: Int,
+        isSpare: Bool,
+        identity: NodeAddress?
+    ) {
         self.identity = identity
         self.parent = parent
         self.token = token
         self.depth = depth
         self.threadCount = threadCount
+        self.callsInFlight = callsInFlight
+        self.isSpare = isSpare
     }
 
     init?(_ text: String) {
         let lines = text.split(separator: "\n"), numbers = lines.first?.split(separator: " ").map { UInt64($0) } ?? []
-        guard lines.count >= 2, numbers.count == 5, let token = numbers[0], let node = numbers[1],
+        guard lines.count >= 2, numbers.count == 7, let token = numbers[0], let node = numbers[1],
             let depth = numbers[2].flatMap({ Int(exactly: $0) }),
             let threadCount = numbers[3].flatMap({ Int(exactly: $0) }),
+            let callsInFlight = numbers[4].flatMap({ Int(exactly: $0) }),
             let endpoint = try? Endpoint(String(lines[1]))
         else { return nil }
         var identity: NodeAddress?
-        if lines.count > 2, let number = numbers[4], let endpoint = try? Endpoint(String(lines[2])) {
+        if lines.count > 2, let number = numbers[6], let endpoint = try? Endpoint(String(lines[2])) {
             identity = NodeAddress(endpoint: endpoint, node: NodeID(number: number))
         }
         self.init(
@@ -53,6 +72,8 @@ struct ChildArgument {
             token: token,
             depth: depth,
             threadCount: threadCount,
+            callsInFlight: callsInFlight,
+            isSpare: numbers[5] == 1,
             identity: identity
         )
     }
@@ -88,7 +109,7 @@ struct ChildMain: Sendable {
     static func failureMark(_ processID: Int) -> String { "zproc: child process \(processID): " }
 
     /// Settled when this process gets SIGINT.
-    fileprivate static let interrupt = Promise<Void>()
+    fileprivate static let interrupt = Mutex(Promise<Void>())
 
     private func run() async -> Never {
         let job: [UInt8]
@@ -98,7 +119,12 @@ struct ChildMain: Sendable {
             Self.fail("cannot get its job from its parent: \(error)")
         }
         let body = start(job)
-        Self.interrupt.whenSettled { _ in body.cancel() }
+        let interrupt = Self.interrupt.withLock { interrupt in
+            // One that came before there was a body was not meant for this one.
+            if argument.isSpare { interrupt = Promise() }
+            return interrupt
+        }
+        interrupt.whenSettled { _ in body.cancel() }
         do {
             // An error means that the parent has gone, and that ends this process anyway.
             let token = try system.encoder.encode(argument.token)
@@ -114,6 +140,14 @@ struct ChildMain: Sendable {
         let outcome: BodyOutcome
         var status: UInt8 = 0
         switch await body.result {
+        // With room for what goes round it.
+        case .success(let result) where result.count > Envelope.maximumByteCount - 1_024:
+            let error = CallError(
+                .badResult,
+                "the body's result has \(result.count) bytes, of at most \(Envelope.maximumByteCount - 1_024); put "
+                    + "large data into the state or a file"
+            )
+            outcome = .threw(system.errorCoder.encode(error))
         case .success(let result): outcome = .returned(result)
         case .failure(let error):
             outcome = .threw(system.errorCoder.encode(error))
@@ -178,5 +212,6 @@ struct ChildMain: Sendable {
 /// Called by the C start code when the process gets SIGINT.
 @_cdecl("czproc_child_interrupted") func childInterrupted() {
     // Cancellation handlers are the user's code, and this thread watches the parent.
-    Task.detached { ChildMain.interrupt.settle() }
+    let interrupt = ChildMain.interrupt.withLock { $0 }
+    Task.detached { interrupt.settle() }
 }

@@ -1,6 +1,9 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
+internal import ZProcCore
+
 extension Context {
     /// Runs `body` with a group that spawns processes and gives their values as they come.
     ///
@@ -30,9 +33,12 @@ extension Context {
                 let result = try await body(&group)
                 // A failure that nobody has seen is one of the scope.
                 while try await group.next() != nil {}
+                await group.lives.ended()
                 return result
             } catch {
                 group.cancelAll()
+                // Their values are known a little before the processes are gone.
+                await group.lives.ended()
                 throw error
             }
         }
@@ -45,6 +51,7 @@ extension Context {
 public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtocol {
     private let context: Context
     private var tasks: ThrowingTaskGroup<Value, any Error>
+    fileprivate let lives = Lives()
 
     init(context: Context, tasks: ThrowingTaskGroup<Value, any Error>) {
         self.context = context
@@ -70,6 +77,7 @@ public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtoco
             body: body
         )
         let process = try await context.spawn(prepared, Spawning(name, options, retry, true))
+        lives.add(process.life.ended)
         tasks.addTask { try await process.value }
         return process
     }
@@ -93,6 +101,7 @@ public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtoco
             body: body
         )
         let process = try await context.spawn(prepared, Spawning(name, options, retry, true))
+        lives.add(process.life.ended)
         tasks.addTask { try await process.value }
         return process
     }
@@ -117,4 +126,34 @@ public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtoco
 
     /// The group itself.
     public func makeAsyncIterator() -> ProcessGroup<Value> { self }
+}
+
+/// The processes of a group that still run.
+private final class Lives: Sendable {
+    private struct State {
+        var count = 0
+        var end: Promise<Void>?
+    }
+    private let state = Mutex(State())
+
+    func add(_ life: Promise<Void>) {
+        state.withLock { $0.count += 1 }
+        life.whenSettled { [self] _ in
+            let end = state.withLock { state in
+                state.count -= 1
+                return state.count == 0 ? state.end : nil
+            }
+            end?.settle()
+        }
+    }
+
+    /// Waits until all have ended; nothing is added any more.
+    func ended() async {
+        let end = state.withLock { state -> Promise<Void>? in
+            if state.count == 0 { return nil }
+            if state.end == nil { state.end = Promise() }
+            return state.end
+        }
+        _ = await end?.settled()
+    }
 }

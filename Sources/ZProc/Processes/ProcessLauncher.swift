@@ -53,19 +53,39 @@ final class ProcessLauncher: Sendable {
         let onExit: @Sendable (Termination) -> Void
     }
 
-    static let shared = ProcessLauncher()
+    /// The launcher of this process, made the first time there are the descriptors for it.
+    private static let running = Mutex<ProcessLauncher?>(nil)
+
+    /// The launcher of this process; nil when the system has no descriptors left for it.
+    static func shared() -> ProcessLauncher? {
+        running.withLock { running in
+            if running == nil { running = ProcessLauncher() }
+            return running
+        }
+    }
+
+    /// Waits until what processes wrote has been passed on.
+    static func drainOutput() async { await running.withLock { $0 }?.pump.drain() }
 
     private let requests = Mutex<[Request]>([])
     private let wakeUp: Int32
     private let epoll: Int32
     /// Read end of a pipe whose write end only this process has: children see its end as the end of this process.
     private let lifeline: Int32
+    private let pump: OutputPump
 
-    private init() {
-        wakeUp = eventfd(0, Int32(EFD_CLOEXEC))
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+    private init?() {
+        let wakeUp = eventfd(0, Int32(EFD_CLOEXEC)), epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         var ends: [Int32] = [-1, -1]
-        lifeline = czproc_pipe(&ends) == 0 ? czproc_out_of_the_way(ends[0]) : -1
+        let lifeline = czproc_pipe(&ends) == 0 ? czproc_out_of_the_way(ends[0]) : -1
+        guard min(wakeUp, epoll, lifeline) >= 0, let pump = OutputPump() else {
+            for descriptor in [wakeUp, epoll, lifeline, ends[1]] where descriptor >= 0 { close(descriptor) }
+            return nil
+        }
+        self.wakeUp = wakeUp
+        self.epoll = epoll
+        self.lifeline = lifeline
+        self.pump = pump
         watch(wakeUp)
         startThread(for: "to start processes with") { [self] in run() }
     }
@@ -146,10 +166,10 @@ final class ProcessLauncher: Sendable {
                     for request in waiting { start(request, &children) }
                 } else if let child = children[event.data.fd], let termination = reap(child, &memory) {
                     children[event.data.fd] = nil
-                    child.place?.strike()
+                    child.place?.strike(child.pid)
                     child.onReap()
                     close(event.data.fd)
-                    OutputPump.shared.finish(child.outputs) { tails in
+                    pump.finish(child.outputs) { tails in
                         var termination = termination
                         termination.standardErrorTail = tails.last ?? []
                         child.onExit(termination)
@@ -160,10 +180,6 @@ final class ProcessLauncher: Sendable {
     }
 
     private func start(_ request: Request, _ children: inout [Int32: Child]) {
-        guard lifeline >= 0 else {
-            request.place?.strike()
-            return request.onLaunch(.failed(errno: EMFILE))
-        }
         let output: Plumbing, error: Plumbing
         do throws(SystemError) {
             output = try Plumbing(request.options.standardOutput, STDOUT_FILENO, request.output, keepsTail: false)
@@ -194,13 +210,13 @@ final class ProcessLauncher: Sendable {
             let number = errno
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
-            request.place?.strike()
+            request.place?.strike(pid)
             output.abandon()
             error.abandon()
             return request.onLaunch(.failed(errno: number))
         }
         let prefix = request.name ?? String(pid)
-        let outputs = [output, error].map { $0.start(prefix: prefix) }
+        let outputs = [output, error].map { $0.start(pump, prefix: prefix) }
         children[descriptor] = Child(
             pid: pid,
             place: request.place,
@@ -293,9 +309,9 @@ private struct Plumbing {
     func abandon() { if readEnd >= 0 { close(readEnd) } }
 
     /// Has the pump read it from now on; 0 when there is nothing to read.
-    func start(prefix: String) -> OutputPump.StreamID {
+    func start(_ pump: OutputPump, prefix: String) -> OutputPump.StreamID {
         guard readEnd >= 0 else { return 0 }
-        return OutputPump.shared.add(
+        return pump.add(
             OutputPump.Stream(
                 descriptor: readEnd,
                 target: output == .discarded || output == .streamed ? nil : target,

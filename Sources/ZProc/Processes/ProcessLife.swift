@@ -20,19 +20,24 @@ final class ProcessLife<Value: Sendable>: Stoppable {
         case ended
     }
 
+    /// Who gets a signal.
+    private enum Signalling { case now(any Attempt<Value>), later, never }
+
     /// What there is to stop.
     private enum Stop { case nothing, attempt(any Attempt<Value>), life(any Error) }
 
     private struct State {
+        /// Nil at the end.
+        var launch: Launch?
         var phase = Phase.idle
         var processID: Int?
         var attemptCount = 0
         var reports: [RetryReport] = []
-        var listeners: [AsyncStream<RetryReport>.Continuation] = []
-        /// Whether anybody wants to know what it came to.
-        var isObserved = false
+        var listeners = Listeners<RetryReport>()
         /// Set when no attempt is to follow: the grace of the stop.
         var stopGrace: Duration?
+        /// Signals for an attempt that is being started.
+        var early: [Int32] = []
     }
 
     let name: String?
@@ -42,8 +47,9 @@ final class ProcessLife<Value: Sendable>: Stoppable {
     /// The same, with what it failed of; settled before.
     let ending = Promise<Void>()
     private let retry: RetryPolicy
-    private let launch: Launch
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+    /// The bodies it is spawned within, on `.threads`.
+    private let ancestors = ProcessTable.ancestors
 
     /// How many reports of failed attempts are kept for those who ask late.
     private static var reportLimit: Int { 1_000 }
@@ -51,12 +57,14 @@ final class ProcessLife<Value: Sendable>: Stoppable {
     init(name: String?, retry: RetryPolicy, launch: @escaping Launch) {
         self.name = name
         self.retry = retry
-        self.launch = launch
+        state = Mutex(State(launch: launch))
     }
 
-    /// Whether anybody wants to know, or has asked, what it came to.
-    var isObserved: Bool { state.withLock { $0.isObserved } }
-    func observe() { state.withLock { $0.isObserved = true } }
+    private var label: String { name.map { "'\($0)'" } ?? "a body" }
+
+    /// Whether anybody knows, or wants to, what it came to.
+    let isObserved = Flag()
+    func observe() { isObserved.raise() }
 
     /// Whether somebody has stopped it, or wants to.
     var isStopped: Bool { state.withLock { $0.stopGrace != nil } }
@@ -84,6 +92,8 @@ final class ProcessLife<Value: Sendable>: Stoppable {
     }
 
     func stop(grace: Duration) async {
+        // Who stops it knows, too.
+        observe()
         let next = state.withLock { state -> Stop in
             state.stopGrace = grace
             switch state.phase {
@@ -107,26 +117,30 @@ final class ProcessLife<Value: Sendable>: Stoppable {
     }
 
     func signal(_ number: Int32) throws(ProcessControlError) {
-        let attempt = state.withLock { state in
-            if case .running(let attempt) = state.phase { attempt } else { nil as (any Attempt<Value>)? }
+        let next = state.withLock { state -> Signalling in
+            switch state.phase {
+            case .running(let attempt): return .now(attempt)
+            case .starting:
+                state.early.append(number)
+                return .later
+            case .idle, .pausing, .ended: return .never
+            }
         }
-        guard let attempt else {
-            throw ProcessControlError("\(name.map { "'\($0)'" } ?? "the process") does not run, so it gets no signals")
+        switch next {
+        case .now(let attempt): try attempt.signal(number)
+        case .later: break
+        case .never: throw ProcessControlError("\(label) does not run, so it gets no signals")
         }
-        try attempt.signal(number)
     }
 
     /// What was retried so far, and what will be.
     func reports() -> AsyncStream<RetryReport> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: RetryReport.self,
-            bufferingPolicy: .bufferingNewest(Self.reportLimit)
-        )
         state.withLock { state in
-            for report in state.reports { continuation.yield(report) }
-            if case .ended = state.phase { continuation.finish() } else { state.listeners.append(continuation) }
+            let isEnded = if case .ended = state.phase { true } else { false }
+            return state.listeners.add(after: state.reports, limit: Self.reportLimit, isLast: isEnded) {
+                [weak self] number in self?.state.withLock { $0.listeners.remove(number) }
+            }
         }
-        return stream
     }
 
     // MARK: Attempts
@@ -134,28 +148,38 @@ final class ProcessLife<Value: Sendable>: Stoppable {
     private func attempt(after failure: RetryReport?) async throws {
         let attempt: any Attempt<Value>
         do {
-            attempt = try await launch(failure)
+            guard let launch = state.withLock({ $0.launch }) else { throw CancellationError() }
+            attempt = try await ProcessTable.$ancestors.withValue(ancestors + [ObjectIdentifier(self)]) {
+                try await launch(failure)
+            }
         } catch {
             // What kept it from running at all is less than what it failed of.
             end(.failure(failure?.error ?? error))
             throw error
         }
-        let grace = state.withLock { state in
+        let (grace, early) = state.withLock { state in
             state.phase = .running(attempt)
             state.processID = attempt.processID
             state.attemptCount += 1
-            return state.stopGrace
+            defer { state.early = [] }
+            return (state.stopGrace, state.early)
         }
+        for signal in early { try? attempt.signal(signal) }
         attempt.outcome.whenSettled { [self] result in done(attempt, result) }
         if let grace { Task { await attempt.stop(grace: grace) } }
     }
 
     /// The body has come to an end; its process perhaps not yet.
     private func done(_ attempt: any Attempt<Value>, _ result: Result<BodyValue<Value>, any Error>) {
-        if case .failure(let error) = result, let report = report(on: error, processID: attempt.processID) {
+        guard case .failure(let error) = result, retry.retriesAny else { return settle(attempt, result) }
+        // What decides may be the user's code, and this thread is the transport's.
+        Task { [self] in
+            guard let report = report(on: error, processID: attempt.processID) else { return settle(attempt, result) }
             attempt.exit.whenSettled { [self] _ in pause(report) }
-            return
         }
+    }
+
+    private func settle(_ attempt: any Attempt<Value>, _ result: Result<BodyValue<Value>, any Error>) {
         outcome.settle(clean(result))
         attempt.exit.whenSettled { [self] _ in end(result) }
     }
@@ -171,7 +195,7 @@ final class ProcessLife<Value: Sendable>: Stoppable {
         state.withLock { state in
             state.reports.append(report)
             if state.reports.count > Self.reportLimit { state.reports.removeFirst() }
-            for listener in state.listeners { listener.yield(report) }
+            state.listeners.yield(report)
         }
         return report
     }
@@ -183,7 +207,11 @@ final class ProcessLife<Value: Sendable>: Stoppable {
                 Task {
                     try? await Task.sleep(for: report.delay)
                     guard resume() else { return }
-                    try? await attempt(after: report)
+                    do {
+                        try await attempt(after: report)
+                    } catch {
+                        ProcessLog.logger.error("attempt \(report.attempt + 1) of \(label) was not possible: \(error)")
+                    }
                 },
                 lastError: report.error
             )
@@ -207,11 +235,11 @@ final class ProcessLife<Value: Sendable>: Stoppable {
 
     private func finish(_ result: Result<BodyValue<Value>, any Error>) {
         outcome.settle(clean(result))
-        let listeners = state.withLock { state in
-            defer { state.listeners = [] }
-            return state.listeners
-        }
-        for listener in listeners { listener.finish() }
+        state.withLock { state in
+            // With it go the closure and its arguments.
+            state.launch = nil
+            return state.listeners.removeAll()
+        }.finish()
         ending.settle(clean(result).map { _ in })
         ended.settle()
     }

@@ -25,7 +25,11 @@ final class ProcessRoll: Sendable {
     }
 
     private init?(_ descriptor: Int32) {
-        guard descriptor >= 0, let roll = czproc_roll_open(descriptor) else { return nil }
+        guard descriptor >= 0 else { return nil }
+        guard let roll = czproc_roll_open(descriptor) else {
+            close(descriptor)
+            return nil
+        }
         self.descriptor = descriptor
         self.roll = roll
     }
@@ -47,6 +51,7 @@ final class ProcessRoll: Sendable {
         fileprivate let number: Int32
 
         func enter(_ pid: pid_t) { czproc_roll_enter(roll.roll, number, pid) }
-        func strike() { czproc_roll_strike(roll.roll, number) }
+        /// Frees the place of a process that has ended, or of this one when none was entered.
+        func strike(_ pid: pid_t = getpid()) { czproc_roll_strike(roll.roll, number, pid) }
     }
 }

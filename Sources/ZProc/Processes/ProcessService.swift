@@ -47,6 +47,8 @@ struct ProcessService: Service {
             case .job:
                 let child = try child(call, UInt64.self, { $0 }, system).0
                 child.asksForJob()
+                // Nothing tells of the end of a link, and the process knows of no other one.
+                child.exit.whenSettled { _ in call.callerHasGone() }
                 // A spare process waits until there is one.
                 child.job.whenSettled { job in
                     switch job {

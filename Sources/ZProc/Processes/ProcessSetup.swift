@@ -25,10 +25,8 @@ struct ProcessSetup: Codable {
         if let count = limits.fileByteCount { Self.limit(RLIMIT_FSIZE, to: UInt(count)) }
         if let time = limits.processorTime {
             let (seconds, rest) = time.components
-            Self.limit(
-                RLIMIT_CPU,
-                to: UInt(max(1, rest > 0 ? seconds.addingReportingOverflow(1).partialValue : seconds))
-            )
+            // A second more until SIGKILL, which comes instead of SIGXCPU where both limits are the same.
+            Self.limit(RLIMIT_CPU, to: max(1, UInt(seconds) + (rest > 0 ? 1 : 0)), ceiling: 1)
         }
     }
 
@@ -47,11 +45,11 @@ struct ProcessSetup: Codable {
     }
 
     /// Lowers a limit; what is allowed stays the ceiling.
-    private static func limit(_ resource: __rlimit_resource, to value: UInt) {
+    private static func limit(_ resource: __rlimit_resource, to value: UInt, ceiling distance: UInt = 0) {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0 else { return }
-        limit.rlim_max = min(limit.rlim_max, rlim_t(value))
-        limit.rlim_cur = limit.rlim_max
+        limit.rlim_max = min(limit.rlim_max, rlim_t(value + distance))
+        limit.rlim_cur = min(limit.rlim_max, rlim_t(value))
         _ = setrlimit(__rlimit_resource_t(resource.rawValue), &limit)
     }
 }

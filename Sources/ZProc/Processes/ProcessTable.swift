@@ -26,22 +26,30 @@ final class ProcessTable: Sendable {
     struct Ending: Sendable {
         /// Settled with its end, or the error that it ended of.
         let end: Promise<Void>
+        /// Whether somebody else knows, or will, what it ended of.
+        let isObserved: Flag
         /// Whether it has not been started, so that it may never end.
         let isIdle: @Sendable () -> Bool
-        /// Whether somebody else knows, or will, what it ended of.
-        let isObserved: @Sendable () -> Bool
     }
+
+    /// The bodies that the present task runs within, on `.threads`: they would wait for themselves.
+    @TaskLocal static var ancestors: [ObjectIdentifier] = []
 
     private struct State {
         /// The child processes, whatever they are for.
         var children: [UInt64: ChildProcess] = [:]
         var entries: [ObjectIdentifier: Entry] = [:]
         /// Failures of what has ended that nobody may have seen, in no order.
-        var failures: [(number: UInt64, error: any Error, isObserved: @Sendable () -> Bool)] = []
+        var failures: [(number: UInt64, error: any Error, isObserved: Flag)] = []
         var lastNumber: UInt64 = 0
         /// Whether a child was killed, whose descendants may have left their sockets behind.
         var hasLeftSockets = false
         var isClosed = false
+
+        var others: [Entry] {
+            let own = ProcessTable.ancestors
+            return entries.filter { !own.contains($0.key) }.map(\.value)
+        }
     }
     private let state = Mutex(State())
 
@@ -90,7 +98,7 @@ final class ProcessTable: Sendable {
     func remove(_ process: any Stoppable) {
         state.withLock { state in
             guard let entry = state.entries.removeValue(forKey: ObjectIdentifier(process)), let ending = entry.ending,
-                case .failure(let error)? = ending.end.result, !ending.isObserved(),
+                case .failure(let error)? = ending.end.result, !ending.isObserved.isRaised,
                 state.failures.count < Self.failureLimit
             else { return }
             state.failures.append((entry.number, error, ending.isObserved))
@@ -99,11 +107,11 @@ final class ProcessTable: Sendable {
 
     var count: Int { state.withLock { $0.entries.count } }
 
-    /// Waits for everything that runs, and for what is started in the meantime.
+    /// Waits for everything that runs, and for what is started in the meantime, but for the bodies it is called in.
     ///
     /// - Throws: the first error, in the order of starts, that nobody has seen; when all have ended.
     func waitForAll() async throws {
-        while let end = state.withLock({ $0.entries.values.compactMap(\.ending) }).first(where: { !$0.isIdle() })?.end {
+        while let end = state.withLock({ $0.others.compactMap(\.ending) }).first(where: { !$0.isIdle() })?.end {
             // Whoever settles it removes the entry afterwards.
             _ = try? await end.value()
             try Task.checkCancellation()
@@ -113,14 +121,14 @@ final class ProcessTable: Sendable {
             defer { state.failures = [] }
             return state.failures
         }
-        let unseen = failures.filter { !$0.isObserved() }
+        let unseen = failures.filter { !$0.isObserved.isRaised }
         if let first = unseen.min(by: { $0.number < $1.number }) { throw first.error }
     }
 
-    /// Stops everything there is: supervisors first, then the others, all at once.
+    /// Stops everything there is, but for the bodies it is called in: supervisors first, then the others, all at once.
     func stopAll(grace: Duration) async {
         for rank in Rank.allCases {
-            let running = state.withLock { $0.entries.values.filter { $0.rank == rank }.map(\.process) }
+            let running = state.withLock { $0.others.filter { $0.rank == rank }.map(\.process) }
             await stop(running, grace)
         }
     }

@@ -83,7 +83,7 @@ public actor SpawnedProcess<Value: Sendable> {
     /// waits for the body.
     public func stop(grace: Duration = SpawnedProcess.grace) async { await life.stop(grace: grace) }
 
-    /// Sends a signal to the process; one that is about to start gets it then.
+    /// Sends a signal to the process; one that is being started gets it then.
     ///
     /// - Throws: ``ProcessControlError`` on `.threads`, where there is no process that could get it, and when the process
     ///   does not run.

@@ -46,11 +46,9 @@ final class SupervisionDriver: Sendable {
         var isStopping = false
         /// Ends the start that is under way.
         var cancelStart: (@Sendable () -> Void)?
-        /// Whether anybody wants to know how it ends.
-        var isObserved = false
         var eventCount = 0
         var events: [SupervisionEvent] = []
-        var listeners: [AsyncStream<SupervisionEvent>.Continuation] = []
+        var listeners = Listeners<SupervisionEvent>()
     }
 
     private let name: String
@@ -104,8 +102,9 @@ final class SupervisionDriver: Sendable {
         _ = await end.settled()
     }
 
-    var isObserved: Bool { state.withLock { $0.isObserved } }
-    func observe() { state.withLock { $0.isObserved = true } }
+    /// Whether anybody knows, or wants to, how it ends.
+    let isObserved = Flag()
+    func observe() { isObserved.raise() }
 
     var children: [SupervisedChild] {
         state.withLock { state in
@@ -122,15 +121,11 @@ final class SupervisionDriver: Sendable {
     }
 
     func events() -> AsyncStream<SupervisionEvent> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: SupervisionEvent.self,
-            bufferingPolicy: .bufferingNewest(10 * Self.eventLimit)
-        )
         state.withLock { state in
-            for event in state.events { continuation.yield(event) }
-            if end.result == nil { state.listeners.append(continuation) } else { continuation.finish() }
+            state.listeners.add(after: state.events, limit: 10 * Self.eventLimit, isLast: end.result != nil) {
+                [weak self] number in self?.state.withLock { $0.listeners.remove(number) }
+            }
         }
-        return stream
     }
 
     private func send(_ command: Command) -> Bool {
@@ -208,12 +203,14 @@ final class SupervisionDriver: Sendable {
                     try await start(name, incarnation)
                 } catch {
                     if firstError == nil { firstError = error }
-                    report(name, incarnation, .failedToStart(error))
-                    steps = state.withLock { state in
+                    let next = state.withLock { state -> [Supervision<String>.Step]? in
                         // Whoever stops it waits; nothing is tried again.
-                        if state.isStopping { return [] }
-                        return state.core.failedToStart(name, incarnation: incarnation, at: Self.now)[...]
+                        if state.isStopping { return nil }
+                        return state.core.failedToStart(name, incarnation: incarnation, at: Self.now)
                     }
+                    guard let next else { return firstError }
+                    report(name, incarnation, .failedToStart(error))
+                    steps = next[...]
                     // Between two tries others have their turn.
                     await Task.yield()
                 }
@@ -277,7 +274,7 @@ final class SupervisionDriver: Sendable {
             )
             state.events.append(event)
             if state.events.count > Self.eventLimit { state.events.removeFirst() }
-            for listener in state.listeners { listener.yield(event) }
+            state.listeners.yield(event)
             return event
         }
         switch kind {
@@ -292,11 +289,7 @@ final class SupervisionDriver: Sendable {
         forgetOthers()
         commands.finish()
         end.settle(result)
-        let listeners = state.withLock { state in
-            defer { state.listeners = [] }
-            return state.listeners
-        }
-        for listener in listeners { listener.finish() }
+        state.withLock { $0.listeners.removeAll() }.finish()
     }
 
     private static let origin = ContinuousClock.now

@@ -199,8 +199,9 @@ extension Context {
     ) throws -> Supervisor {
         let supervisor = Supervisor(self, strategy, intensity, name: name)
         let processes = system.processes, driver = supervisor.driver
-        let ending = ProcessTable.Ending(end: driver.end, isIdle: { false }, isObserved: { driver.isObserved })
+        let ending = ProcessTable.Ending(end: driver.end, isObserved: driver.isObserved) { false }
         guard processes.insert(driver, rank: .supervisor, ending: ending) else {
+            Task { await driver.stop() }
             throw SupervisorError(.ended, "nothing can be supervised in a context that has ended; make another one")
         }
         driver.end.whenSettled { _ in processes.remove(driver) }

@@ -114,6 +114,9 @@ public struct RetryPolicy: Sendable {
     /// One try, no more.
     public static var never: RetryPolicy { RetryPolicy(0) }
 
+    /// Whether anything at all may be retried.
+    package var retriesAny: Bool { maximumRetries.map { $0 > 0 } ?? true }
+
     /// How long to wait before retry number `retry`, from 1; nil when there is to be none.
     package func delay(
         before retry: Int,

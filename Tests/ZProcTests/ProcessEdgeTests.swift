@@ -1,0 +1,309 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Distributed
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+import ZProc
+import ZProcCore
+
+/// What bodies, scopes, hosts and output do in unusual order.
+@Suite(.tags(.process), .timeLimit(.minutes(5))) struct ProcessEdgeTests {
+    // MARK: Scopes
+
+    @Test(arguments: Backend.allCases)
+    func aBodyMayWaitForWhatItSpawned(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            let process = try await context.spawn {
+                try await context.spawn {
+                    try await context.spawn { try await state.increment("ended") }
+                    try await context.waitForAll()
+                    try await state.increment("ended")
+                }
+                try await context.waitForAll()
+                return try await state.get("ended", default: 0)
+            }
+            #expect(try await process.value == 2)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func aBodyMayStopWhatItSpawned(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let process = try await context.spawn {
+                let sleepers = try await context.spawn(count: 3) { try await Task.sleep(for: .seconds(1_000)) }
+                await context.stopAll()
+                return await sleepers.results.map { result in
+                    if case .failure(is CancellationError) = result { true } else { false }
+                }
+            }
+            #expect(try await process.value == [true, true, true])
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func nobodyWaitsForWhatWasStoppedOrNeverStarted(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let idle = try await context.spawn(start: false) { 1 }
+            let stopped = try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
+            await stopped.stop()
+            try await context.waitForAll()
+            #expect(await !idle.isRunning)
+        }
+    }
+
+    @Test func aGroupLeavesNoProcess() async throws {
+        try await withContext(.processes) { context in
+            for fails in [false, true] {
+                let pids = Mutex<[Int]>([])
+                do {
+                    try await context.withProcessGroup(of: Int.self) { group in
+                        for _ in 0..<4 {
+                            let process = try await group.spawn { 1 }
+                            pids.withLock { $0.append(process.pid ?? 0) }
+                        }
+                        if fails { throw TestFailure(reason: "no") }
+                    }
+                    #expect(!fails)
+                } catch is TestFailure {
+                    #expect(fails)
+                }
+                #expect(pids.withLock { $0 }.allSatisfy { $0 > 0 && !exists($0) })
+            }
+        }
+    }
+
+    /// The grace is for bodies that tidy up; a spare has none.
+    @Test func sparesEndAtOnce() async throws {
+        var options = ContextOptions()
+        options.spareProcesses = 2
+        options.grace = .seconds(1_000)
+        try await withContext(.processes, options: options) { context in
+            try await eventually { context.readySpareCount == 2 }
+        }
+    }
+
+    /// A terminal interrupts everybody; a spare has nothing yet that it could interrupt.
+    @Test func anInterruptOfASpareIsNotForItsBody() async throws {
+        var options = ContextOptions()
+        options.spareProcesses = 1
+        try await withContext(.processes, options: options) { context in
+            try await eventually { context.readySpareCount == 1 }
+            // Its own name is not known yet: all children of this process are asked for theirs.
+            let directory = try context.address.split(separator: "/").dropLast().last ?? ""
+            let spare = try #require(children().first { environment($0).contains(directory) })
+            kill(pid_t(spare), SIGINT)
+            // Meanwhile it learns of that.
+            _ = try await context.spawn(options: .withoutBacktrace) { 1 }.value
+            let process = try await context.spawn {
+                try await Task.sleep(for: .milliseconds(50))
+                return Int(getpid())
+            }
+            #expect(try await process.value == spare)
+        }
+    }
+
+    // MARK: Results
+
+    @Test func aResultThatIsTooLargeIsAnErrorAtTheWaiter() async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn { Data(count: 257 << 20) }
+            let error = try await #require(throws: CallError.self) { try await process.value }
+            #expect(error.code == .badResult)
+            #expect(error.message.contains("put large data into the state"))
+        }
+    }
+
+    /// What decides about retries is the user's code: others do not wait for it.
+    @Test(arguments: Backend.allCases)
+    func aSlowDecisionAboutARetryHoldsNobodyUp(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let isDeciding = Flag(), mayDecide = Flag()
+            let condition = RetryPolicy.Condition.where { _ in
+                isDeciding.raise()
+                while !mayDecide.isRaised { usleep(1_000) }
+                return false
+            }
+            let failing = try await context.spawn(retry: RetryPolicy(1, on: condition)) { () -> Int in
+                throw TestFailure(reason: "no")
+            }
+            try await eventually { isDeciding.isRaised }
+            let other = try await context.spawn { 1 }
+            #expect(try await other.value == 1)
+            try await other.wait()
+            mayDecide.raise()
+            await #expect(throws: TestFailure.self) { try await failing.value }
+        }
+    }
+
+    // MARK: Output
+
+    @Test func nobodyCanReadWhatAnIsolatedBodyWrites() async throws {
+        var options = ProcessOptions()
+        options.standardOutput = .streamed
+        for backend in Backend.allCases {
+            try await withContext(backend) { context in
+                await #expect(throws: SpawnError.self) { try await context.isolated(options: options) { 1 } }
+            }
+        }
+    }
+
+    @Test func theWriterGoesOnWhenItsReaderLeaves() async throws {
+        var options = ProcessOptions()
+        options.standardOutput = .streamed
+        try await withContext(.processes) { context in
+            let process = try await context.spawn(options: options) {
+                for number in 0..<4_000 { put("\(number) \(String(repeating: "x", count: 1_000))\n") }
+                return 1
+            }
+            for await line in process.standardOutput.lines {
+                #expect(line.hasPrefix("0 "))
+                break
+            }
+            #expect(try await process.value == 1)
+        }
+    }
+
+    /// Nobody reads the output of a process that passes on what its own children write.
+    @Test func outputThatNobodyReadsHoldsUpNobodyElseAndIsNotLost() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state, lineCount = 20_000
+            let process = try await context.spawn(options: .writing(.streamed)) {
+                let writer = try await context.spawn(name: "w", options: .writing(.prefixed)) {
+                    for number in 1...lineCount {
+                        put("\(number) \(String(repeating: "x", count: 200))\n")
+                        if number % 500 == 0 { try await state.set("written", to: number) }
+                    }
+                }
+                // As much as the buffers hold: it stalls now, or soon.
+                try await state.first { $0["written", default: 0] >= 5_000 }
+                for number in 0..<10 { _ = try await context.spawn(number, options: .writing(.prefixed)) { $0 }.value }
+                try await state.set("others", to: true)
+                try await writer.value
+            }
+            try await state.first { $0["others", default: false] }
+            var next = 1
+            for await line in process.standardOutput.lines where line.hasPrefix("[w] \(next) ") { next += 1 }
+            #expect(next == lineCount + 1)
+            try await process.value
+        }
+    }
+
+    @Test func aLineWithoutEndIsPassedOnInParts() async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn(options: .writing(.streamed)) {
+                try await context.spawn(name: "w", options: .writing(.prefixed)) {
+                    put(String(repeating: "x", count: 300_000))
+                }.value
+            }
+            var count = 0, longest = 0
+            for await line in process.standardOutput.lines {
+                #expect(line.hasPrefix("[w] x"))
+                count += line.count - 4
+                longest = max(longest, line.count)
+            }
+            #expect(count == 300_000)
+            #expect(longest < 100_000)
+            try await process.value
+        }
+    }
+
+    // MARK: Hosts and callers
+
+    @Test(arguments: Backend.allCases)
+    func aHostReleasesItsOwnActorsOnly(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let host = try await context.actorHost(), other = try await context.actorHost()
+            let counter = try await host.host { Counter(actorSystem: $0) }
+            let isReleased = try await other.release(counter)
+            #expect(!isReleased)
+            #expect(try await counter.increment(by: 2) == 2)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func aSupervisorThatStartsSomethingSlowCanBeStopped(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let supervisor = try context.supervisor(), state = context.state
+            let start = Task {
+                try await supervisor.host("slow") { system in
+                    try await state.set("starting", to: true)
+                    try await Task.sleep(for: .seconds(1_000))
+                    return Counter(actorSystem: system)
+                }
+            }
+            try await state.first { $0["starting", default: false] }
+            await supervisor.stop()
+            await #expect(throws: (any Error).self) { try await start.value }
+        }
+    }
+
+    @Test func workForACallerThatHasGoneIsCancelled() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state, sleeper = Sleeper(actorSystem: context.system)
+            let caller = try await context.spawn { try await sleeper.sleep(state) }
+            try await state.first { $0["sleeps", default: false] }
+            try caller.signal(SIGKILL)
+            try await state.first { $0["cancelled", default: false] }
+        }
+    }
+
+    /// Whoever listens at the address of one that has gone is not asked in its place.
+    @Test func aCallThatWasNotSentSaysSo() async throws {
+        try await withContext(.processes, address: "tcp://127.0.0.1:*") { context in
+            let sleeper = try await context.host { Sleeper(actorSystem: $0) }
+            let address = try await sleeper.address()
+            kill(pid_t(try await sleeper.pid()), SIGKILL)
+            _ = try await sleeper.terminated()
+            try await withContext(.processes, address: address) { other in
+                #expect(try other.address == address)
+                let code = try await context.spawn { () -> TransportError.Code? in
+                    do {
+                        _ = try await sleeper.pid()
+                        return nil
+                    } catch let error as TransportError {
+                        return error.code
+                    }
+                }.value
+                #expect(code == .unreachable)
+            }
+        }
+    }
+}
+
+distributed actor Sleeper {
+    typealias ActorSystem = ZProcSystem
+
+    distributed func address() throws -> String { try actorSystem.address().endpoint.description }
+    distributed func pid() -> Int { Int(getpid()) }
+
+    distributed func sleep(_ state: SharedState) async throws {
+        try await state.set("sleeps", to: true)
+        try? await Task.sleep(for: .seconds(1_000))
+        try await state.set("cancelled", to: Task.isCancelled)
+    }
+}
+
+extension ProcessOptions {
+    fileprivate static func writing(_ output: Output) -> ProcessOptions {
+        var options = ProcessOptions()
+        options.standardOutput = output
+        return options
+    }
+}
+
+private func children() -> [Int] {
+    let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+    return tasks.flatMap { task in
+        let text = (try? String(contentsOfFile: "/proc/self/task/\(task)/children", encoding: .utf8)) ?? ""
+        return text.split(separator: " ").compactMap { Int($0) }
+    }
+}
+
+private func environment(_ pid: Int) -> String {
+    let bytes = FileManager.default.contents(atPath: "/proc/\(pid)/environ") ?? Data()
+    return String(decoding: bytes, as: UTF8.self)
+}
