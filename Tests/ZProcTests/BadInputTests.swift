@@ -198,7 +198,7 @@ import ZeroMQ
         let error = try await #require(throws: TransportError.self) {
             _ = try await caller.system.call("state", "count", arguments: [0x91, 0xa1, 0x61], at: address)
         }
-        #expect(error.code == .peerGone)
+        #expect(error.code == .unreachable)
         await caller.shutdown()
         await callee.shutdown()
     }

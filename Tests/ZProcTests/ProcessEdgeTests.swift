@@ -117,25 +117,17 @@ import ZProcCore
         }
     }
 
-    /// What decides about retries is the user's code: others do not wait for it.
-    @Test(arguments: Backend.allCases)
-    func aSlowDecisionAboutARetryHoldsNobodyUp(on backend: Backend) async throws {
-        try await withContext(backend) { context in
-            let isDeciding = Flag(), mayDecide = Flag()
+    /// What decides about retries is the user's code; the thread that reads what processes write is for all of them.
+    @Test func whetherToRetryIsNotDecidedOnTheThreadOfOutput() async throws {
+        try await withContext(.processes) { context in
+            let thread = Promise<String>()
             let condition = RetryPolicy.Condition.where { _ in
-                isDeciding.raise()
-                while !mayDecide.isRaised { usleep(1_000) }
+                thread.settle(.success(threadName()))
                 return false
             }
-            let failing = try await context.spawn(retry: RetryPolicy(1, on: condition)) { () -> Int in
-                throw TestFailure(reason: "no")
-            }
-            try await eventually { isDeciding.isRaised }
-            let other = try await context.spawn { 1 }
-            #expect(try await other.value == 1)
-            try await other.wait()
-            mayDecide.raise()
-            await #expect(throws: TestFailure.self) { try await failing.value }
+            let process = try await context.spawn(retry: RetryPolicy(1, on: condition)) { if getpid() > 0 { exit(3) } }
+            await #expect(throws: ProcessTermination.self) { try await process.value }
+            #expect(try await thread.value() != "zproc-output")
         }
     }
 
@@ -293,6 +285,11 @@ extension ProcessOptions {
         options.standardOutput = output
         return options
     }
+}
+
+private func threadName() -> String {
+    let name = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
+    return name?.split(separator: "\n").first.map(String.init) ?? ""
 }
 
 private func children() -> [Int] {

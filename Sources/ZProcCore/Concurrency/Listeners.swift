@@ -17,6 +17,7 @@ package struct Listeners<Event: Sendable>: Sendable {
     ///   - limit: how many events wait for it at most; older ones are dropped.
     ///   - isLast: whether nothing follows.
     ///   - onEnd: called once, with its number, when it no longer listens.
+    /// - Returns: what it listens to.
     package mutating func add(
         after past: [Event],
         limit: Int,
