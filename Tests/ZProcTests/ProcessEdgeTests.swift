@@ -248,8 +248,10 @@ import ZProcCore
         try await withContext(.processes, address: "tcp://127.0.0.1:*") { context in
             let sleeper = try await context.host { Sleeper(actorSystem: $0) }
             let address = try await sleeper.address()
-            kill(pid_t(try await sleeper.pid()), SIGKILL)
-            _ = try await sleeper.terminated()
+            let pid = try await sleeper.pid()
+            kill(pid_t(pid), SIGKILL)
+            // Until then it has the address.
+            try await eventually { !exists(pid) }
             try await withContext(.processes, address: address) { other in
                 #expect(try other.address == address)
                 let code = try await context.spawn { () -> TransportError.Code? in
