@@ -14,6 +14,7 @@ let settings: [SwiftSetting] = [
 
 let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
 let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -46,7 +47,7 @@ let package = Package(
         .target(name: "PortableClosures", dependencies: ["CPortableClosures"], swiftSettings: settings),
 
         // ZProc, from the bottom up.
-        .target(name: "ZProcCore", dependencies: ["MessagePack", hashTrees, deques], swiftSettings: settings),
+        .target(name: "ZProcCore", dependencies: ["MessagePack", hashTrees, deques, heaps], swiftSettings: settings),
         .target(name: "ZProcZeroMQ", dependencies: ["ZProcCore", "ZeroMQ"], swiftSettings: settings),
         .target(name: "CSharedStore"),
         .target(

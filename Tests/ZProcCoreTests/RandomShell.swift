@@ -1,12 +1,20 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Testing
 import ZProcCore
 
 /// Numbers that are the same for the same seed.
 struct SeededNumbers: RandomNumberGenerator {
     var state: UInt64
+
+    /// Prints the seed, which is that of `ZPROC_SEED` or a new one.
+    static func announced(_ purpose: String) -> SeededNumbers {
+        let seed = getenv("ZPROC_SEED").flatMap { UInt64(String(cString: $0)) } ?? .random(in: 0...UInt64.max)
+        print("\(purpose): seed \(seed)")
+        return SeededNumbers(state: seed)
+    }
 
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15

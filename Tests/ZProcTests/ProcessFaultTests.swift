@@ -225,7 +225,7 @@ import ZProc
                 var options = ProcessOptions()
                 options.threadCount = count
                 let (own, pool) = try await context.spawn(options: options) {
-                    [try await threads(), try await poolThreads()]
+                    [try await threads(), try await poolThreads(wanted: count)]
                 }
                 .value.pair
                 #expect(own <= count)
@@ -370,10 +370,12 @@ private func threads() async throws -> Int {
 }
 
 /// The same for tasks on the runtime's own pool.
-private func poolThreads() async throws -> Int {
+private func poolThreads(wanted count: Int) async throws -> Int {
     var fewest = Int.max
-    // The pool takes a thread more for a moment when it believes that one of its own is stuck.
-    for _ in 0..<10 {
+    // The pool takes a thread more when it believes that one of its own is stuck, and has it until that has had nothing
+    // to do for 5 seconds.
+    for attempt in 0..<4 where fewest > count {
+        if attempt > 0 { try await Task.sleep(for: .seconds(6)) }
         let crowd = Crowd()
         for task in (0..<16).map({ _ in Task.detached { crowd.spin() } }) { await task.value }
         fewest = min(fewest, crowd.most)

@@ -1,0 +1,70 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HeapModule
+
+/// Something that is to happen when nothing else has happened before.
+struct Deadline: Comparable {
+    enum Event: Hashable {
+        /// The job is to have ended.
+        case job(JobID)
+        /// The worker is to have finished the chunk.
+        case chunk(ChunkID, WorkerID)
+        /// The worker is to have got work again.
+        case idle(WorkerID)
+    }
+
+    let time: Duration
+    let event: Event
+
+    static func < (left: Deadline, right: Deadline) -> Bool { left.time < right.time }
+}
+
+extension Broker {
+    /// Does what is due.
+    package mutating func timePassed(now: Duration) -> [Effect] {
+        while let next = deadlines.min, next.time <= now {
+            deadlines.removeMin()
+            guard isCurrent(next) else { continue }
+            switch next.event {
+            case .job(let id): end(id, .timedOut, now)
+            case .chunk(let id, let worker):
+                // What waits behind it comes back when the worker has gone.
+                workers[worker]?.isRetiring = true
+                workers[worker]?.chunks.removeAll { $0 == id }
+                if let job = chunks[id]?.job { jobs[job]?.assigned[id] = nil }
+                settle(id, .timedOut, now)
+                effects.append(.kill(worker))
+            case .idle(let id):
+                workers[id]?.isRetiring = true
+                retireIfDone(id, now)
+            }
+        }
+        return takeEffects(now)
+    }
+
+    /// Keeps the time of the chunk that a worker works on now.
+    mutating func watchHead(of worker: WorkerID, _ now: Duration) {
+        guard let id = workers[worker]?.chunks.first, let chunk = chunks[id], let job = jobs[chunk.job],
+            let time = job.options.itemTimeout
+        else { return }
+        deadlines.insert(Deadline(time: now + time * chunk.range.count, event: .chunk(id, worker)))
+    }
+
+    /// Whether something has not been overtaken by events.
+    private func isCurrent(_ deadline: Deadline) -> Bool {
+        switch deadline.event {
+        case .job(let id): jobs[id] != nil
+        case .chunk(let id, let worker): workers[worker]?.chunks.first == id && job(of: id) != nil
+        case .idle(let id):
+            workers[id].map { worker in
+                worker.chunks.isEmpty && !worker.isRetiring && workers.count > limits.minimumWorkers
+                    && limits.idleLimit.map { worker.idleSince + $0 <= deadline.time } == true
+            } ?? false
+        }
+    }
+
+    mutating func forgetOldDeadlines() {
+        while let next = deadlines.min, !isCurrent(next) { deadlines.removeMin() }
+    }
+}

@@ -1,0 +1,143 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import DequeModule
+
+extension Broker {
+    /// Gives ready chunks to workers that have a place for them: first to those without work.
+    mutating func dispatch(_ now: Duration) {
+        while readyCount > 0, let worker = nextIdle() { give(worker, now) }
+        while readyCount > 0, mayWait(), let worker = nextAhead() { give(worker, now) }
+    }
+
+    private mutating func nextIdle() -> WorkerID? {
+        while let id = idle.popLast() {
+            if let worker = workers[id], worker.messages.isEmpty, !worker.isRetiring { return id }
+        }
+        return nil
+    }
+
+    private mutating func nextAhead() -> WorkerID? {
+        while let id = ahead.popFirst() {
+            guard workers[id]?.isInLine == true else { continue }
+            workers[id]?.isInLine = false
+            if let worker = workers[id], worker.messages.count == 1, !worker.isRetiring { return id }
+        }
+        return nil
+    }
+
+    /// Enters a worker that may be given a message to wait for.
+    mutating func standAhead(_ id: WorkerID) {
+        guard let worker = workers[id], worker.messages.count == 1, !worker.isInLine, !worker.isRetiring else { return }
+        workers[id]?.isInLine = true
+        ahead.append(id)
+    }
+
+    /// Whether the next chunk may wait at a worker: not what may take long, while another worker might be free before.
+    private func mayWait() -> Bool {
+        guard let id = nextChunk, let time = expectedTime(id) else { return false }
+        return time <= limits.waitingTime / .seconds(1)
+    }
+
+    /// How long a chunk is expected to run, in seconds; nil when nothing is known.
+    private func expectedTime(_ id: ChunkID) -> Double? {
+        guard let chunk = chunks[id], let job = jobs[chunk.job] else { return nil }
+        if job.options.isTask { return taskTime }
+        return job.chunking.itemTime.map { $0 * Double(chunk.range.count) }
+    }
+
+    private mutating func give(_ id: WorkerID, _ now: Duration) {
+        let share = (readyCount - 1) / max(1, workers.count) + 1, limit = min(share, limits.batchSize)
+        var batch: [ChunkID] = [], time = 0.0
+        while batch.count < limit, let next = nextChunk {
+            let expected = expectedTime(next)
+            // What is not known, or takes long, goes alone.
+            if !batch.isEmpty, expected.map({ time + $0 > limits.batchTime / .seconds(1) }) ?? true { break }
+            takeNext()
+            guard let chunk = chunks[next] else { continue }
+            jobs[chunk.job]?.assigned[next] = id
+            batch.append(next)
+            time += expected ?? .infinity
+            pull(chunk.job)
+        }
+        guard !batch.isEmpty else { return }
+        let wasIdle = workers[id]?.chunks.isEmpty == true
+        workers[id]?.chunks.append(contentsOf: batch)
+        workers[id]?.messages.append(batch.count)
+        effects.append(.assign(id, batch))
+        if wasIdle { watchHead(of: id, now) }
+        standAhead(id)
+    }
+
+    // MARK: Lines
+
+    private var nextChunk: ChunkID? { lines.first?.jobs.first.flatMap { jobs[$0]?.ready.first } }
+
+    /// Takes the next chunk out of its job, which goes to the end of its line.
+    private mutating func takeNext() {
+        guard let id = lines[0].jobs.popFirst() else { return }
+        if jobs[id]?.ready.popFirst() != nil { readyCount -= 1 }
+        if jobs[id]?.ready.isEmpty == false { lines[0].jobs.append(id) } else { jobs[id]?.isInLine = false }
+        tidyLines()
+    }
+
+    /// Enters a job that has ready chunks.
+    mutating func standInLine(_ id: JobID) {
+        guard let job = jobs[id], !job.ready.isEmpty, !job.isInLine else { return }
+        jobs[id]?.isInLine = true
+        let priority = job.options.priority
+        if let place = lines.firstIndex(where: { $0.priority <= priority }) {
+            if lines[place].priority == priority {
+                lines[place].jobs.append(id)
+            } else {
+                lines.insert((priority, [id]), at: place)
+            }
+        } else {
+            lines.append((priority, [id]))
+        }
+        tidyLines()
+    }
+
+    /// Drops what has ended from the front.
+    mutating func tidyLines() {
+        while let line = lines.first {
+            if let id = line.jobs.first {
+                if jobs[id]?.ready.isEmpty == false { return }
+                lines[0].jobs.removeFirst()
+                jobs[id]?.isInLine = false
+            } else {
+                lines.removeFirst()
+            }
+        }
+    }
+
+    /// Gives a chunk back to its job, to be the next.
+    mutating func putBack(_ id: ChunkID) {
+        guard let chunk = chunks[id], jobs[chunk.job] != nil else {
+            chunks[id] = nil
+            return
+        }
+        jobs[chunk.job]?.assigned[id] = nil
+        jobs[chunk.job]?.ready.prepend(id)
+        readyCount += 1
+    }
+
+    // MARK: Input
+
+    /// Asks for items when workers will need them soon and the consumer keeps up.
+    mutating func pull(_ id: JobID) {
+        guard let job = jobs[id], !job.isPulling, !job.progress.isInputEnded else { return }
+        let places = max(1, workers.count)
+        // A chunk for each worker lies ready.
+        guard job.ready.count < places else { return }
+        let size = job.chunking.next(
+            remaining: job.options.count.map { $0 - job.progress.supplied },
+            workers: places
+        )
+        let window = job.options.window ?? (limits.windowChunks * places * size)
+        let room = max(1, window) - (job.progress.supplied - job.consumed)
+        guard room > 0 else { return }
+        jobs[id]?.isPulling = true
+        effects.append(.pull(id, count: min(size, room)))
+    }
+}

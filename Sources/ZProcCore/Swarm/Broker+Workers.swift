@@ -1,0 +1,173 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import DequeModule
+internal import HeapModule
+
+extension Broker {
+    /// Wants so many workers, beside those started by others.
+    package mutating func setWorkerCount(_ count: Int, now: Duration) -> [Effect] {
+        wanted = max(0, count)
+        isBroken = false
+        startFailures = 0
+        adjustWorkers(now)
+        return takeEffects(now)
+    }
+
+    /// A worker is ready for work.
+    ///
+    /// - Parameters:
+    ///   - id: which; new.
+    ///   - isOwn: whether it was started because this asked for it; others are not replaced when they leave.
+    ///   - now: the time.
+    /// - Returns: what to do.
+    package mutating func workerJoined(_ id: WorkerID, isOwn: Bool, now: Duration) -> [Effect] {
+        guard workers[id] == nil else { return [] }
+        if isOwn { starting = max(0, starting - 1) }
+        isBroken = false
+        workers[id] = Worker(isOwn: isOwn, idleSince: now)
+        idle.append(id)
+        adjustWorkers(now)
+        watchIdle(id, now)
+        dispatch(now)
+        for job in jobs.keys.sorted(by: { $0.number < $1.number }) { pull(job) }
+        return takeEffects(now)
+    }
+
+    package mutating func workerFailedToStart(now: Duration) -> [Effect] {
+        starting = max(0, starting - 1)
+        failedToStart(now)
+        return takeEffects(now)
+    }
+
+    /// A worker has ended, by itself or by force: what it worked on may have been why.
+    package mutating func workerLeft(_ id: WorkerID, now: Duration) -> [Effect] {
+        guard let worker = workers.removeValue(forKey: id) else { return [] }
+        var isHead = true
+        var back: [ChunkID] = []
+        for chunk in worker.chunks {
+            // One that ran for too long has been taken off already, and those behind it did not run.
+            if isHead, !worker.isRetiring || !hasTimedOut(worker) {
+                back += killed(chunk, now)
+            } else {
+                back.append(chunk)
+            }
+            isHead = false
+        }
+        takeBack(back)
+        if worker.isOwn, !worker.hasWorked, worker.chunks.isEmpty, !worker.isRetiring {
+            failedToStart(now)
+        } else {
+            adjustWorkers(now)
+        }
+        dispatch(now)
+        return takeEffects(now)
+    }
+
+    /// Whether a worker lost the chunk that it worked on, because that ran for too long.
+    private func hasTimedOut(_ worker: Worker) -> Bool { worker.messages.reduce(0, +) > worker.chunks.count }
+
+    /// Ends a worker: when it has done what it has, or by force at once.
+    package mutating func retire(_ id: WorkerID, force: Bool, now: Duration) -> [Effect] {
+        guard let worker = workers[id] else { return [] }
+        workers[id]?.isRetiring = true
+        if force {
+            workers[id]?.chunks = []
+            workers[id]?.messages = []
+            takeBack(Array(worker.chunks))
+        }
+        retireIfDone(id, now)
+        adjustWorkers(now)
+        dispatch(now)
+        return takeEffects(now)
+    }
+
+    /// Lets a worker go that is to end and has nothing left to do.
+    mutating func retireIfDone(_ id: WorkerID, _ now: Duration) {
+        guard let worker = workers[id] else { return }
+        if worker.isRetiring, worker.messages.isEmpty {
+            workers[id] = nil
+            effects.append(.retire(id))
+        } else if worker.chunks.isEmpty {
+            watchIdle(id, now)
+        }
+    }
+
+    private mutating func watchIdle(_ id: WorkerID, _ now: Duration) {
+        if let limit = limits.idleLimit, workers[id]?.isOwn == true {
+            deadlines.insert(Deadline(time: now + limit, event: .idle(id)))
+        }
+    }
+
+    // MARK: Chunks of workers that have ended
+
+    /// What is to run again of a chunk that a worker ended over: its halves, so that what ends workers is found.
+    private mutating func killed(_ id: ChunkID, _ now: Duration) -> [ChunkID] {
+        guard var chunk = chunks[id], let job = jobs[chunk.job] else {
+            chunks[id] = nil
+            return []
+        }
+        chunk.kills += 1
+        chunks[id] = chunk
+        jobs[chunk.job]?.assigned[id] = nil
+        if chunk.kills >= max(1, job.options.maximumKills) {
+            settle(id, .lost(kills: chunk.kills), now)
+            return []
+        }
+        guard chunk.range.count > 1 else { return [id] }
+        let middle = chunk.range.lowerBound + chunk.range.count / 2
+        let halves = [chunk.range.lowerBound..<middle, middle..<chunk.range.upperBound].map { range in
+            lastChunk += 1
+            let half = ChunkID(lastChunk)
+            chunks[half] = Chunk(job: chunk.job, range: range, kills: chunk.kills)
+            return half
+        }
+        chunks[id] = nil
+        jobs[chunk.job]?.openCount += 1
+        if let place = jobs[chunk.job]?.sequence.firstIndex(of: id) {
+            jobs[chunk.job]?.sequence.replaceSubrange(place...place, with: halves)
+        }
+        return halves
+    }
+
+    /// Puts chunks back, the first of them to be the next.
+    private mutating func takeBack(_ back: [ChunkID]) {
+        for chunk in back.reversed() { putBack(chunk) }
+        for job in Set(back.compactMap { chunks[$0]?.job }).sorted(by: { $0.number < $1.number }) { standInLine(job) }
+    }
+
+    // MARK: How many
+
+    private mutating func failedToStart(_ now: Duration) {
+        startFailures += 1
+        if startFailures >= max(1, limits.maximumStartFailures), workers.isEmpty {
+            isBroken = true
+            for job in jobs.keys.sorted(by: { $0.number < $1.number }) { end(job, .noWorkers, now) }
+        } else {
+            adjustWorkers(now)
+        }
+    }
+
+    /// Starts what is lacking, and has those go that are too many: first who has nothing to do.
+    mutating func adjustWorkers(_ now: Duration) {
+        if isBroken { return }
+        let staying = workers.count { $0.value.isOwn && !$0.value.isRetiring }
+        // With an idle limit, who has gone is started again when there is work.
+        let goal =
+            limits.idleLimit == nil || !jobs.isEmpty
+            ? wanted : min(wanted, max(limits.minimumWorkers, staying + starting))
+        if staying + starting < goal {
+            effects.append(.start(goal - staying - starting))
+            starting = goal - staying
+        } else if staying > wanted {
+            let order = workers.filter { $0.value.isOwn && !$0.value.isRetiring }.sorted { left, right in
+                let load = (left.value.chunks.count, right.value.chunks.count)
+                return load.0 == load.1 ? left.key.number > right.key.number : load.0 < load.1
+            }
+            for (id, _) in order.prefix(staying - wanted) {
+                workers[id]?.isRetiring = true
+                retireIfDone(id, now)
+            }
+        }
+    }
+}

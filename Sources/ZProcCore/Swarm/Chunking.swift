@@ -1,0 +1,47 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How many items go into a chunk, learnt from how long they took.
+///
+/// Begins with one, and is at most four times as large after each measurement, so that a few cheap items at the start
+/// do not make a chunk that runs for long.
+package struct Chunking: Sendable {
+    private let fixed: Int?
+    private let target: Double
+    private let limit: Int
+    private var size = 1
+    /// Seconds for an item, the last chunks counting most.
+    package private(set) var itemTime: Double?
+
+    package init(fixed: Int?, target: Duration, limit: Int) {
+        self.fixed = fixed.map { max(1, $0) }
+        self.target = target / .seconds(1)
+        self.limit = max(1, limit)
+    }
+
+    package mutating func measured(_ count: Int, items time: Duration) {
+        guard count > 0 else { return }
+        let sample = max(0, time / .seconds(1)) / Double(count)
+        let itemTime = self.itemTime.map { 0.7 * $0 + 0.3 * sample } ?? sample
+        self.itemTime = itemTime
+        let wanted = itemTime > 0 ? min(target / itemTime, Double(limit)) : Double(limit)
+        size = max(1, min(Int(wanted), size * 4, limit))
+    }
+
+    /// Makes chunks no larger than this from now on.
+    package mutating func bound(_ count: Int) { boundary = max(1, min(count, boundary)) }
+    private var boundary = Int.max
+
+    /// The size of the next chunk.
+    ///
+    /// - Parameters:
+    ///   - remaining: how many items are left, where that is known; the last ones are divided finely, so that all
+    ///     workers end together.
+    ///   - workers: how many there are.
+    package func next(remaining: Int?, workers: Int) -> Int {
+        if let fixed { return min(fixed, boundary) }
+        guard let remaining else { return min(size, boundary) }
+        let share = (max(1, remaining) - 1) / (2 * max(1, workers)) + 1
+        return min(size, share, boundary)
+    }
+}
