@@ -147,23 +147,10 @@ private func zipped<each Source: Sequence>(
     _ source: repeat each Source,
     limit: Int
 ) -> [(repeat (each Source).Element)] {
-    let iterators = (repeat Elements(each source))
+    let iterators = (repeat ElementIterator(each source))
     var rows: [(repeat (each Source).Element)] = []
     var isEmpty = true
     for _ in repeat each iterators { isEmpty = false }
     while !isEmpty, rows.count <= limit, let row = try? (repeat (each iterators).next()) { rows.append(row) }
     return rows
-}
-
-/// A sequence's iterator that can be one of several in a pack.
-private final class Elements<Source: Sequence> {
-    struct Ended: Error {}
-    private var iterator: Source.Iterator
-
-    init(_ source: Source) { iterator = source.makeIterator() }
-
-    func next() throws -> Source.Element {
-        guard let element = iterator.next() else { throw Ended() }
-        return element
-    }
 }

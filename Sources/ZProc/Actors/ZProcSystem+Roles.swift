@@ -19,7 +19,7 @@ extension ZProcSystem {
     ) throws -> ZProcSystem {
         // A context that is made in a child process is as deep in the tree as that.
         let depth = ChildArgument.ofThisProcess?.depth ?? 0
-        let place = ProcessPlace(depth: depth, threadCount: Int(czproc_processor_count()), options: context)
+        let place = ProcessPlace(depth: depth, threadCount: availableProcessorCount(), options: context)
         let endpoint: Endpoint? = if let address { try Endpoint(address) } else { nil }
         if backend == .threads, endpoint == nil {
             let anywhere = try Endpoint(.inproc, "*")

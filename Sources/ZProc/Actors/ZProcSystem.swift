@@ -57,6 +57,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let place: ProcessPlace
     /// The live processes of the tree; nil on `.threads`, and where the system has no memory for it.
     let roll: ProcessRoll?
+    /// The swarms whose workers ask this process for work.
+    let swarms = SwarmTable()
     /// The names of actors, in the process that keeps the state.
     let registry = ActorRegistry()
     /// Processes that wait for a body.
@@ -94,6 +96,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             HostService.name: HostService(self),
             RegistryService.name: RegistryService(registry, system: self),
             ProcessService.name: ProcessService(table: processes, system: self),
+            SwarmService.name: SwarmService(swarms, system: self),
         ]
         if let store = states.own { services[StateService.name] = StateService(store: store, system: self) }
         ownNode = Node(

@@ -17,3 +17,5 @@ struct ArgumentList<each Argument: Codable>: Codable {
         repeat try container.encode(each values)
     }
 }
+
+extension ArgumentList: Sendable where repeat each Argument: Sendable {}

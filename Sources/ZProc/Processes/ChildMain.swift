@@ -83,6 +83,8 @@ struct ChildArgument {
 struct ChildMain: Sendable {
     let system: ZProcSystem
     private let argument: ChildArgument
+    /// Who started it.
+    var parent: NodeAddress { argument.parent }
 
     /// What `main` is in a child.
     ///

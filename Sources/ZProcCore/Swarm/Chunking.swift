@@ -38,6 +38,7 @@ package struct Chunking: Sendable {
     ///   - remaining: how many items are left, where that is known; the last ones are divided finely, so that all
     ///     workers end together.
     ///   - workers: how many there are.
+    /// - Returns: how many items.
     package func next(remaining: Int?, workers: Int) -> Int {
         if let fixed { return min(fixed, boundary) }
         guard let remaining else { return min(size, boundary) }

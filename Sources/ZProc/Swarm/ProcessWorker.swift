@@ -1,0 +1,158 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import DequeModule
+internal import Glibc
+internal import MessagePack
+internal import Synchronization
+internal import ZProcCore
+
+/// A worker in a child process, which asks for its work.
+final class ProcessWorker: SwarmWorker {
+    private struct State {
+        var chunks: Deque<ChunkID> = []
+        /// Calls of the worker's that wait for work.
+        var calls: Deque<IncomingCall> = []
+        /// Jobs whose definition it has.
+        var known: Set<JobID> = []
+        var forgotten: [JobID] = []
+        var cancelled: [ChunkID] = []
+        /// The call that waits for chunks to cancel.
+        var cancelCall: IncomingCall?
+        var isRetiring = false
+        var isSending = false
+    }
+
+    private let id: WorkerID
+    private weak let engine: SwarmEngine?
+    /// Settled when its process has been started; never when it could not be.
+    private let child = Promise<ChildProcess>()
+    private let state = Mutex(State())
+
+    init(_ id: WorkerID, of engine: SwarmEngine) {
+        self.id = id
+        self.engine = engine
+    }
+
+    var processID: Int { (try? child.result?.get())?.processID ?? 0 }
+
+    func started(_ child: ChildProcess) { self.child.settle(.success(child)) }
+
+    // MARK: What the engine tells it
+
+    func assign(_ chunks: [ChunkID]) {
+        state.withLock { $0.chunks.append(contentsOf: chunks) }
+        send()
+    }
+
+    func cancel(_ chunk: ChunkID) {
+        state.withLock { $0.cancelled.append(chunk) }
+        sendCancelled()
+    }
+
+    func forget(_ job: JobID) {
+        state.withLock { state in
+            if state.known.remove(job) != nil { state.forgotten.append(job) }
+        }
+    }
+
+    func retire() {
+        state.withLock { $0.isRetiring = true }
+        send()
+    }
+
+    func kill() { child.whenSettled { try? $0.get().signal(SIGKILL) } }
+
+    func stop(grace: Duration) async {
+        // One that is just being started is stopped with everything else of the context.
+        await (try? child.result?.get())?.stop(grace: grace)
+    }
+
+    // MARK: What its process asks
+
+    func asks(_ call: IncomingCall) {
+        state.withLock { $0.calls.append(call) }
+        send()
+    }
+
+    func asksForCancelled(_ call: IncomingCall) {
+        state.withLock { $0.cancelCall = call }
+        sendCancelled()
+    }
+
+    private func sendCancelled() {
+        let next = state.withLock { state -> (IncomingCall, [ChunkID])? in
+            guard let call = state.cancelCall, !state.cancelled.isEmpty else { return nil }
+            state.cancelCall = nil
+            defer { state.cancelled = [] }
+            return (call, state.cancelled)
+        }
+        guard let (call, chunks) = next, let engine else { return }
+        do {
+            call.succeed(try engine.system.encoder.encode(chunks.map(\.number)))
+        } catch {
+            call.fail(error, encoder: engine.system.errorCoder)
+        }
+    }
+
+    /// Sends what waits to a call that waits; one message at a time, so that they arrive in order.
+    private func send() {
+        while true {
+            let next = state.withLock { state -> (IncomingCall, [ChunkID], [JobID], isLast: Bool)? in
+                guard !state.isSending, !state.calls.isEmpty, !state.chunks.isEmpty || state.isRetiring,
+                    let call = state.calls.popFirst()
+                else { return nil }
+                state.isSending = true
+                defer {
+                    state.chunks = []
+                    state.forgotten = []
+                }
+                return (call, Array(state.chunks), state.forgotten, state.isRetiring)
+            }
+            guard let (call, chunks, forgotten, isLast) = next, let engine else { return }
+            var batch = WorkBatch()
+            batch.isLast = isLast
+            batch.forgotten = forgotten.map(\.number)
+            for chunk in chunks { add(chunk, to: &batch, engine) }
+            do {
+                call.succeed(try engine.system.encoder.encode(batch))
+            } catch {
+                call.fail(error, encoder: engine.system.errorCoder)
+            }
+            state.withLock { $0.isSending = false }
+        }
+    }
+
+    private func add(_ chunk: ChunkID, to batch: inout WorkBatch, _ engine: SwarmEngine) {
+        guard let (id, job, range) = engine.work(chunk) else {
+            return engine.finished(self.id, chunk, .cancelled, runTime: .zero)
+        }
+        do {
+            let items = try job.encodedItems(range)
+            guard items.count < Envelope.maximumByteCount / 2 else {
+                throw SwarmError(
+                    .tooLarge,
+                    "items \(range) have \(items.count) bytes, of at most \(Envelope.maximumByteCount / 2); put large "
+                        + "data into files, or use a smaller chunkSize",
+                    items: range
+                )
+            }
+            engine.measured(id, byteCount: items.count, itemCount: range.count)
+            let isNew = state.withLock { job.isSingle || $0.known.insert(id).inserted }
+            if isNew {
+                batch.definitions.append(
+                    JobDefinition(
+                        job: id.number,
+                        work: try job.encodedWork(),
+                        collectsFailures: job.collectsFailures,
+                        mayRetry: job.mayRetry,
+                        isSingle: job.isSingle
+                    )
+                )
+            }
+            batch.chunks.append(ChunkWork(job: id.number, chunk: chunk.number, items: items))
+        } catch {
+            engine.finished(self.id, chunk, .failed(error), runTime: .zero)
+        }
+    }
+}

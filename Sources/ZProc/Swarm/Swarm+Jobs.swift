@@ -1,0 +1,138 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MessagePack
+internal import PortableClosures
+internal import ZProcCore
+
+/// What maps and tasks are made of. None of it is asynchronous: packs of types do not go well with that.
+extension Swarm {
+    /// Starts a job.
+    func start<Item, Output>(
+        _ work: MapJob<Item, Output>.Work,
+        on source: any ItemSource<Item>,
+        count: Int?,
+        options: MapOptions,
+        collectsFailures: Bool,
+        isSingle: Bool = false
+    ) throws -> (JobID, MapJob<Item, Output>) {
+        let job = MapJob(
+            work,
+            source: source,
+            label: options.label,
+            retry: options.retry,
+            collectsFailures: collectsFailures,
+            isSingle: isSingle,
+            system: context.system
+        )
+        // Now, so that what cannot travel is an error here, and what is captured travels as it is now.
+        if context.backend == .processes { _ = try job.encodedWork() }
+        var request = JobOptions()
+        request.priority = options.priority
+        request.isOrdered = options.order == .input
+        request.chunkSize = options.chunkSize
+        request.count = count
+        request.maximumKills = options.maximumDeaths
+        request.itemTimeout = options.itemTimeout?.countable
+        request.deadline = options.timeout.map { engine.now + $0.countable }
+        request.window = options.window
+        request.isTask = isSingle
+        return (try engine.add(job, request), job)
+    }
+
+    /// Results, of which the first failure ends the whole.
+    func values<Output>(_ started: (JobID, MapJob<some Sendable, Output>), total: Int?) -> MapRun<Output> {
+        let output = started.1.output
+        return MapRun(self, started.0, total: total) {
+            guard let piece = try await output.next() else { return nil }
+            return (try piece.read().map { try $0.get() }, piece.count)
+        }
+    }
+
+    /// Results and failures.
+    func results<Output>(
+        _ started: (JobID, MapJob<some Sendable, Output>),
+        total: Int?
+    ) -> MapRun<Result<Output, any Error>> {
+        let output = started.1.output
+        return MapRun(self, started.0, total: total) {
+            guard let piece = try await output.next() else { return nil }
+            return (try piece.read(), piece.count)
+        }
+    }
+
+    func mapWork<Item: Codable & Sendable, Output: Codable & Sendable>(
+        _ fileID: String,
+        _ line: Int,
+        _ transform: @escaping @concurrent @Sendable (Item) async throws -> Output
+    ) -> MapJob<Item, Output>.Work {
+        let encoder = context.system.encoder, decoder = context.system.decoder
+        return MapJob.Work(
+            closure: { PortableClosure(MapClosure(transform: transform), fileID: fileID, line: line) },
+            transform: transform,
+            encode: { try encoder.encode($0) },
+            decode: { bytes, _ in try decoder.decode([Output].self, from: bytes) }
+        )
+    }
+
+    func eachWork<Item: Codable & Sendable>(
+        _ fileID: String,
+        _ line: Int,
+        _ body: @escaping @concurrent @Sendable (Item) async throws -> Void
+    ) -> MapJob<Item, Void>.Work {
+        let encoder = context.system.encoder
+        return MapJob.Work(
+            closure: { PortableClosure(EachClosure(body: body), fileID: fileID, line: line) },
+            transform: body,
+            encode: { try encoder.encode($0) },
+            decode: { _, count in Array(repeating: (), count: count) }
+        )
+    }
+
+    func zipWork<Output: Codable & Sendable, each Item: Codable & Sendable>(
+        _ fileID: String,
+        _ line: Int,
+        _ transform: @escaping @concurrent @Sendable (repeat each Item) async throws -> Output
+    ) -> MapJob<ArgumentList<repeat each Item>, Output>.Work {
+        let encoder = context.system.encoder, decoder = context.system.decoder
+        let closure = ZipClosure(transform: transform)
+        return MapJob.Work(
+            closure: { PortableClosure(closure, fileID: fileID, line: line) },
+            transform: closure.call,
+            encode: { try encoder.encode($0) },
+            decode: { bytes, _ in try decoder.decode([Output].self, from: bytes) }
+        )
+    }
+
+    func zipEachWork<each Item: Codable & Sendable>(
+        _ fileID: String,
+        _ line: Int,
+        _ body: @escaping @concurrent @Sendable (repeat each Item) async throws -> Void
+    ) -> MapJob<ArgumentList<repeat each Item>, Void>.Work {
+        let encoder = context.system.encoder
+        let closure = ZipEachClosure(body: body)
+        return MapJob.Work(
+            closure: { PortableClosure(closure, fileID: fileID, line: line) },
+            transform: closure.call,
+            encode: { try encoder.encode($0) },
+            decode: { _, count in Array(repeating: (), count: count) }
+        )
+    }
+
+    /// The elements of several sequences side by side, as far as the shortest goes.
+    func rows<each Source: Sequence>(
+        _ source: repeat each Source
+    ) -> SequenceSource<ArgumentList<repeat (each Source).Element>>
+    where repeat (each Source).Element: Codable & Sendable {
+        let iterators = (repeat ElementIterator(each source))
+        return SequenceSource {
+            guard let row = try? (repeat (each iterators).next()) else { return nil }
+            return ArgumentList(repeat each row)
+        }
+    }
+}
+
+extension Sequence {
+    /// How many elements there are, where that is known at once.
+    var knownCount: Int? { (self as? any RandomAccessCollection)?.count }
+}

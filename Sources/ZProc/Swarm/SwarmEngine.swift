@@ -1,0 +1,343 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import DequeModule
+internal import Logging
+internal import Synchronization
+internal import ZProcCore
+
+/// Carries out what the broker decides.
+///
+/// Events come from any thread; effects are carried out one at a time, in the order in which they were decided, by
+/// whichever thread finds some and nobody at it.
+final class SwarmEngine: Stoppable {
+    /// Starts a worker, which joins when it is ready.
+    typealias Start = @Sendable (SwarmEngine, WorkerID) async throws -> Void
+
+    private struct State {
+        var broker: Broker
+        var jobs: [JobID: any SwarmJob] = [:]
+        /// Why a job failed; the broker knows no errors.
+        var errors: [JobID: any Error] = [:]
+        var workers: [WorkerID: any SwarmWorker] = [:]
+        /// Those that have asked for work.
+        var joined: Set<WorkerID> = []
+        var lastWorker: UInt64 = 0
+        var lastStartError: (any Error)?
+        var effects: Deque<Effect> = []
+        var isCarryingOut = false
+        var timer: (deadline: Duration, task: Task<Void, Never>)?
+        var isClosed = false
+    }
+
+    let number: UInt64
+    let system: ZProcSystem
+    /// A worker with more memory than this is replaced; nil for no limit.
+    private let memoryByteLimit: Int?
+    private let start: Start
+    private let state: Mutex<State>
+    private let origin = ContinuousClock.now
+
+    private static let log = Logger(label: "zproc.swarm")
+    /// How many bytes the items of a chunk should not exceed.
+    private static let chunkByteCount = 8 << 20
+
+    init(number: UInt64, system: ZProcSystem, limits: BrokerLimits, memoryByteLimit: Int?, start: @escaping Start) {
+        self.number = number
+        self.system = system
+        self.memoryByteLimit = memoryByteLimit
+        self.start = start
+        state = Mutex(State(broker: Broker(limits: limits)))
+    }
+
+    /// The time of the broker's events.
+    var now: Duration { .now - origin }
+
+    // MARK: Jobs
+
+    /// Adds a job whose items are pulled.
+    func add(_ job: any SwarmJob, _ options: JobOptions) throws -> JobID {
+        let now = now
+        let id = try state.withLock { state in
+            if state.isClosed { throw SwarmError.hasEnded }
+            let (id, effects) = state.broker.addJob(options, now: now)
+            state.jobs[id] = job
+            state.effects.append(contentsOf: effects)
+            keepTime(&state)
+            return id
+        }
+        carryOut()
+        return id
+    }
+
+    func cancel(_ job: JobID, _ error: any Error = CancellationError()) {
+        event { state, now in
+            if state.jobs[job] != nil, state.errors[job] == nil { state.errors[job] = error }
+            return state.broker.cancel(job, now: now)
+        }
+    }
+
+    func consumed(_ job: JobID, items: Int) { event { $0.broker.consumed(job, items: items, now: $1) } }
+    func job(_ id: JobID) -> (any SwarmJob)? { state.withLock { $0.jobs[id] } }
+    func progress(of id: JobID) -> JobProgress? { state.withLock { $0.broker.progress(of: id) } }
+
+    // MARK: Workers
+
+    func setWorkerCount(_ count: Int) { event { $0.broker.setWorkerCount(count, now: $1) } }
+
+    var workerCount: Int { state.withLock { $0.broker.workerCount } }
+    var processIDs: [Int] { state.withLock { state in state.joined.compactMap { state.workers[$0]?.processID } } }
+
+    func enter(_ worker: any SwarmWorker, _ id: WorkerID) { state.withLock { $0.workers[id] = worker } }
+
+    func joined(_ id: WorkerID, isOwn: Bool) {
+        event { state, now in
+            state.joined.insert(id)
+            return state.broker.workerJoined(id, isOwn: isOwn, now: now)
+        }
+    }
+
+    /// The worker that asks for something; it joins with its first request.
+    func isReady(_ id: WorkerID) throws -> ProcessWorker {
+        let (worker, isNew) = state.withLock { ($0.workers[id], !$0.joined.contains(id)) }
+        guard let worker = worker as? ProcessWorker else { throw SwarmError.hasEnded }
+        if isNew { joined(id, isOwn: true) }
+        return worker
+    }
+
+    /// A worker has ended, however that was.
+    func left(_ id: WorkerID) {
+        event { state, now in
+            state.workers[id] = nil
+            state.joined.remove(id)
+            return state.broker.workerLeft(id, now: now)
+        }
+    }
+
+    /// A worker's process has ended, or its initializer has failed.
+    func ended(_ id: WorkerID, _ error: (any Error)?) {
+        if state.withLock({ $0.joined.contains(id) }) { left(id) } else { failedToStart(id, error) }
+    }
+
+    func failedToStart(_ id: WorkerID, _ error: (any Error)?) {
+        if let error { Self.log.error("worker \(id.number) of swarm \(number) could not be started: \(error)") }
+        event { state, now in
+            state.workers[id] = nil
+            if let error { state.lastStartError = error }
+            return state.broker.workerFailedToStart(now: now)
+        }
+    }
+
+    /// Replaces a worker that has grown too large.
+    func usesMemory(_ byteCount: Int, _ id: WorkerID) {
+        guard let memoryByteLimit, byteCount > memoryByteLimit else { return }
+        event { $0.broker.retire(id, force: false, now: $1) }
+    }
+
+    // MARK: Work
+
+    /// The job of a chunk, and which of its items the chunk has; nil when nobody waits for it any more.
+    func work(_ chunk: ChunkID) -> (id: JobID, job: any SwarmJob, range: Range<Int>)? {
+        state.withLock { state in
+            guard let id = state.broker.job(of: chunk), let job = state.jobs[id],
+                let range = state.broker.range(of: chunk)
+            else { return nil }
+            return (id, job, range)
+        }
+    }
+
+    /// How the chunks of a job are worked on in this process.
+    func run(of job: any SwarmJob) -> ChunkRun {
+        var retryDelay: ChunkRun.RetryDelay?
+        if job.mayRetry { retryDelay = { attempt, error in job.retryDelay(attempt: attempt, after: error) } }
+        return ChunkRun(system: system, collectsFailures: job.collectsFailures, retryDelay: retryDelay)
+    }
+
+    /// What became of a chunk in another process.
+    func received(_ report: ChunkReport, from worker: WorkerID) {
+        let chunk = ChunkID(report.chunk)
+        switch report.outcome {
+        case .results(let results, let failures):
+            if let (_, job, range) = work(chunk) { job.keep(results, failures, of: range) }
+            finished(worker, chunk, .succeeded, runTime: report.runTime)
+        case .failed(let failure):
+            finished(worker, chunk, .failed(system.errorCoder.decode(failure.error)), runTime: report.runTime)
+        case .cancelled: finished(worker, chunk, .cancelled, runTime: report.runTime)
+        }
+    }
+
+    func finished(_ worker: WorkerID, _ chunk: ChunkID, _ end: ChunkEnd, runTime: Duration) {
+        event { state, now in
+            let report: Report
+            switch end {
+            case .succeeded: report = .succeeded
+            case .cancelled: report = .cancelled
+            case .failed(let error):
+                report = .failed
+                if let job = state.broker.job(of: chunk), state.errors[job] == nil { state.errors[job] = error }
+            }
+            return state.broker.finished(worker, chunk, report, runTime: runTime, now: now)
+        }
+    }
+
+    /// Keeps chunks small enough for messages.
+    func measured(_ job: JobID, byteCount: Int, itemCount: Int) {
+        guard byteCount > Self.chunkByteCount / 8 else { return }
+        let size = max(1, Self.chunkByteCount * max(1, itemCount) / byteCount)
+        state.withLock { $0.broker.bound(job, chunkSize: size) }
+    }
+
+    // MARK: The end
+
+    func stop(grace: Duration) async {
+        let jobs = state.withLock { Array($0.jobs.keys) }
+        for job in jobs { cancel(job, SwarmError.hasEnded) }
+        let workers = state.withLock { state in
+            state.isClosed = true
+            state.timer?.task.cancel()
+            state.timer = nil
+            return Array(state.workers.values)
+        }
+        await withDiscardingTaskGroup { group in
+            for worker in workers { group.addTask { await worker.stop(grace: grace) } }
+        }
+        state.withLock { $0.workers = [:] }
+    }
+
+    // MARK: Events and effects
+
+    /// Has an event change the broker, and its effects carried out.
+    private func event(_ body: (inout State, Duration) -> [Effect]) {
+        let now = now
+        state.withLock { state in
+            if state.isClosed { return }
+            let effects = body(&state, now)
+            state.effects.append(contentsOf: effects)
+            keepTime(&state)
+        }
+        carryOut()
+    }
+
+    private func keepTime(_ state: inout State) {
+        guard let deadline = state.broker.nextDeadline else { return }
+        if let timer = state.timer, timer.deadline <= deadline { return }
+        state.timer?.task.cancel()
+        let wait = max(.zero, deadline - now)
+        let task = Task { [weak self] in
+            guard (try? await Task.sleep(for: wait.countable)) != nil, let self else { return }
+            event { state, now in
+                state.timer = nil
+                return state.broker.timePassed(now: max(now, deadline))
+            }
+        }
+        state.timer = (deadline, task)
+    }
+
+    private func carryOut() {
+        var effect = state.withLock { state -> Effect? in
+            if state.isCarryingOut { return nil }
+            guard let effect = state.effects.popFirst() else { return nil }
+            state.isCarryingOut = true
+            return effect
+        }
+        while let next = effect {
+            carryOut(next)
+            effect = state.withLock { state in
+                if let effect = state.effects.popFirst() { return effect }
+                state.isCarryingOut = false
+                return nil
+            }
+        }
+    }
+
+    private func carryOut(_ effect: Effect) {
+        switch effect {
+        case .pull(let id, let count): pull(id, count)
+        case .assign(let worker, let chunks): self.worker(worker)?.assign(chunks)
+        case .cancel(let worker, let chunk): self.worker(worker)?.cancel(chunk)
+        case .kill(let id):
+            let worker = worker(id)
+            worker?.kill()
+            // A task goes on, and another one takes its place; a process tells of its end.
+            if worker is TaskWorker { left(id) }
+        case .retire(let worker): self.worker(worker)?.retire()
+        case .start(let count): for _ in 0..<count { startWorker() }
+        case .deliver(let id, let range, let delivery): deliver(id, range, delivery)
+        case .ended(let id, let end): self.end(id, end)
+        }
+    }
+
+    private func worker(_ id: WorkerID) -> (any SwarmWorker)? { state.withLock { $0.workers[id] } }
+
+    private func startWorker() {
+        let id = state.withLock { state in
+            state.lastWorker += 1
+            return WorkerID(state.lastWorker)
+        }
+        // Whose deadline it is that holds here does not matter to the worker.
+        CallDeadline.$current.withValue(nil) {
+            _ = Task {
+                do { try await start(self, id) } catch { failedToStart(id, error) }
+            }
+        }
+    }
+
+    private func pull(_ id: JobID, _ count: Int) {
+        guard let job = job(id) else { return }
+        Task {
+            do {
+                let (count, isLast) = try await job.pull(count)
+                event { $0.broker.supplied(id, count: count, isLast: isLast, now: $1) }
+            } catch {
+                event { state, now in
+                    if state.jobs[id] != nil, state.errors[id] == nil { state.errors[id] = error }
+                    return state.broker.inputFailed(id, now: now)
+                }
+            }
+        }
+    }
+
+    private func deliver(_ id: JobID, _ range: Range<Int>, _ delivery: Delivery) {
+        guard let job = job(id) else { return }
+        let error: SwarmError
+        switch delivery {
+        case .results: return job.deliver(range)
+        case .lost(let kills):
+            error = SwarmError(
+                .workerDied,
+                "\(Self.items(range)) ended \(kills) workers that were given them, the last of them in the middle of "
+                    + "the work; run them with `isolated` to see why",
+                items: range
+            )
+        case .timedOut:
+            error = SwarmError(.timedOut, "\(Self.items(range)) took longer than the map's itemTimeout", items: range)
+        }
+        if job.collectsFailures { job.deliver(range, lostFor: error) } else { cancel(id, error) }
+    }
+
+    private static func items(_ range: Range<Int>) -> String {
+        range.count == 1 ? "item \(range.lowerBound)" : "items \(range.lowerBound) to \(range.upperBound - 1)"
+    }
+
+    private func end(_ id: JobID, _ end: JobEnd) {
+        let (job, known, startError, workers) = state.withLock { state in
+            (
+                state.jobs.removeValue(forKey: id), state.errors.removeValue(forKey: id), state.lastStartError,
+                Array(state.workers.values)
+            )
+        }
+        for worker in workers { worker.forget(id) }
+        let error: (any Error)? =
+            switch end {
+            case .finished: nil
+            case .failed, .cancelled, .inputFailed: known ?? CancellationError()
+            case .timedOut: SwarmError(.timedOut, "the whole took longer than its timeout")
+            case .noWorkers:
+                SwarmError(
+                    .noWorkers,
+                    "no worker of the swarm could be started" + (startError.map { ": \($0)" } ?? "; resize it to try again")
+                )
+            }
+        job?.end(error)
+    }
+}

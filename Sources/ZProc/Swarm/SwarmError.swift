@@ -1,0 +1,47 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A swarm cannot do what was asked, or work was lost.
+public struct SwarmError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The kind of failure, for code that wants to tell failures apart.
+    public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
+        private enum Kind: String, Codable { case workerDied, timedOut, noWorkers, closed, noStorage, tooLarge }
+        private let kind: Kind
+
+        /// The items ended the workers that they were given to.
+        public static var workerDied: Code { Code(kind: .workerDied) }
+        /// The items, or all of them together, took too long.
+        public static var timedOut: Code { Code(kind: .timedOut) }
+        /// No worker could be started.
+        public static var noWorkers: Code { Code(kind: .noWorkers) }
+        /// The swarm, or its context, has ended.
+        public static var closed: Code { Code(kind: .closed) }
+        /// There is no storage, or one of another type.
+        public static var noStorage: Code { Code(kind: .noStorage) }
+        /// An item, or a result, is larger than a message may be.
+        public static var tooLarge: Code { Code(kind: .tooLarge) }
+
+        /// The code's name.
+        public var description: String { kind.rawValue }
+    }
+
+    /// The kind of failure.
+    public let code: Code
+    /// What happened and what to do.
+    public let message: String
+    /// The items it is about, counted from 0 in the order of the input; nil when it is about none.
+    public let items: Range<Int>?
+
+    init(_ code: Code, _ message: String, items: Range<Int>? = nil) {
+        self.code = code
+        self.message = message
+        self.items = items
+    }
+
+    /// The message.
+    public var description: String { message }
+
+    static var hasEnded: SwarmError {
+        SwarmError(.closed, "the swarm has ended, with its context or by stop(); make another one")
+    }
+}

@@ -1,0 +1,206 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MessagePack
+internal import PortableClosures
+internal import Synchronization
+internal import ZProcCore
+
+/// A job as the swarm's engine sees it: it keeps the items and the results, whose types only it knows.
+protocol SwarmJob: AnyObject, Sendable {
+    var label: String? { get }
+    var collectsFailures: Bool { get }
+    /// How long to wait before another attempt at an item; nil for none.
+    func retryDelay(attempt: Int, after error: any Error) -> Duration?
+    /// Whether any item may be tried again.
+    var mayRetry: Bool { get }
+    /// Whether it is a single task.
+    var isSingle: Bool { get }
+
+    /// Takes so many items from its input, or as many as are left; at least one unless there are none.
+    ///
+    /// - Throws: what the input threw.
+    func pull(_ count: Int) async throws -> (count: Int, isLast: Bool)
+    /// The encoded closure.
+    func encodedWork() throws -> [UInt8]
+    /// The encoded items of a chunk.
+    func encodedItems(_ range: Range<Int>) throws -> [UInt8]
+    /// Works on a chunk in this process and keeps the results.
+    func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd
+    /// Keeps the results of a chunk that was worked on elsewhere.
+    func keep(_ results: [UInt8], _ failures: [ItemFailure], of range: Range<Int>)
+    /// Gives the results of a chunk to whoever waits for them.
+    func deliver(_ range: Range<Int>)
+    /// The same for a chunk without results.
+    func deliver(_ range: Range<Int>, lostFor error: any Error)
+    /// Forgets the items and results of a chunk.
+    func drop(_ range: Range<Int>)
+    /// Nothing follows.
+    func end(_ error: (any Error)?)
+}
+
+/// What became of a chunk that was worked on in this process.
+enum ChunkEnd {
+    case succeeded
+    case failed(any Error)
+    case cancelled
+}
+
+/// Items of type `Item`, each of which gives an `Output`.
+final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
+    /// What the types are needed for.
+    struct Work: Sendable {
+        /// The closure as it travels.
+        let closure: @Sendable () -> PortableClosure
+        /// What it is in this process.
+        let transform: @concurrent @Sendable (Item) async throws -> Output
+        let encode: @Sendable ([Item]) throws -> [UInt8]
+        /// Reads so many results.
+        let decode: @Sendable ([UInt8], _ count: Int) throws -> [Output]
+    }
+
+    private enum Results {
+        case typed([Output])
+        case encoded([UInt8])
+    }
+
+    private struct State {
+        /// Items whose results are not known yet, by the place of the first.
+        var items: [Int: [Item]] = [:]
+        var results: [Int: (results: Results, failures: [ItemFailure])] = [:]
+        var next = 0
+        var work: Result<[UInt8], any Error>?
+    }
+
+    let label: String?
+    let collectsFailures: Bool
+    let isSingle: Bool
+    let output = OutputQueue<Output>()
+    private let work: Work
+    private let retry: RetryPolicy
+    private let system: ZProcSystem
+    private let source: any ItemSource<Item>
+    private let state = Mutex(State())
+
+    init(
+        _ work: Work,
+        source: any ItemSource<Item>,
+        label: String?,
+        retry: RetryPolicy,
+        collectsFailures: Bool,
+        isSingle: Bool,
+        system: ZProcSystem
+    ) {
+        self.work = work
+        self.source = source
+        self.label = label
+        self.retry = retry
+        self.collectsFailures = collectsFailures
+        self.isSingle = isSingle
+        self.system = system
+    }
+
+    var mayRetry: Bool { retry.retriesAny }
+
+    func retryDelay(attempt: Int, after error: any Error) -> Duration? {
+        var random = SystemRandomNumberGenerator()
+        return retry.delay(before: attempt, after: error, random: &random)
+    }
+
+    func pull(_ count: Int) async throws -> (count: Int, isLast: Bool) {
+        let (items, isLast) = try await source.take(count)
+        state.withLock { state in
+            if items.isEmpty { return }
+            state.items[state.next] = items
+            state.next += items.count
+        }
+        return (items.count, isLast)
+    }
+
+    func encodedWork() throws -> [UInt8] {
+        if let known = state.withLock({ $0.work }) { return try known.get() }
+        let encoded = Result { try system.encoder.encode(work.closure()) }
+        state.withLock { $0.work = encoded }
+        return try encoded.get()
+    }
+
+    func encodedItems(_ range: Range<Int>) throws -> [UInt8] { try work.encode(items(range)) }
+
+    /// The items of a chunk: those of one pull, or a part of them.
+    private func items(_ range: Range<Int>) -> [Item] {
+        state.withLock { state in
+            if let items = state.items[range.lowerBound], items.count == range.count { return items }
+            // Chunks are divided only when a worker has died: then this looks at all there are.
+            guard let start = state.items.keys.filter({ $0 <= range.lowerBound }).max(), let items = state.items[start],
+                start + items.count >= range.upperBound
+            else { return [] }
+            return Array(items[(range.lowerBound - start)..<(range.upperBound - start)])
+        }
+    }
+
+    func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd {
+        do {
+            let (outputs, failures) = try await run.results(of: items(range), work.transform)
+            state.withLock { $0.results[range.lowerBound] = (.typed(outputs), failures) }
+            return .succeeded
+        } catch let error as ItemError {
+            return .failed(error.error)
+        } catch {
+            return error is CancellationError ? .cancelled : .failed(error)
+        }
+    }
+
+    func keep(_ results: [UInt8], _ failures: [ItemFailure], of range: Range<Int>) {
+        state.withLock { $0.results[range.lowerBound] = (.encoded(results), failures) }
+    }
+
+    func deliver(_ range: Range<Int>) {
+        let known = state.withLock { $0.results.removeValue(forKey: range.lowerBound) }
+        forgetItems(range)
+        guard let (results, failures) = known else { return }
+        let decode = work.decode, errorCoder = system.errorCoder
+        output.put(range.count) {
+            let outputs =
+                switch results {
+                case .typed(let outputs): outputs
+                case .encoded(let bytes): try decode(bytes, range.count - failures.count)
+                }
+            if failures.isEmpty { return outputs.map { .success($0) } }
+            let errors = Dictionary(failures.map { ($0.offset, $0.error) }, uniquingKeysWith: { first, _ in first })
+            var rest = outputs.makeIterator()
+            return try (0..<range.count).map { offset in
+                if let error = errors[offset] { return .failure(errorCoder.decode(error)) }
+                guard let output = rest.next() else {
+                    throw CallError(.badResult, "a worker sent fewer results than items")
+                }
+                return .success(output)
+            }
+        }
+    }
+
+    func deliver(_ range: Range<Int>, lostFor error: any Error) {
+        forgetItems(range)
+        output.put(range.count) { range.map { _ in .failure(error) } }
+    }
+
+    func drop(_ range: Range<Int>) {
+        state.withLock { _ = $0.results.removeValue(forKey: range.lowerBound) }
+        forgetItems(range)
+    }
+
+    private func forgetItems(_ range: Range<Int>) {
+        state.withLock { state in
+            if state.items[range.lowerBound]?.count == range.count { state.items[range.lowerBound] = nil }
+        }
+    }
+
+    func end(_ error: (any Error)?) {
+        source.close()
+        // Parts of chunks that were divided are left.
+        state.withLock { state in
+            state.items = [:]
+            state.results = [:]
+        }
+        output.finish(error)
+    }
+}

@@ -1,0 +1,63 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+public import ZProcCore
+
+/// How a swarm treats its workers.
+public struct SwarmOptions: Hashable, Sendable {
+    /// How worker processes run. On `.threads` only ``ProcessOptions/isBlocking`` means something; other values are an
+    /// error there.
+    public var process = ProcessOptions()
+    /// How long a worker may have nothing to do before it ends; another one is started when there is work. Nil for ever.
+    public var idleLimit: Duration?
+    /// How many workers stay, however long they have nothing to do.
+    public var minimumWorkers = 0
+    /// After how many items a worker is replaced by a new one; nil for never.
+    public var itemsPerWorker: Int?
+    /// Above how many bytes of memory a worker is replaced by a new one, when it has done what it has; looked at about
+    /// every 100 ms. Nil for never; without meaning on `.threads`.
+    public var memoryPerWorker: Int?
+
+    /// Makes options with these values.
+    public init() {}
+}
+
+/// How the items of a map, or a single task, are worked on.
+public struct MapOptions: Sendable {
+    /// In which order results come.
+    public enum Order: String, Hashable, Sendable, Codable, CaseIterable {
+        /// That of the items.
+        case input
+        /// As they are done.
+        case completion
+    }
+
+    /// In which order results come.
+    public var order: Order = .input
+    /// How many items a worker gets at a time; nil to go by what they cost.
+    ///
+    /// The items of a chunk fail together when their worker dies.
+    public var chunkSize: Int?
+    /// Work with a higher one is handed out first.
+    public var priority = 0
+    /// How long an item may take; nil for ever. Then its worker is ended and replaced, and its whole chunk has failed.
+    ///
+    /// A chunk of several items has as many times as long. On `.threads` the item is cancelled, and another worker takes
+    /// the place of the one that still runs it.
+    public var itemTimeout: Duration?
+    /// How long all of it may take; nil for ever.
+    public var timeout: Duration?
+    /// Which errors of items are tried again, on the same worker.
+    public var retry: RetryPolicy = .never
+    /// How many workers items may end before they are given up.
+    ///
+    /// A chunk whose worker died is divided, so that those which do it are found.
+    public var maximumDeaths = 3
+    /// How many items may be on their way from input to consumer; nil for what keeps the workers busy.
+    public var window: Int?
+    /// For logs and progress.
+    public var label: String?
+
+    /// Makes options with these values.
+    public init() {}
+}

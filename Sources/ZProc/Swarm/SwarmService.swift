@@ -1,0 +1,66 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MessagePack
+internal import ZProcCore
+
+/// Answers the workers of the swarms of this process.
+struct SwarmService: Service {
+    static let name = "swarm"
+
+    private let swarms: SwarmTable
+    private weak let system: ZProcSystem?
+
+    init(_ swarms: SwarmTable, system: ZProcSystem) {
+        self.swarms = swarms
+        self.system = system
+    }
+
+    func handle(_ call: IncomingCall) {
+        guard let system else { return }
+        do {
+            switch SwarmMethod(rawValue: call.method) {
+            case .next:
+                let request = try read(WorkRequest.self, call, system)
+                let engine = try engine(request.worker)
+                let worker = try engine.isReady(WorkerID(request.worker.worker))
+                for report in request.reports { engine.received(report, from: WorkerID(request.worker.worker)) }
+                engine.usesMemory(request.memoryByteCount, WorkerID(request.worker.worker))
+                if request.asks {
+                    worker.asks(call)
+                } else {
+                    call.succeed(try system.encoder.encode(WorkBatch()))
+                }
+            case .cancelled:
+                let name = try read(WorkerName.self, call, system)
+                try engine(name).isReady(WorkerID(name.worker)).asksForCancelled(call)
+            case .retry:
+                let request = try read(RetryRequest.self, call, system)
+                let job = try engine(request.worker).job(JobID(request.job))
+                let delay = job?.retryDelay(attempt: request.attempt, after: system.errorCoder.decode(request.error))
+                call.succeed(try system.encoder.encode(delay?.nanoseconds))
+            case nil:
+                throw CallError(.methodNotFound, "a swarm has no method '\(call.method)'")
+            }
+        } catch {
+            call.fail(error, encoder: system.errorCoder)
+        }
+    }
+
+    private func engine(_ worker: WorkerName) throws -> SwarmEngine {
+        guard let engine = swarms.engine(worker.swarm) else { throw SwarmError.hasEnded }
+        return engine
+    }
+
+    private func read<Request: Decodable>(
+        _ type: Request.Type,
+        _ call: IncomingCall,
+        _ system: ZProcSystem
+    ) throws -> Request {
+        do {
+            return try system.decoder.decode(type, from: call.arguments)
+        } catch {
+            throw CallError(.badArguments, "the arguments of swarm.\(call.method) cannot be read: \(error)")
+        }
+    }
+}

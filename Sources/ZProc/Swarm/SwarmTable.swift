@@ -1,0 +1,24 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+/// The swarms of this process, for their workers to find.
+final class SwarmTable: Sendable {
+    private struct State {
+        var engines: [UInt64: SwarmEngine] = [:]
+        var last: UInt64 = 0
+    }
+    private let state = Mutex(State())
+
+    func makeNumber() -> UInt64 {
+        state.withLock { state in
+            state.last += 1
+            return state.last
+        }
+    }
+
+    func add(_ engine: SwarmEngine) { state.withLock { $0.engines[engine.number] = engine } }
+    func remove(_ engine: SwarmEngine) { state.withLock { $0.engines[engine.number] = nil } }
+    func engine(_ number: UInt64) -> SwarmEngine? { state.withLock { $0.engines[number] } }
+}

@@ -1,0 +1,124 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import DequeModule
+internal import Glibc
+internal import Synchronization
+internal import ZProcCore
+
+/// A worker on `.threads`: a task that works on the items themselves.
+final class TaskWorker: SwarmWorker {
+    private struct State {
+        var chunks: Deque<ChunkID> = []
+        var current: (chunk: ChunkID, task: Task<ChunkEnd, Never>)?
+        var cancelled: Set<ChunkID> = []
+        var isEnding = false
+        var waiter: UnsafeContinuation<ChunkID?, Never>?
+    }
+
+    private let id: WorkerID
+    private let state = Mutex(State())
+    private let ended = Promise<Void>()
+
+    init(_ id: WorkerID) { self.id = id }
+
+    var processID: Int { Int(getpid()) }
+
+    /// Works until it is told to end.
+    ///
+    /// - Parameters:
+    ///   - engine: whose chunks they are.
+    ///   - isBlocking: whether it has a thread of its own.
+    ///   - prepare: makes what it keeps for itself.
+    func start(for engine: SwarmEngine, isBlocking: Bool, prepare: @escaping @Sendable () async throws -> any Sendable) {
+        let thread = isBlocking ? ThreadExecutor() : nil
+        CallDeadline.$current.withValue(nil) {
+            _ = Task(executorPreference: thread) { [self] in
+                do {
+                    let storage = try await prepare()
+                    let own = WorkerStorage(storage, number: Int(id.number))
+                    engine.joined(id, isOwn: true)
+                    await WorkerStorage.$current.withValue(own) { await run(for: engine) }
+                    engine.left(id)
+                } catch {
+                    engine.failedToStart(id, error)
+                }
+                thread?.finish()
+                ended.settle()
+            }
+        }
+    }
+
+    private func run(for engine: SwarmEngine) async {
+        while let chunk = await next() {
+            guard let (_, job, range) = engine.work(chunk) else {
+                engine.finished(id, chunk, .cancelled, runTime: .zero)
+                continue
+            }
+            let run = engine.run(of: job)
+            let start = ContinuousClock.now
+            let task = Task { await job.work(on: range, in: run) }
+            let isCancelled = state.withLock { state in
+                state.current = (chunk, task)
+                return state.cancelled.remove(chunk) != nil
+            }
+            if isCancelled { task.cancel() }
+            let end = await task.value
+            state.withLock { $0.current = nil }
+            engine.finished(id, chunk, end, runTime: .now - start)
+        }
+    }
+
+    private func next() async -> ChunkID? {
+        await withUnsafeContinuation { waiter in
+            let known = state.withLock { state -> ChunkID?? in
+                if state.isEnding { return .some(nil) }
+                if let chunk = state.chunks.popFirst() { return chunk }
+                state.waiter = waiter
+                return nil
+            }
+            if let known { waiter.resume(returning: known) }
+        }
+    }
+
+    func assign(_ chunks: [ChunkID]) {
+        let waiting = state.withLock { state -> (UnsafeContinuation<ChunkID?, Never>, ChunkID)? in
+            state.chunks.append(contentsOf: chunks)
+            guard let waiter = state.waiter, let chunk = state.chunks.popFirst() else { return nil }
+            state.waiter = nil
+            return (waiter, chunk)
+        }
+        if let (waiter, chunk) = waiting { waiter.resume(returning: chunk) }
+    }
+
+    func cancel(_ chunk: ChunkID) {
+        let task = state.withLock { state -> Task<ChunkEnd, Never>? in
+            if let current = state.current, current.chunk == chunk { return current.task }
+            state.cancelled.insert(chunk)
+            return nil
+        }
+        task?.cancel()
+    }
+
+    func forget(_ job: JobID) {}
+
+    func retire() {
+        let waiter = state.withLock { state in
+            state.isEnding = true
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume(returning: nil)
+    }
+
+    /// There is nothing stronger than cancelling; it is replaced while it goes on.
+    func kill() {
+        retire()
+        state.withLock { $0.current?.task }?.cancel()
+    }
+
+    func stop(grace: Duration) async {
+        kill()
+        _ = await ended.settled()
+    }
+}

@@ -1,0 +1,134 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MessagePack
+internal import PortableClosures
+
+/// What is done with the items of a job, whose types are known only to itself.
+protocol PortableWork: ClosureHolder {
+    /// Works on encoded items, one after the other.
+    ///
+    /// - Returns: the encoded results of those that did not fail, and the others' failures.
+    /// - Throws: ``ItemError`` for the first that failed when failures are not collected; what reading the items or
+    ///   writing the results threw.
+    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemFailure])
+}
+
+/// An item failed, and with it its chunk.
+struct ItemError: Error {
+    var offset: Int
+    var error: any Error
+}
+
+/// How the items of a chunk are worked on, wherever that is.
+struct ChunkRun: Sendable {
+    let system: ZProcSystem
+    let collectsFailures: Bool
+    /// How long to wait before another attempt, given how often the item was tried and its error; nil for none.
+    let retryDelay: RetryDelay?
+
+    typealias RetryDelay = @concurrent @Sendable (Int, any Error) async -> Duration?
+
+    /// Calls `transform` for each item.
+    func results<Item, Output>(
+        of items: [Item],
+        _ transform: (Item) async throws -> Output
+    ) async throws -> ([Output], [ItemFailure]) {
+        let errorCoder = system.errorCoder
+        var outputs: [Output] = [], failures: [ItemFailure] = []
+        outputs.reserveCapacity(items.count)
+        for (offset, item) in items.enumerated() {
+            do {
+                outputs.append(try await transform(item))
+            } catch {
+                do {
+                    outputs.append(try await again(item, after: error, transform))
+                } catch {
+                    try Task.checkCancellation()
+                    guard collectsFailures else { throw ItemError(offset: offset, error: error) }
+                    failures.append(ItemFailure(offset: offset, error: errorCoder.encode(error)))
+                }
+            }
+        }
+        return (outputs, failures)
+    }
+
+    private func again<Item, Output>(
+        _ item: Item,
+        after error: any Error,
+        _ transform: (Item) async throws -> Output
+    ) async throws -> Output {
+        guard let retryDelay else { throw error }
+        var lastError = error, attempt = 1
+        while let delay = await retryDelay(attempt, lastError) {
+            try await Task.sleep(for: delay)
+            do {
+                return try await transform(item)
+            } catch {
+                lastError = error
+                attempt += 1
+            }
+        }
+        throw lastError
+    }
+}
+
+/// One result for each item.
+struct MapClosure<Item: Codable & Sendable, Output: Codable & Sendable>: PortableWork {
+    let transform: @concurrent @Sendable (Item) async throws -> Output
+
+    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemFailure]) {
+        let items = try run.system.decoder.decode([Item].self, from: items)
+        let (outputs, failures) = try await run.results(of: items, transform)
+        return (try run.encode(outputs), failures)
+    }
+}
+
+/// The same for items that come from several sequences.
+struct ZipClosure<Output: Codable & Sendable, each Item: Codable & Sendable>: PortableWork {
+    let transform: @concurrent @Sendable (repeat each Item) async throws -> Output
+
+    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemFailure]) {
+        let rows = try run.system.decoder.decode([ArgumentList<repeat each Item>].self, from: items)
+        let (outputs, failures) = try await run.results(of: rows, call)
+        return (try run.encode(outputs), failures)
+    }
+
+    @concurrent @Sendable func call(_ row: ArgumentList<repeat each Item>) async throws -> Output {
+        try await transform(repeat each row.values)
+    }
+}
+
+/// No results: the same for items that something is only done with.
+struct EachClosure<Item: Codable & Sendable>: PortableWork {
+    let body: @concurrent @Sendable (Item) async throws -> Void
+
+    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemFailure]) {
+        let items = try run.system.decoder.decode([Item].self, from: items)
+        let (_, failures) = try await run.results(of: items, body)
+        return ([], failures)
+    }
+}
+
+/// The same for items that come from several sequences.
+struct ZipEachClosure<each Item: Codable & Sendable>: PortableWork {
+    let body: @concurrent @Sendable (repeat each Item) async throws -> Void
+
+    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemFailure]) {
+        let rows = try run.system.decoder.decode([ArgumentList<repeat each Item>].self, from: items)
+        let (_, failures) = try await run.results(of: rows, call)
+        return ([], failures)
+    }
+
+    @concurrent @Sendable func call(_ row: ArgumentList<repeat each Item>) async throws { try await body(repeat each row.values) }
+}
+
+extension ChunkRun {
+    func encode<Output: Encodable>(_ outputs: [Output]) throws -> [UInt8] {
+        do {
+            return try system.encoder.encode(outputs)
+        } catch {
+            throw CallError(.badResult, "the results, of type \(Output.self), cannot be encoded: \(error)")
+        }
+    }
+}

@@ -1,0 +1,370 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+import ZProc
+import ZProcCore
+
+/// What a swarm does, on every backend.
+@Suite(.tags(.process), .timeLimit(.minutes(5))) struct SwarmConformance {
+    // MARK: Maps
+
+    @Test(arguments: Backend.allCases)
+    func aMapKeepsTheOrder(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            #expect(try await swarm.map(0..<10_000) { $0 * $0 } == (0..<10_000).map { $0 * $0 })
+            #expect(try await swarm.map([String]()) { $0.count } == [])
+            #expect(try await swarm.map(["a", "bb"]) { "\($0) \($0.count)" } == ["a 1", "bb 2"])
+            var options = MapOptions()
+            options.order = .completion
+            #expect(Set(try await swarm.map(0..<1_000, options: options) { -$0 }) == Set((0..<1_000).map { -$0 }))
+            options.chunkSize = 7
+            #expect(try await swarm.map(0..<100, options: options) { $0 }.sorted() == Array(0..<100))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func sequencesAreMappedSideBySide(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            let lines = try await swarm.map(["a", "b", "c"], 1...) { name, number in "\(number) \(name)" }
+            #expect(lines == ["1 a", "2 b", "3 c"])
+            let sums = try await swarm.map(0..<1_000, 0..<2_000, [Int](repeating: 1, count: 500)) { $0 + $1 + $2 }
+            #expect(sums == (0..<500).map { 2 * $0 + 1 })
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func closuresTakeTheirCapturesAlong(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2), state = context.state, factor = 3
+            let results = try await swarm.map(1...10) { number in
+                try await state.increment("calls")
+                return number * factor
+            }
+            #expect(results == (1...10).map { $0 * 3 })
+            #expect(try await state.get("calls", default: 0) == 10)
+            try await swarm.forEach(1...10) { try await state.increment("sum", by: $0) }
+            #expect(try await state.get("sum", default: 0) == 55)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func resultsAreCombined(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            let even = try await swarm.compactMap(0..<100) { $0 % 2 == 0 ? $0 / 2 : nil }
+            #expect(even == Array(0..<50))
+            let sum = try await swarm.reduce(1...100, into: 0) { $0 += $1 } transform: { $0 * 2 }
+            #expect(sum == 10_100)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func inputWithoutEndStreams(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            let taken = Mutex(0)
+            let source = sequence(state: 0) { (next: inout Int) -> Int? in
+                next += 1
+                return next
+            }
+            let results = try swarm.mapLazy(source) { $0 * 10 }
+            var seen: [Int] = []
+            for try await result in results {
+                seen.append(result)
+                if seen.count == 5_000 { break }
+            }
+            #expect(seen == (1...5_000).map { $0 * 10 })
+            withExtendedLifetime(taken) {}
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func aSlowConsumerHoldsBackTheInput(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            let count = Counted()
+            var options = MapOptions()
+            options.window = 50
+            let results = try swarm.mapLazy(CountedSequence(counted: count), options: options) { $0 }
+            var iterator = results.makeAsyncIterator()
+            #expect(try await iterator.next() == 1)
+            try await eventually { count.value >= 50 }
+            #expect(count.value <= 100)
+            for number in 2...100 { #expect(try await iterator.next() == number) }
+            try await eventually { count.value >= 100 }
+            #expect(count.value <= 200)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func elementsMayComeWithTime(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
+            let results = try swarm.mapLazy(stream) { $0 + 1 }
+            var iterator = results.makeAsyncIterator()
+            for number in 0..<100 {
+                // Each result comes before the next element does.
+                continuation.yield(number)
+                #expect(try await iterator.next() == number + 1)
+            }
+            for number in 100..<1_000 { continuation.yield(number) }
+            continuation.finish()
+            for number in 100..<1_000 { #expect(try await iterator.next() == number + 1) }
+            #expect(try await iterator.next() == nil)
+            let failing = AsyncThrowingStream<Int, any Error> { continuation in
+                for number in 0..<10 { continuation.yield(number) }
+                continuation.finish(throwing: TestFailure(reason: "input"))
+            }
+            await #expect(throws: TestFailure(reason: "input")) { try await swarm.map(failing) { $0 } }
+        }
+    }
+
+    // MARK: Tasks
+
+    @Test(arguments: Backend.allCases)
+    func tasksRunOnWorkers(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            #expect(try await swarm.run(3, 4) { $0 + $1 } == 7)
+            #expect(try await swarm.run { 1 } == 1)
+            let state = context.state
+            try await swarm.run { try await state.set("ran", to: true) }
+            #expect(try await state.get("ran", default: false))
+            let pid = try await swarm.run { Int(getpid()) }
+            #expect(swarm.pids.contains(pid))
+            #expect((pid == Int(getpid())) == (backend == .threads))
+            let values = try await withThrowingTaskGroup(of: Int.self) { group in
+                for number in 0..<1_000 { group.addTask { try await swarm.run(number) { $0 * 2 } } }
+                return try await group.reduce(0, +)
+            }
+            #expect(values == 999_000)
+        }
+    }
+
+    // MARK: Failure
+
+    @Test(arguments: Backend.allCases)
+    func theFirstFailureEndsAMap(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            await #expect(throws: TestFailure(reason: "item 40")) {
+                try await swarm.map(0..<1_000_000) { number in
+                    if number == 40 { throw TestFailure(reason: "item 40") }
+                    return number
+                }
+            }
+            await #expect(throws: TestFailure(reason: "task")) {
+                try await swarm.run { throw TestFailure(reason: "task") }
+            }
+            // The workers are as good as new.
+            #expect(try await swarm.map(0..<10) { $0 } == Array(0..<10))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func failuresMayBeResults(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            let results = try await swarm.mapResults(0..<1_000) { number in
+                if number % 10 == 3 { throw TestFailure(reason: "\(number)") }
+                return number
+            }
+            #expect(results.count == 1_000)
+            for (number, result) in results.enumerated() {
+                if number % 10 == 3 {
+                    #expect(throws: TestFailure(reason: "\(number)")) { try result.get() }
+                } else {
+                    #expect(try result.get() == number)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func itemsAreTriedAgain(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2), state = context.state
+            var options = MapOptions()
+            options.retry = RetryPolicy(2, delay: .constant(.milliseconds(1)), on: .error(TestFailure.self))
+            let results = try await swarm.map(0..<20, options: options) { number in
+                let attempt = try await state.increment("item \(number)")
+                if attempt <= number % 3 { throw TestFailure(reason: "try again") }
+                return attempt
+            }
+            #expect(results == (0..<20).map { $0 % 3 + 1 })
+            await #expect(throws: TestFailure.self) {
+                try await swarm.map(0..<5, options: options) { _ -> Int in throw TestFailure(reason: "always") }
+            }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func timesHold(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            var options = MapOptions()
+            options.itemTimeout = .milliseconds(200)
+            options.chunkSize = 1
+            let error = try await #require(throws: SwarmError.self) {
+                try await swarm.map(0..<4, options: options) { number in
+                    if number == 2 { try await Task.sleep(for: .seconds(1_000)) }
+                    return number
+                }
+            }
+            #expect(error.code == .timedOut)
+            #expect(error.items == 2..<3)
+            options.itemTimeout = nil
+            options.timeout = .milliseconds(200)
+            let late = try await #require(throws: SwarmError.self) {
+                try await swarm.forEach(0..<4, options: options) { _ in try await Task.sleep(for: .seconds(1_000)) }
+            }
+            #expect(late.code == .timedOut)
+            #expect(late.items == nil)
+            #expect(try await swarm.map(0..<10) { $0 } == Array(0..<10))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func cancellingReachesTheItems(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2), state = context.state
+            let map = Task {
+                try await swarm.map(0..<2) { number in
+                    try await state.increment("started")
+                    do {
+                        try await Task.sleep(for: .seconds(1_000))
+                    } catch {
+                        try await state.increment("cancelled")
+                    }
+                    return number
+                }
+            }
+            try await state.first { $0["started", default: 0] == 2 }
+            map.cancel()
+            await #expect(throws: CancellationError.self) { try await map.value }
+            try await state.first { $0["cancelled", default: 0] == 2 }
+            // Leaving the loop does it, too.
+            for try await _ in try swarm.mapLazy(0..., transform: { number in
+                if number > 0 {
+                    do { try await Task.sleep(for: .seconds(1_000)) } catch { try await state.increment("left") }
+                }
+                return number
+            }) { break }
+            try await state.first { $0["left", default: 0] >= 1 }
+            #expect(try await swarm.map(0..<10) { $0 } == Array(0..<10))
+        }
+    }
+
+    // MARK: Workers
+
+    @Test(arguments: Backend.allCases)
+    func workersKeepWhatTheyPrepared(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            let swarm = try context.swarm(workers: 2) { "model \(try await state.increment("loaded"))" }
+            let models = try await swarm.map(0..<100) { _ in try WorkerStorage.value(as: String.self) }
+            #expect(Set(models).isSubset(of: ["model 1", "model 2"]))
+            let error = try await #require(throws: SwarmError.self) {
+                try await swarm.run { try WorkerStorage.value(as: Int.self) }
+            }
+            #expect(error.code == .noStorage)
+            #expect(throws: SwarmError.self) { try WorkerStorage.value(as: String.self) }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func workersThatCannotBeStartedAreAnError(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2) { throw TestFailure(reason: "no model") }
+            let error = try await #require(throws: SwarmError.self) { try await swarm.map(0..<10) { $0 } }
+            #expect(error.code == .noWorkers)
+            #expect(error.message.contains("no model"))
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func theNumberOfWorkersChangesWhileTheyWork(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 1)
+            let results = try swarm.mapLazy(0..<3_000) { number in
+                usleep(100)
+                return number
+            }
+            var seen = 0
+            for try await result in results {
+                #expect(result == seen)
+                seen += 1
+                if seen % 500 == 0 { swarm.resize(to: [4, 1, 3, 2, 1, 2][seen / 500 - 1]) }
+            }
+            #expect(seen == 3_000)
+            swarm.resize(to: 3)
+            try await eventually { swarm.readyCount == 3 }
+            swarm.resize(to: 1)
+            try await eventually { swarm.readyCount == 1 }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func idleWorkersEndAndOthersTakeTheirPlace(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            var options = SwarmOptions()
+            options.idleLimit = .milliseconds(50)
+            let swarm = try context.swarm(workers: 2, options: options)
+            #expect(try await swarm.map(0..<10) { $0 } == Array(0..<10))
+            try await eventually { swarm.readyCount == 0 }
+            #expect(try await swarm.map(0..<10) { $0 } == Array(0..<10))
+            options.idleLimit = nil
+            options.itemsPerWorker = 10
+            let state = context.state
+            let recycled = try context.swarm(workers: 1, options: options) { try await state.increment("born") }
+            #expect(try await recycled.map(0..<100) { $0 } == Array(0..<100))
+            #expect(try await state.get("born", default: 0) > 1)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func aStoppedSwarmFailsWhatRunsOnIt(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2), state = context.state
+            let map = Task {
+                try await swarm.forEach(0..<2) { _ in
+                    try await state.increment("started")
+                    try await Task.sleep(for: .seconds(1_000))
+                }
+            }
+            try await state.first { $0["started", default: 0] == 2 }
+            await swarm.stop()
+            let error = try await #require(throws: SwarmError.self) { try await map.value }
+            #expect(error.code == .closed)
+            await #expect(throws: SwarmError.self) { try await swarm.run { 1 } }
+        }
+    }
+
+    @Test func workersGoWithTheirSwarm() async throws {
+        try await withContext(.processes) { context in
+            var swarm: Swarm? = try context.swarm(workers: 2)
+            let pids = try await swarm?.map(0..<100) { _ in Int(getpid()) } ?? []
+            #expect(!pids.isEmpty)
+            swarm = nil
+            for pid in Set(pids) { try await eventually { !exists(pid) } }
+        }
+    }
+}
+
+private final class Counted: Sendable {
+    private let count = Atomic(0)
+    var value: Int { count.load(ordering: .relaxed) }
+    func next() -> Int { count.add(1, ordering: .relaxed).newValue }
+}
+
+private struct CountedSequence: Sequence, IteratorProtocol {
+    let counted: Counted
+    mutating func next() -> Int? { counted.next() }
+}
