@@ -166,7 +166,7 @@ import ZProcCore
         shell.run()
         #expect(shell.jobs[job]?.end == .finished)
         let ideal = costs.reduce(Duration.zero, +) / workerCount
-// Nobody can help that the dearest item comes last.
+        // Nobody can help that the dearest item comes last.
         let bound = ideal / 0.95 + (isUneven ? costs.max() ?? .zero : .zero)
         #expect(shell.now <= bound, "\(ideal / shell.now) of ideal")
         if workerCount == 2 { #expect(ideal / shell.now > 0.9) }

@@ -59,7 +59,11 @@ import ZProcCore
             let swarm = try context.swarm(workers: 2)
             let even = try await swarm.compactMap(0..<100) { $0 % 2 == 0 ? $0 / 2 : nil }
             #expect(even == Array(0..<50))
-            let sum = try await swarm.reduce(1...100, into: 0) { $0 += $1 } transform: { $0 * 2 }
+            let sum = try await swarm.reduce(1...100, into: 0) {
+                $0 += $1
+            } transform: {
+                $0 * 2
+            }
             #expect(sum == 10_100)
         }
     }
@@ -251,12 +255,19 @@ import ZProcCore
             await #expect(throws: CancellationError.self) { try await map.value }
             try await state.first { $0["cancelled", default: 0] == 2 }
             // Leaving the loop does it, too.
-            for try await _ in try swarm.mapLazy(0..., transform: { number in
-                if number > 0 {
-                    do { try await Task.sleep(for: .seconds(1_000)) } catch { try await state.increment("left") }
+            for try await _ in try swarm.mapLazy(
+                0...,
+                transform: { number in
+                    if number > 0 {
+                        try await state.increment("begun")
+                        do { try await Task.sleep(for: .seconds(1_000)) } catch { try await state.increment("left") }
+                    }
+                    return number
                 }
-                return number
-            }) { break }
+            ) {
+                try await state.first { $0["begun", default: 0] > 0 }
+                break
+            }
             try await state.first { $0["left", default: 0] >= 1 }
             #expect(try await swarm.map(0..<10) { $0 } == Array(0..<10))
         }

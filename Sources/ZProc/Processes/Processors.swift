@@ -13,6 +13,8 @@ func availableProcessorCount() -> Int {
     let length = fread(&text, 1, text.count, file)
     // "max 100000", or how many microseconds of each so many.
     let words = String(decoding: text.prefix(length), as: UTF8.self).split { $0.isWhitespace }
-    guard words.count == 2, let quota = Int(words[0]), let period = Int(words[1]), quota > 0, period > 0 else { return count }
+    guard words.count == 2, let quota = Int(words[0]), let period = Int(words[1]), quota > 0, period > 0 else {
+        return count
+    }
     return max(1, min(count, (quota - 1) / period + 1))
 }

@@ -298,7 +298,8 @@ final class SwarmEngine: Stoppable {
     }
 
     private func deliver(_ id: JobID, _ range: Range<Int>, _ delivery: Delivery) {
-        guard let job = job(id) else { return }
+        // After an error nothing follows, though more may be known.
+        guard let job = state.withLock({ $0.errors[id] == nil ? $0.jobs[id] : nil }) else { return }
         let error: SwarmError
         switch delivery {
         case .results: return job.deliver(range)
@@ -329,13 +330,15 @@ final class SwarmEngine: Stoppable {
         for worker in workers { worker.forget(id) }
         let error: (any Error)? =
             switch end {
-            case .finished: nil
+            // The last chunk may have been lost.
+            case .finished: known
             case .failed, .cancelled, .inputFailed: known ?? CancellationError()
             case .timedOut: SwarmError(.timedOut, "the whole took longer than its timeout")
             case .noWorkers:
                 SwarmError(
                     .noWorkers,
-                    "no worker of the swarm could be started" + (startError.map { ": \($0)" } ?? "; resize it to try again")
+                    "no worker of the swarm could be started"
+                        + (startError.map { ": \($0)" } ?? "; resize it to try again")
                 )
             }
         job?.end(error)

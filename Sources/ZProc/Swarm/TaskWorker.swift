@@ -30,7 +30,8 @@ final class TaskWorker: SwarmWorker {
     ///   - engine: whose chunks they are.
     ///   - isBlocking: whether it has a thread of its own.
     ///   - prepare: makes what it keeps for itself.
-    func start(for engine: SwarmEngine, isBlocking: Bool, prepare: @escaping @Sendable () async throws -> any Sendable) {
+    func start(for engine: SwarmEngine, isBlocking: Bool, prepare: @escaping @Sendable () async throws -> any Sendable)
+    {
         let thread = isBlocking ? ThreadExecutor() : nil
         CallDeadline.$current.withValue(nil) {
             _ = Task(executorPreference: thread) { [self] in

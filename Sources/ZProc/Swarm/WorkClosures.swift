@@ -120,7 +120,9 @@ struct ZipEachClosure<each Item: Codable & Sendable>: PortableWork {
         return ([], failures)
     }
 
-    @concurrent @Sendable func call(_ row: ArgumentList<repeat each Item>) async throws { try await body(repeat each row.values) }
+    @concurrent @Sendable func call(_ row: ArgumentList<repeat each Item>) async throws {
+        try await body(repeat each row.values)
+    }
 }
 
 extension ChunkRun {

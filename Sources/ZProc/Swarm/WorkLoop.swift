@@ -164,7 +164,8 @@ final class WorkLoop: Sendable {
     private func ask(_ reports: [ChunkReport], asks: Bool = true, memory: Int) throws {
         let request = WorkRequest(worker: name, reports: reports, asks: asks, memoryByteCount: memory)
         let arguments = try system.encoder.encode(request)
-        system.request(SwarmService.name, SwarmMethod.next.rawValue, arguments: arguments, at: parent) { [weak self] answer in
+        system.request(SwarmService.name, SwarmMethod.next.rawValue, arguments: arguments, at: parent) {
+            [weak self] answer in
             guard asks, let self else { return }
             take(Result { try self.system.decoder.decode(WorkBatch.self, from: try answer.get()) })
         }
@@ -199,7 +200,8 @@ final class WorkLoop: Sendable {
         system.request(SwarmService.name, SwarmMethod.cancelled.rawValue, arguments: arguments, at: parent) {
             [weak self] answer in
             // Without the parent there is nothing to cancel.
-            guard let self, let bytes = try? answer.get(), let chunks = try? system.decoder.decode([UInt64].self, from: bytes)
+            guard let self, let bytes = try? answer.get(),
+                let chunks = try? system.decoder.decode([UInt64].self, from: bytes)
             else { return }
             for chunk in chunks { cancel(chunk) }
             try? watchCancelled()

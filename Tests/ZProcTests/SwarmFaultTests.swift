@@ -1,0 +1,162 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+import ZProc
+
+/// Workers that die over their work, and beside it.
+@Suite(.tags(.process, .fault), .timeLimit(.minutes(5))) struct SwarmFaultTests {
+    @Test func whatAWorkerHadWhenItDiedIsDoneAgain() async throws {
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 2), state = context.state
+            let results = try await swarm.map(0..<1_000) { number in
+                // Once for some of them, at whatever place of their chunks.
+                if number % 300 == 150, try await state.increment("died \(number)") == 1 { kill(getpid(), SIGKILL) }
+                return number * 2
+            }
+            #expect(results == (0..<1_000).map { $0 * 2 })
+            for number in [150, 450, 750] { #expect(try await state.get("died \(number)", default: 0) == 2) }
+        }
+    }
+
+    @Test func anItemThatEndsItsWorkersFailsAlone() async throws {
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 2)
+            let results = try await swarm.mapResults(0..<500) { number in
+                if number == 123 { kill(getpid(), SIGKILL) }
+                return number
+            }
+            var lost: [Int] = []
+            for (number, result) in results.enumerated() {
+                switch result {
+                case .success(let value): #expect(value == number)
+                case .failure(let error as SwarmError):
+                    #expect(error.code == .workerDied)
+                    #expect(error.items?.contains(number) == true)
+                    lost.append(number)
+                case .failure(let error): Issue.record("\(error)")
+                }
+            }
+            // Its neighbours in a chunk that was halved twice may go with it.
+            #expect(lost.contains(123))
+            #expect(lost.count < 100)
+            var options = MapOptions()
+            options.chunkSize = 1
+            options.maximumDeaths = 1
+            let error = try await #require(throws: SwarmError.self) {
+                try await swarm.map(0..<10, options: options) { number in
+                    if number == 7 { kill(getpid(), SIGKILL) }
+                    return number
+                }
+            }
+            #expect(error.items == 7..<8)
+            #expect(try await swarm.map(0..<10) { $0 } == Array(0..<10))
+        }
+    }
+
+    /// The same for what ends a worker from inside: a trap, an exit, running out of memory.
+    @Test func trapsAndExitsAreDeathsToo() async throws {
+        try await withContext(.processes) { context in
+            var options = SwarmOptions()
+            options.process = .withoutBacktrace
+            options.process.standardError = .discarded
+            let swarm = try context.swarm(workers: 1, options: options)
+            let empty: [Int] = []
+            for way in 0..<2 {
+                let error = try await #require(throws: SwarmError.self) {
+                    try await swarm.run(way) { way in
+                        if way == 0 { return empty[empty.count] }
+                        exit(3)
+                    }
+                }
+                #expect(error.code == .workerDied)
+            }
+            #expect(try await swarm.run { 1 } == 1)
+        }
+    }
+
+    @Test func whatCannotTravelIsAnError() async throws {
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 1)
+            let file = FileHandleLike()
+            await #expect(throws: (any Error).self) { try await swarm.map(0..<3) { $0 + file.number } }
+            await #expect(throws: (any Error).self) { try await swarm.map([Refusing(), Refusing()]) { _ in 1 } }
+            await #expect(throws: (any Error).self) { try await swarm.map(0..<3) { _ in Refusing() } }
+            #expect(try await swarm.run { 1 } == 1)
+        }
+    }
+
+    /// `ZPROC_SWARM_ITEMS` says how many items, `ZPROC_SWARM_KILLS` how many deaths there are meanwhile.
+    @Test func randomDeathsChangeNoResult() async throws {
+        var random = SeededRandom.announced("swarm chaos")
+        let itemCount = Environment.number("ZPROC_SWARM_ITEMS", default: 200_000)
+        let killCount = Environment.number("ZPROC_SWARM_KILLS", default: 10)
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 3)
+            var options = MapOptions()
+            // Three deaths in a row may hit the same items by chance.
+            options.maximumDeaths = 100
+            let results = try swarm.mapLazy(0..<itemCount, options: options) { number in
+                var hash = UInt64(bitPattern: Int64(number))
+                for _ in 0..<200 { hash = (hash ^ (hash >> 29)) &* 0xbf58_476d_1ce4_e5b9 }
+                return hash
+            }
+            var seen = 0, killed = 0
+            for try await hash in results {
+                var expected = UInt64(bitPattern: Int64(seen))
+                for _ in 0..<200 { expected = (expected ^ (expected >> 29)) &* 0xbf58_476d_1ce4_e5b9 }
+                if hash != expected { Issue.record("item \(seen) is wrong") }
+                seen += 1
+                if seen > (killed + 1) * itemCount / (killCount + 2), let pid = swarm.pids.randomElement(using: &random)
+                {
+                    kill(pid_t(pid), SIGKILL)
+                    killed += 1
+                }
+            }
+            #expect(seen == itemCount)
+            #expect(killed >= killCount)
+            print("\(killed) workers killed during \(itemCount) items")
+        }
+    }
+
+    /// `ZPROC_SWARM_MAPS` says how many.
+    @Test(arguments: Backend.allCases)
+    func mapsLeaveNothingBehind(on backend: Backend) async throws {
+        let count = Environment.number("ZPROC_SWARM_MAPS", default: 300)
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            func maps(_ count: Int) async throws {
+                for number in 0..<count {
+                    let results = try await swarm.map(0..<100) { $0 + number }
+                    if results.last != 99 + number { Issue.record("map \(number) is wrong") }
+                }
+            }
+            try await maps(200)
+            let before = residentByteCount()
+            try await maps(count)
+            let after = residentByteCount()
+            print("\(backend): \(before >> 10) KiB before, \(after >> 10) KiB after \(count) maps")
+            #expect(after < before + 32 << 20)
+        }
+    }
+}
+
+private final class FileHandleLike: Sendable {
+    let number = 1
+}
+
+private struct Refusing: Codable {
+    init() {}
+    init(from decoder: any Decoder) throws { throw TestFailure(reason: "no") }
+    func encode(to encoder: any Encoder) throws { throw TestFailure(reason: "no") }
+}
+
+private func residentByteCount() -> Int {
+    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+    defer { fclose(file) }
+    var text = [UInt8](repeating: 0, count: 128)
+    let count = fread(&text, 1, text.count, file)
+    let numbers = String(decoding: text.prefix(count), as: UTF8.self).split(separator: " ")
+    return numbers.count > 1 ? (Int(numbers[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+}
