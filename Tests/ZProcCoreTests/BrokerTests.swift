@@ -167,7 +167,7 @@ import ZProcCore
         #expect(shell.jobs[job]?.end == .finished)
         let ideal = costs.reduce(Duration.zero, +) / workerCount
         // Nobody can help that the dearest item comes last.
-        let bound = ideal / 0.95 + (isUneven ? costs.max() ?? .zero : .zero)
+        let bound = ideal / 0.9 + (isUneven ? costs.max() ?? .zero : .zero)
         #expect(shell.now <= bound, "\(ideal / shell.now) of ideal")
         if workerCount == 2 { #expect(ideal / shell.now > 0.9) }
     }
@@ -206,18 +206,19 @@ import ZProcCore
                 shell.finishHead(of: worker)
             }
         }
-        #expect(deaths == 3)
+        // Once more when others were with it the first time.
+        #expect((3...4).contains(deaths))
         #expect(shell.jobs[job]?.end == .finished)
         #expect(shell.jobs[job]?.lost == [20..<22])
         #expect(shell.jobs[job]?.delivered.count == 62)
     }
 
-    @Test func whatWaitedAtAWorkerThatEndedIsNotToBlame() {
+    @Test func whatWasNotAloneWhenAWorkerEndedIsGivenOutAlone() {
         var shell = BrokerShell()
         var options = JobOptions()
         options.chunkSize = 1
         options.maximumKills = 1
-        var worker = shell.join()
+        let worker = shell.join()
         let job = shell.add(options, inputCount: 20)
         // Known to be cheap, so that chunks wait at the worker.
         for _ in 0..<3 {
@@ -225,12 +226,21 @@ import ZProcCore
             shell.finishHead(of: worker)
         }
         shell.supplyAll()
-        #expect((shell.workers[worker]?.chunks.count ?? 0) > 1)
+        let suspects = shell.workers[worker]?.chunks ?? []
+        #expect(suspects.count > 1)
         shell.leave(worker)
-        worker = shell.join()
+        #expect(shell.jobs[job]?.lost == [])
+        let next = shell.join()
+        for suspect in suspects {
+            shell.supplyAll()
+            #expect(shell.workers[next]?.chunks == [suspect])
+            shell.finishHead(of: next)
+        }
+        shell.supplyAll()
+        #expect((shell.workers[next]?.chunks.count ?? 0) > 1)
         shell.run()
         #expect(shell.jobs[job]?.end == .finished)
-        #expect(shell.jobs[job]?.lost.map(\.count) == [1])
+        #expect(shell.jobs[job]?.lost == [])
     }
 
     @Test func anItemHasItsTime() {

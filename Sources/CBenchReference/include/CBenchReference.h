@@ -83,4 +83,16 @@ int cbr_wait(pid_t process);
 /// endpoint with the directory made for it. Returns an error number.
 int cbr_exit_with_standard_input(const char *endpoint);
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Work for several cores.
+
+/// Does so many rounds of arithmetic that cannot be left out.
+uint64_t cbr_spin(uint64_t rounds);
+
+/// Does so many rounds in all, on several threads at once. Returns an error number.
+int cbr_spin_together(int threads, uint64_t rounds);
+
+/// Sends `count` blobs of `size` bytes from one thread to another through a pipe. Returns 0 when all arrived.
+int cbr_pipe_copy(size_t size, size_t count);
+
 #endif

@@ -51,7 +51,8 @@ public struct MapOptions: Sendable {
     public var retry: RetryPolicy = .never
     /// How many workers items may end before they are given up.
     ///
-    /// A chunk whose worker died is divided, so that those which do it are found.
+    /// When a worker dies that has several chunks, each of them is given to a worker alone, and only then counted. A chunk
+    /// whose worker died is divided, so that the items which do it are found.
     public var maximumDeaths = 3
     /// How many items may be on their way from input to consumer; nil for what keeps the workers busy.
     public var window: Int?

@@ -28,14 +28,16 @@ extension Broker {
 
     /// Enters a worker that may be given a message to wait for.
     mutating func standAhead(_ id: WorkerID) {
-        guard let worker = workers[id], worker.messages.count == 1, !worker.isInLine, !worker.isRetiring else { return }
+        guard let worker = workers[id], worker.messages.count == 1, !worker.isInLine, !worker.isRetiring,
+            worker.chunks.first.flatMap({ chunks[$0]?.isSuspect }) != true
+        else { return }
         workers[id]?.isInLine = true
         ahead.append(id)
     }
 
     /// Whether the next chunk may wait at a worker: not what may take long, while another worker might be free before.
     private func mayWait() -> Bool {
-        guard let id = nextChunk, let time = expectedTime(id) else { return false }
+        guard let id = nextChunk, chunks[id]?.isSuspect == false, let time = expectedTime(id) else { return false }
         return time <= limits.waitingTime / .seconds(1)
     }
 
@@ -51,13 +53,15 @@ extension Broker {
         var batch: [ChunkID] = [], time = 0.0
         while batch.count < limit, let next = nextChunk {
             let expected = expectedTime(next)
-            // What is not known, or takes long, goes alone.
-            if !batch.isEmpty, expected.map({ time + $0 > limits.batchTime / .seconds(1) }) ?? true { break }
+            let isSuspect = chunks[next]?.isSuspect == true
+            // What is not known, takes long or may end its worker goes alone.
+            let isTogether = !isSuspect && expected.map { time + $0 <= limits.batchTime / .seconds(1) } ?? false
+            if !batch.isEmpty, !isTogether { break }
             takeNext()
             guard let chunk = chunks[next] else { continue }
             jobs[chunk.job]?.assigned[next] = id
             batch.append(next)
-            time += expected ?? .infinity
+            time += isSuspect ? .infinity : expected ?? .infinity
             pull(chunk.job)
         }
         guard !batch.isEmpty else { return }

@@ -43,16 +43,14 @@ extension Broker {
     /// A worker has ended, by itself or by force: what it worked on may have been why.
     package mutating func workerLeft(_ id: WorkerID, now: Duration) -> [Effect] {
         guard let worker = workers.removeValue(forKey: id) else { return [] }
-        var isHead = true
         var back: [ChunkID] = []
-        for chunk in worker.chunks {
-            // One that ran for too long has been taken off already, and those behind it did not run.
-            if isHead, !worker.isRetiring || !hasTimedOut(worker) {
-                back += killed(chunk, now)
-            } else {
-                back.append(chunk)
-            }
-            isHead = false
+        if worker.chunks.count == 1, !hasTimedOut(worker) {
+            back = killed(worker.chunks[0], now)
+        } else {
+            // Which of them it was is not known: what was told last may not have arrived. One that ran for too long has
+            // been taken off already, and then it was none of these.
+            back = Array(worker.chunks)
+            if !hasTimedOut(worker) { for chunk in back { chunks[chunk]?.isSuspect = true } }
         }
         takeBack(back)
         if worker.isOwn, !worker.hasWorked, worker.chunks.isEmpty, !worker.isRetiring {
@@ -108,6 +106,7 @@ extension Broker {
             return []
         }
         chunk.kills += 1
+        chunk.isSuspect = true
         chunks[id] = chunk
         jobs[chunk.job]?.assigned[id] = nil
         if chunk.kills >= max(1, job.options.maximumKills) {
@@ -119,7 +118,7 @@ extension Broker {
         let halves = [chunk.range.lowerBound..<middle, middle..<chunk.range.upperBound].map { range in
             lastChunk += 1
             let half = ChunkID(lastChunk)
-            chunks[half] = Chunk(job: chunk.job, range: range, kills: chunk.kills)
+            chunks[half] = Chunk(job: chunk.job, range: range, kills: chunk.kills, isSuspect: true)
             return half
         }
         chunks[id] = nil

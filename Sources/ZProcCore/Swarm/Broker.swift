@@ -15,6 +15,8 @@ package struct Broker: Sendable {
         let range: Range<Int>
         /// How many workers have ended over it, or over what it is a part of.
         var kills: Int
+        /// Whether it was one of several that a worker had when it ended: it is given out alone, to be sure.
+        var isSuspect = false
         /// Set when it is done and waits for its turn.
         var delivery: Delivery?
     }

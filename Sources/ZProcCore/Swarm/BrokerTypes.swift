@@ -29,7 +29,7 @@ package struct JobOptions: Sendable {
     package var chunkSize: Int?
     /// How many items there are, where that is known.
     package var count: Int?
-    /// How many workers a chunk may end.
+    /// How many workers a chunk may end that had nothing else.
     package var maximumKills = 3
     /// How long an item may take; a chunk of many has as many times that.
     package var itemTimeout: Duration?

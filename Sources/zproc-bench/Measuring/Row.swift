@@ -34,7 +34,7 @@ struct Row: Sendable {
     var backendName: String { backend?.description ?? "-" }
 
     /// All rows, in the table's order.
-    static let all = messagePack + zeroMQ + actors + state + sharedState + watching + spawning
+    static let all = messagePack + zeroMQ + actors + state + sharedState + watching + spawning + swarms
 
     /// The names without repetitions, in the table's order.
     static func names(of rows: [Row]) -> [String] {
@@ -51,9 +51,11 @@ enum Unit: String, Sendable {
     case microseconds = "µs"
     case callsPerSecond = "calls/s"
     case updatesPerSecond = "updates/s"
+    case itemsPerSecond = "items/s"
+    case bytesPerSecond = "B/s"
 
     /// Whether more is better.
-    var isRate: Bool { self == .callsPerSecond || self == .updatesPerSecond }
+    var isRate: Bool { rawValue.hasSuffix("/s") }
 
     /// How much of what is sampled makes one of this.
     var scale: Double { self == .microseconds ? 1000 : 1 }
