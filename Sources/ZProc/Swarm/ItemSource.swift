@@ -17,7 +17,7 @@ protocol ItemSource<Item>: Sendable {
 
 /// One item.
 struct SingleSource<Item: Sendable>: ItemSource {
-    private let item: Item
+    let item: Item
 
     init(_ item: Item) { self.item = item }
 
@@ -41,32 +41,69 @@ final class ElementIterator<Source: Sequence> {
 /// Items of a sequence, taken when they are needed.
 final class SequenceSource<Item: Sendable>: ItemSource {
     // Never touched by two at a time: the engine asks for items only after it has got those that it asked for before.
-    nonisolated(unsafe) private var next: (() -> Item?)?
+    nonisolated(unsafe) private var piece: ((_ count: Int) -> (items: [Item], isLast: Bool))?
     private let isClosed = Mutex(false)
 
     init<Source: Sequence>(_ source: sending Source) where Source.Element == Item {
-        var iterator = source.makeIterator()
-        next = { iterator.next() }
+        if let items = source as? [Item] {
+            piece = Self.slices(of: items)
+        } else if let range = source as? Range<Int>, let numbers = Self.numbers(range) {
+            piece = numbers
+        } else if let range = source as? ClosedRange<Int>, range.upperBound < .max,
+            let numbers = Self.numbers(Range(range))
+        {
+            piece = numbers
+        } else {
+            var iterator = source.makeIterator()
+            piece = Self.elements { iterator.next() }
+        }
     }
 
     /// Takes what a closure gives until it gives nil.
-    init(next: @escaping () -> Item?) { self.next = next }
+    init(next: @escaping () -> Item?) { piece = Self.elements(next) }
 
     func take(_ count: Int) -> (items: [Item], isLast: Bool) {
-        var items: [Item] = []
-        guard let next, !isClosed.withLock({ $0 }) else { return ([], true) }
-        items.reserveCapacity(min(count, 65_536))
-        while items.count < count {
-            guard let item = next() else {
-                self.next = nil
-                return (items, true)
-            }
-            items.append(item)
-        }
-        return (items, false)
+        guard let piece, !isClosed.withLock({ $0 }) else { return ([], true) }
+        let (items, isLast) = piece(count)
+        if isLast { self.piece = nil }
+        return (items, isLast)
     }
 
     func close() { isClosed.withLock { $0 = true } }
+
+    private static func elements(_ next: @escaping () -> Item?) -> (Int) -> (items: [Item], isLast: Bool) {
+        { count in
+            var items: [Item] = []
+            items.reserveCapacity(min(count, 65_536))
+            while items.count < count {
+                guard let item = next() else { return (items, true) }
+                items.append(item)
+            }
+            return (items, false)
+        }
+    }
+
+    /// For those, a piece at a time costs much less than one element after the other.
+    private static func slices(of items: [Item]) -> (Int) -> (items: [Item], isLast: Bool) {
+        var start = 0
+        return { count in
+            let end = min(items.count, start + count)
+            defer { start = end }
+            return (Array(items[start..<end]), end == items.count)
+        }
+    }
+
+    private static func numbers(_ range: Range<Int>) -> ((Int) -> (items: [Item], isLast: Bool))? {
+        var start = range.lowerBound
+        let numbers = { (count: Int) -> (items: [Int], isLast: Bool) in
+            // The range may have more numbers than an Int can count.
+            let end = start > .max - count ? range.upperBound : min(range.upperBound, start + count)
+            defer { start = end }
+            return (Array(start..<end), end == range.upperBound)
+        }
+        // As a whole: casting each array would look at every number.
+        return numbers as Any as? (Int) -> (items: [Item], isLast: Bool)
+    }
 }
 
 /// Items of an asynchronous sequence, read a little ahead of what is needed.

@@ -9,7 +9,23 @@ final class OutputQueue<Output: Sendable>: Sendable {
     /// A chunk's results; read by whoever takes them, on their own thread.
     struct Piece: Sendable {
         let count: Int
-        let read: @Sendable () throws -> [Result<Output, any Error>]
+        let read: @Sendable () throws -> Outputs
+    }
+
+    /// The results of a chunk's items that did not fail, and the others by their places.
+    struct Outputs {
+        var outputs: [Output]
+        var failures: [(offset: Int, error: any Error)]
+
+        /// A result for each of so many items.
+        func merged(_ count: Int) -> [Result<Output, any Error>] {
+            if failures.isEmpty { return outputs.map { .success($0) } }
+            let errors = Dictionary(failures.map { ($0.offset, $0.error) }, uniquingKeysWith: { first, _ in first })
+            var rest = outputs.makeIterator()
+            return (0..<count).compactMap { offset in
+                errors[offset].map { .failure($0) } ?? rest.next().map { .success($0) }
+            }
+        }
     }
 
     private struct State {
@@ -19,7 +35,7 @@ final class OutputQueue<Output: Sendable>: Sendable {
     }
     private let state = Mutex(State())
 
-    func put(_ count: Int, read: @escaping @Sendable () throws -> [Result<Output, any Error>]) {
+    func put(_ count: Int, read: @escaping @Sendable () throws -> Outputs) {
         let piece = Piece(count: count, read: read)
         let waiter = state.withLock { state -> UnsafeContinuation<Piece?, any Error>? in
             if state.end != nil { return nil }
@@ -43,7 +59,9 @@ final class OutputQueue<Output: Sendable>: Sendable {
         waiter?.resume(with: end.map { nil })
     }
 
-    /// The next chunk's results; nil at the end. One reader at a time: a second one gets nil.
+    /// The next chunk's results; nil at the end.
+    ///
+    /// One reader at a time: a second one gets nil.
     ///
     /// - Throws: what the job failed of, after all results that were delivered.
     func next() async throws -> Piece? {

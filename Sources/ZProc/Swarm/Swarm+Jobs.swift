@@ -45,7 +45,7 @@ extension Swarm {
         let output = started.1.output
         return MapRun(self, started.0, total: total) {
             guard let piece = try await output.next() else { return nil }
-            return (try piece.read().map { try $0.get() }, piece.count)
+            return (try piece.read().outputs, piece.count)
         }
     }
 
@@ -57,7 +57,7 @@ extension Swarm {
         let output = started.1.output
         return MapRun(self, started.0, total: total) {
             guard let piece = try await output.next() else { return nil }
-            return (try piece.read(), piece.count)
+            return (try piece.read().merged(piece.count), piece.count)
         }
     }
 
@@ -69,7 +69,21 @@ extension Swarm {
         let encoder = context.system.encoder, decoder = context.system.decoder
         return MapJob.Work(
             closure: { PortableClosure(MapClosure(transform: transform), fileID: fileID, line: line) },
-            transform: transform,
+            run: { items, run in try await run.results(of: items, transform) },
+            encode: { try encoder.encode($0) },
+            decode: { bytes, _ in try decoder.decode([Output].self, from: bytes) }
+        )
+    }
+
+    func plainWork<Item: Codable & Sendable, Output: Codable & Sendable>(
+        _ fileID: String,
+        _ line: Int,
+        _ transform: @escaping @Sendable (Item) throws -> Output
+    ) -> MapJob<Item, Output>.Work {
+        let encoder = context.system.encoder, decoder = context.system.decoder
+        return MapJob.Work(
+            closure: { PortableClosure(PlainMapClosure(transform: transform), fileID: fileID, line: line) },
+            run: { items, run in try await run.results(of: items, plain: transform) },
             encode: { try encoder.encode($0) },
             decode: { bytes, _ in try decoder.decode([Output].self, from: bytes) }
         )
@@ -83,7 +97,7 @@ extension Swarm {
         let encoder = context.system.encoder
         return MapJob.Work(
             closure: { PortableClosure(EachClosure(body: body), fileID: fileID, line: line) },
-            transform: body,
+            run: { items, run in try await run.results(of: items, body) },
             encode: { try encoder.encode($0) },
             decode: { _, count in Array(repeating: (), count: count) }
         )
@@ -98,7 +112,7 @@ extension Swarm {
         let closure = ZipClosure(transform: transform)
         return MapJob.Work(
             closure: { PortableClosure(closure, fileID: fileID, line: line) },
-            transform: closure.call,
+            run: { items, run in try await run.results(of: items, closure.call) },
             encode: { try encoder.encode($0) },
             decode: { bytes, _ in try decoder.decode([Output].self, from: bytes) }
         )
@@ -113,7 +127,7 @@ extension Swarm {
         let closure = ZipEachClosure(body: body)
         return MapJob.Work(
             closure: { PortableClosure(closure, fileID: fileID, line: line) },
-            transform: closure.call,
+            run: { items, run in try await run.results(of: items, closure.call) },
             encode: { try encoder.encode($0) },
             decode: { _, count in Array(repeating: (), count: count) }
         )

@@ -29,7 +29,19 @@ extension Swarm {
         try await mapLazy(elements, options: options, fileID: fileID, line: line, transform: transform).run.all()
     }
 
+    /// The same for a closure that does not wait for anything, which costs less for each element.
+    public func map<Source: Sequence, Output: Codable & Sendable>(
+        _ elements: sending Source,
+        options: MapOptions = MapOptions(),
+        fileID: String = #fileID,
+        line: Int = #line,
+        transform: @escaping @Sendable (Source.Element) throws -> Output
+    ) async throws -> [Output] where Source.Element: Codable & Sendable {
+        try await mapLazy(elements, options: options, fileID: fileID, line: line, transform: transform).run.all()
+    }
+
     /// The same for elements of several sequences side by side, as far as the shortest goes.
+    @_disfavoredOverload
     public func map<each Source: Sequence & Sendable, Output: Codable & Sendable>(
         _ elements: repeat each Source,
         options: MapOptions = MapOptions(),
@@ -83,7 +95,27 @@ extension Swarm {
         return SwarmResults(run: values(job, total: count))
     }
 
+    /// The same for a closure that does not wait for anything, which costs less for each element.
+    public func mapLazy<Source: Sequence, Output: Codable & Sendable>(
+        _ elements: sending Source,
+        options: MapOptions = MapOptions(),
+        fileID: String = #fileID,
+        line: Int = #line,
+        transform: @escaping @Sendable (Source.Element) throws -> Output
+    ) throws -> SwarmResults<Output> where Source.Element: Codable & Sendable {
+        let count = elements.knownCount
+        let job = try start(
+            plainWork(fileID, line, transform),
+            on: SequenceSource(elements),
+            count: count,
+            options: options,
+            collectsFailures: false
+        )
+        return SwarmResults(run: values(job, total: count))
+    }
+
     /// The same for elements of several sequences side by side, as far as the shortest goes.
+    @_disfavoredOverload
     public func mapLazy<each Source: Sequence & Sendable, Output: Codable & Sendable>(
         _ elements: repeat each Source,
         options: MapOptions = MapOptions(),

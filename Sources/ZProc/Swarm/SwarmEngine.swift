@@ -284,6 +284,9 @@ final class SwarmEngine: Stoppable {
 
     private func pull(_ id: JobID, _ count: Int) {
         guard let job = job(id) else { return }
+        if let (count, isLast) = job.pullNow() {
+            return event { $0.broker.supplied(id, count: count, isLast: isLast, now: $1) }
+        }
         Task {
             do {
                 let (count, isLast) = try await job.pull(count)

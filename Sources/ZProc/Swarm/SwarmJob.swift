@@ -21,6 +21,8 @@ protocol SwarmJob: AnyObject, Sendable {
     ///
     /// - Throws: what the input threw.
     func pull(_ count: Int) async throws -> (count: Int, isLast: Bool)
+    /// The same at once, for a single task; nil when the input has to be asked.
+    func pullNow() -> (count: Int, isLast: Bool)?
     /// The encoded closure.
     func encodedWork() throws -> [UInt8]
     /// The encoded items of a chunk.
@@ -52,8 +54,8 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
     struct Work: Sendable {
         /// The closure as it travels.
         let closure: @Sendable () -> PortableClosure
-        /// What it is in this process.
-        let transform: @concurrent @Sendable (Item) async throws -> Output
+        /// What it does with items in this process.
+        let run: @concurrent @Sendable ([Item], ChunkRun) async throws -> ([Output], [ItemFailure])
         let encode: @Sendable ([Item]) throws -> [UInt8]
         /// Reads so many results.
         let decode: @Sendable ([UInt8], _ count: Int) throws -> [Output]
@@ -117,6 +119,15 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
         return (items.count, isLast)
     }
 
+    func pullNow() -> (count: Int, isLast: Bool)? {
+        guard let single = source as? SingleSource<Item> else { return nil }
+        state.withLock { state in
+            state.items[0] = [single.item]
+            state.next = 1
+        }
+        return (1, true)
+    }
+
     func encodedWork() throws -> [UInt8] {
         if let known = state.withLock({ $0.work }) { return try known.get() }
         let encoded = Result { try system.encoder.encode(work.closure()) }
@@ -140,7 +151,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
 
     func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd {
         do {
-            let (outputs, failures) = try await run.results(of: items(range), work.transform)
+            let (outputs, failures) = try await work.run(items(range), run)
             state.withLock { $0.results[range.lowerBound] = (.typed(outputs), failures) }
             return .succeeded
         } catch let error as ItemError {
@@ -165,22 +176,21 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
                 case .typed(let outputs): outputs
                 case .encoded(let bytes): try decode(bytes, range.count - failures.count)
                 }
-            if failures.isEmpty { return outputs.map { .success($0) } }
-            let errors = Dictionary(failures.map { ($0.offset, $0.error) }, uniquingKeysWith: { first, _ in first })
-            var rest = outputs.makeIterator()
-            return try (0..<range.count).map { offset in
-                if let error = errors[offset] { return .failure(errorCoder.decode(error)) }
-                guard let output = rest.next() else {
-                    throw CallError(.badResult, "a worker sent fewer results than items")
-                }
-                return .success(output)
+            guard outputs.count + failures.count == range.count else {
+                throw CallError(.badResult, "a worker sent \(outputs.count) results for \(range.count) items")
             }
+            return OutputQueue.Outputs(
+                outputs: outputs,
+                failures: failures.map { ($0.offset, errorCoder.decode($0.error)) }
+            )
         }
     }
 
     func deliver(_ range: Range<Int>, lostFor error: any Error) {
         forgetItems(range)
-        output.put(range.count) { range.map { _ in .failure(error) } }
+        output.put(range.count) {
+            OutputQueue.Outputs(outputs: [], failures: (0..<range.count).map { ($0, error) })
+        }
     }
 
     func drop(_ range: Range<Int>) {

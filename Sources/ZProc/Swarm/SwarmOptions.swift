@@ -5,17 +5,22 @@ public import ZProcCore
 
 /// How a swarm treats its workers.
 public struct SwarmOptions: Hashable, Sendable {
-    /// How worker processes run. On `.threads` only ``ProcessOptions/isBlocking`` means something; other values are an
+    /// How worker processes run.
+    ///
+    /// On `.threads` only ``ProcessOptions/isBlocking`` means something; other values are an
     /// error there.
     public var process = ProcessOptions()
-    /// How long a worker may have nothing to do before it ends; another one is started when there is work. Nil for ever.
+    /// How long a worker may have nothing to do before it ends; nil for ever.
+    ///
+    /// Another one is started when there is work.
     public var idleLimit: Duration?
     /// How many workers stay, however long they have nothing to do.
     public var minimumWorkers = 0
     /// After how many items a worker is replaced by a new one; nil for never.
     public var itemsPerWorker: Int?
-    /// Above how many bytes of memory a worker is replaced by a new one, when it has done what it has; looked at about
-    /// every 100 ms. Nil for never; without meaning on `.threads`.
+    /// Above how many bytes of memory a worker is replaced by a new one; nil for never.
+    ///
+    /// When it has done what it has; looked at about every 100 ms. Without meaning on `.threads`.
     public var memoryPerWorker: Int?
 
     /// Makes options with these values.
@@ -40,8 +45,9 @@ public struct MapOptions: Sendable {
     public var chunkSize: Int?
     /// Work with a higher one is handed out first.
     public var priority = 0
-    /// How long an item may take; nil for ever. Then its worker is ended and replaced, and its whole chunk has failed.
+    /// How long an item may take; nil for ever.
     ///
+    /// Then its worker is ended and replaced, and its whole chunk has failed.
     /// A chunk of several items has as many times as long. On `.threads` the item is cancelled, and another worker takes
     /// the place of the one that still runs it.
     public var itemTimeout: Duration?

@@ -34,23 +34,62 @@ struct ChunkRun: Sendable {
         of items: [Item],
         _ transform: (Item) async throws -> Output
     ) async throws -> ([Output], [ItemFailure]) {
-        let errorCoder = system.errorCoder
         var outputs: [Output] = [], failures: [ItemFailure] = []
         outputs.reserveCapacity(items.count)
-        for (offset, item) in items.enumerated() {
+        var offset = 0
+        for item in items {
             do {
                 outputs.append(try await transform(item))
             } catch {
-                do {
-                    outputs.append(try await again(item, after: error, transform))
-                } catch {
-                    try Task.checkCancellation()
-                    guard collectsFailures else { throw ItemError(offset: offset, error: error) }
-                    failures.append(ItemFailure(offset: offset, error: errorCoder.encode(error)))
-                }
+                if let output = try await second(item, offset, error, &failures, transform) { outputs.append(output) }
             }
+            offset += 1
         }
         return (outputs, failures)
+    }
+
+    /// The same for what waits for nothing.
+    @_specialize(where Item == Int, Output == Int)
+    @_specialize(where Item == Double, Output == Double)
+    @_specialize(where Item == Int, Output == Double)
+    func results<Item, Output>(
+        of items: [Item],
+        plain transform: (Item) throws -> Output
+    ) async throws -> ([Output], [ItemFailure]) {
+        var outputs: [Output] = [], failures: [ItemFailure] = []
+        outputs.reserveCapacity(items.count)
+        var offset = 0
+        while offset < items.count {
+            do {
+                outputs.append(try transform(items[offset]))
+            } catch {
+                let again = { (item: Item) async throws -> Output in try transform(item) }
+                let output = try await second(items[offset], offset, error, &failures, again)
+                if let output { outputs.append(output) }
+            }
+            offset += 1
+            // Cancelling is seen between items, as often as it is cheap.
+            if offset & 255 == 0 { try Task.checkCancellation() }
+        }
+        return (outputs, failures)
+    }
+
+    /// What there is to do about an item that has failed.
+    private func second<Item, Output>(
+        _ item: Item,
+        _ offset: Int,
+        _ error: any Error,
+        _ failures: inout [ItemFailure],
+        _ transform: (Item) async throws -> Output
+    ) async throws -> Output? {
+        do {
+            return try await again(item, after: error, transform)
+        } catch {
+            try Task.checkCancellation()
+            guard collectsFailures else { throw ItemError(offset: offset, error: error) }
+            failures.append(ItemFailure(offset: offset, error: system.errorCoder.encode(error)))
+            return nil
+        }
     }
 
     private func again<Item, Output>(
@@ -80,6 +119,17 @@ struct MapClosure<Item: Codable & Sendable, Output: Codable & Sendable>: Portabl
     func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemFailure]) {
         let items = try run.system.decoder.decode([Item].self, from: items)
         let (outputs, failures) = try await run.results(of: items, transform)
+        return (try run.encode(outputs), failures)
+    }
+}
+
+/// The same with a closure that waits for nothing.
+struct PlainMapClosure<Item: Codable & Sendable, Output: Codable & Sendable>: PortableWork {
+    let transform: @Sendable (Item) throws -> Output
+
+    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemFailure]) {
+        let items = try run.system.decoder.decode([Item].self, from: items)
+        let (outputs, failures) = try await run.results(of: items, plain: transform)
         return (try run.encode(outputs), failures)
     }
 }

@@ -128,7 +128,7 @@ final class WorkLoop: Sendable {
     private func work(on chunk: ChunkWork, _ definition: Definition?) async -> ChunkReport {
         let start = ContinuousClock.now
         guard let definition else { return ChunkReport(chunk: chunk.chunk, runTime: .zero, outcome: .cancelled) }
-        let task = Task { await self.outcome(of: chunk, definition) }
+        let task = Task(executorPreference: system.node.taskExecutor) { await self.outcome(of: chunk, definition) }
         let isCancelled = state.withLock { state in
             state.current = (chunk.chunk, task)
             return state.cancelled.remove(chunk.chunk) != nil || state.isStopped

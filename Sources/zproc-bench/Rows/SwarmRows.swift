@@ -20,7 +20,8 @@ extension Row {
                     try await withContext(backend) { context in
                         let swarm = try context.swarm(workers: workerCount)
                         return try await turns.alternate { span in
-                            PythonPool.isPresent ? try PythonPool.squares(for: span) : try await sampleSquares(for: span)
+                            PythonPool.isPresent
+                                ? try PythonPool.squares(for: span) : try await sampleSquares(for: span)
                         } ours: { span in
                             try await sample(for: span) { _ in
                                 let squares = try await swarm.map(0..<squareCount) { $0 &* $0 }
@@ -45,7 +46,8 @@ extension Row {
                 ) { try await spin(uneven, on: backend, $0) },
             ]
         } + [
-            Row("swarm.task", on: .processes, in: .callsPerSecond, against: CEcho.throughputName, reach: .atLeast(0.1)) {
+            Row("swarm.task", on: .processes, in: .callsPerSecond, against: CEcho.throughputName, reach: .atLeast(0.1))
+            {
                 turns in
                 let echo = try CEcho()
                 return try await withContext(.processes) { context in
@@ -65,7 +67,8 @@ extension Row {
                     }
                 }
             },
-            Row("swarm.task.latency", on: .processes, in: .microseconds, against: CEcho.latencyName, reach: .atMost(2)) {
+            Row("swarm.task.latency", on: .processes, in: .microseconds, against: CEcho.latencyName, reach: .atMost(2))
+            {
                 turns in
                 let echo = try CEcho()
                 return try await withContext(.processes) { context in
@@ -179,7 +182,9 @@ private enum PythonPool {
                     print(time.perf_counter_ns() - before)
                     if time.monotonic() > end: break
             """
-        guard let output = popen("/usr/bin/python3 -c '\(script)'", "r") else { throw BenchError("cannot start Python") }
+        guard let output = popen("/usr/bin/python3 -c '\(script)'", "r") else {
+            throw BenchError("cannot start Python")
+        }
         var samples = Samples(), line = [CChar](repeating: 0, count: 64)
         while fgets(&line, Int32(line.count), output) != nil {
             let text = String(decoding: line.prefix { $0 > 32 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
