@@ -41,9 +41,13 @@ extension Swarm {
     }
 
     /// Results, of which the first failure ends the whole.
-    func values<Output>(_ started: (JobID, MapJob<some Sendable, Output>), total: Int?) -> MapRun<Output> {
+    func values<Output>(
+        _ started: (JobID, MapJob<some Sendable, Output>),
+        total: Int?,
+        options: MapOptions
+    ) -> MapRun<Output> {
         let output = started.1.output
-        return MapRun(self, started.0, total: total) {
+        return MapRun(self, started.0, total: total, options: options) {
             guard let piece = try await output.next() else { return nil }
             return (try piece.read().outputs, piece.count)
         }
@@ -52,10 +56,11 @@ extension Swarm {
     /// Results and failures.
     func results<Output>(
         _ started: (JobID, MapJob<some Sendable, Output>),
-        total: Int?
+        total: Int?,
+        options: MapOptions
     ) -> MapRun<Result<Output, any Error>> {
         let output = started.1.output
-        return MapRun(self, started.0, total: total) {
+        return MapRun(self, started.0, total: total, options: options) {
             guard let piece = try await output.next() else { return nil }
             return (try piece.read().merged(piece.count), piece.count)
         }

@@ -92,7 +92,7 @@ extension Swarm {
             options: options,
             collectsFailures: false
         )
-        return SwarmResults(run: values(job, total: count))
+        return SwarmResults(run: values(job, total: count, options: options))
     }
 
     /// The same for a closure that does not wait for anything, which costs less for each element.
@@ -111,7 +111,7 @@ extension Swarm {
             options: options,
             collectsFailures: false
         )
-        return SwarmResults(run: values(job, total: count))
+        return SwarmResults(run: values(job, total: count, options: options))
     }
 
     /// The same for elements of several sequences side by side, as far as the shortest goes.
@@ -130,7 +130,7 @@ extension Swarm {
             options: options,
             collectsFailures: false
         )
-        return SwarmResults(run: values(job, total: nil))
+        return SwarmResults(run: values(job, total: nil, options: options))
     }
 
     /// The same for elements that come with time.
@@ -148,7 +148,7 @@ extension Swarm {
             options: options,
             collectsFailures: false
         )
-        return SwarmResults(run: values(job, total: nil))
+        return SwarmResults(run: values(job, total: nil, options: options))
     }
 
     /// A map in which an element that fails is a result like others.
@@ -183,7 +183,7 @@ extension Swarm {
             options: options,
             collectsFailures: true
         )
-        return SwarmResults(run: results(job, total: count))
+        return SwarmResults(run: results(job, total: count, options: options))
     }
 
     /// Calls `body` for each element, on all workers.
@@ -204,7 +204,7 @@ extension Swarm {
             options: options,
             collectsFailures: false
         )
-        let run = values(job, total: count)
+        let run = values(job, total: count, options: options)
         while try await run.next() != nil {}
     }
 

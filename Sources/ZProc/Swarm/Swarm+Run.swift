@@ -42,7 +42,7 @@ extension Swarm {
         try await run.only()
     }
 
-    private func task<Output: Codable & Sendable, each Argument: Codable & Sendable>(
+    func task<Output: Codable & Sendable, each Argument: Codable & Sendable>(
         _ argument: repeat each Argument,
         options: MapOptions,
         fileID: String,
@@ -53,7 +53,8 @@ extension Swarm {
         let work = zipWork(fileID, line, body)
         return values(
             try start(work, on: row, count: 1, options: options, collectsFailures: false, isSingle: true),
-            total: 1
+            total: 1,
+            options: options
         )
     }
 
@@ -68,14 +69,15 @@ extension Swarm {
         let work = zipEachWork(fileID, line, body)
         return values(
             try start(work, on: row, count: 1, options: options, collectsFailures: false, isSingle: true),
-            total: 1
+            total: 1,
+            options: options
         )
     }
 }
 
 extension MapRun {
     /// The one result.
-    fileprivate func only() async throws -> Element {
+    func only() async throws -> Element {
         guard let value = try await next()?.first else {
             throw CallError(.badResult, "the task ended without a result")
         }

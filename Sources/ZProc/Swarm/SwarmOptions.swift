@@ -62,8 +62,10 @@ public struct MapOptions: Sendable {
     public var maximumDeaths = 3
     /// How many items may be on their way from input to consumer; nil for what keeps the workers busy.
     public var window: Int?
-    /// For logs and progress.
+    /// For progress and lists of tasks.
     public var label: String?
+    /// Whether the map shows how far it is.
+    public var progress: MapProgress.Display = .none
 
     /// Makes options with these values.
     public init() {}

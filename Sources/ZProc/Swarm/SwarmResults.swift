@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import ZProcCore
 
 /// The results of a map as they come; see ``Swarm/mapLazy(_:options:fileID:line:transform:)-swift.method``.
@@ -15,6 +16,14 @@ public struct SwarmResults<Element: Sendable>: AsyncSequence, Sendable {
 
     /// How far the map is.
     public var progress: MapProgress { run.progress }
+
+    /// How far the map is, every so often, until it has ended or its results are no longer read.
+    ///
+    /// - Parameter interval: how often.
+    /// - Returns: the progress, each time.
+    public func progressUpdates(every interval: Duration = .milliseconds(100)) -> AsyncStream<MapProgress> {
+        run.updates(every: interval)
+    }
 
     /// Gives result after result.
     public struct Iterator: AsyncIteratorProtocol {
@@ -36,50 +45,44 @@ public struct SwarmResults<Element: Sendable>: AsyncSequence, Sendable {
     }
 }
 
-/// How far a map is.
-public struct MapProgress: Hashable, Sendable {
-    /// How many items there are; nil when that is not known.
-    public var total: Int?
-    /// Items taken from the input so far.
-    public var taken: Int
-    /// Items whose results are known.
-    public var done: Int
-    /// How many workers are ready.
-    public var workers: Int
-    /// Since the map began.
-    public var elapsed: Duration
-}
-
 /// A map that runs: cancelled with the last reference to it.
 final class MapRun<Element: Sendable>: Sendable {
     private let swarm: Swarm
     private let job: JobID
     private let total: Int?
+    private let label: String?
     private let start = ContinuousClock.now
+    private let consumed = Atomic(0)
+    private let ended = Promise<Void>()
     private let take: @Sendable () async throws -> (elements: [Element], count: Int)?
 
     init(
         _ swarm: Swarm,
         _ job: JobID,
         total: Int?,
+        options: MapOptions,
         take: @escaping @Sendable () async throws -> (elements: [Element], count: Int)?
     ) {
         self.swarm = swarm
         self.job = job
         self.total = total
         self.take = take
+        label = options.label
+        if options.progress != .none { show() }
     }
 
-    deinit { cancel() }
+    deinit {
+        ended.settle()
+        cancel()
+    }
 
     func cancel() { swarm.engine.cancel(job) }
 
     var progress: MapProgress {
-        let known = swarm.engine.progress(of: job)
-        return MapProgress(
+        MapProgress(
+            label: label,
             total: total,
-            taken: known?.supplied ?? total ?? 0,
-            done: known?.done ?? total ?? 0,
+            done: swarm.engine.progress(of: job)?.done ?? consumed.load(ordering: .relaxed),
             workers: swarm.readyCount,
             elapsed: .now - start
         )
@@ -87,13 +90,50 @@ final class MapRun<Element: Sendable>: Sendable {
 
     /// The next chunk's results; nil at the end.
     func next() async throws -> [Element]? {
-        let piece = try await withTaskCancellationHandler {
-            try await take()
-        } onCancel: {
-            cancel()
+        do {
+            let piece = try await withTaskCancellationHandler {
+                try await take()
+            } onCancel: {
+                cancel()
+            }
+            guard let piece else {
+                ended.settle()
+                return nil
+            }
+            consumed.add(piece.count, ordering: .relaxed)
+            swarm.engine.consumed(job, items: piece.count)
+            return piece.elements
+        } catch {
+            ended.settle()
+            throw error
         }
-        guard let piece else { return nil }
-        swarm.engine.consumed(job, items: piece.count)
-        return piece.elements
+    }
+
+    /// Shows the progress now and then, and at the end.
+    private func show() {
+        let display = ProgressDisplay(), ended = ended
+        Task { [weak self] in
+            while try await !ended.isSettled(within: display.interval) {
+                guard let progress = self?.progress else { return }
+                display.show(progress, isLast: false)
+            }
+            if let progress = self?.progress { display.show(progress, isLast: true) }
+        }
+    }
+
+    /// The progress, as often as asked for, and at the end.
+    func updates(every interval: Duration) -> AsyncStream<MapProgress> {
+        let ended = ended
+        let (stream, continuation) = AsyncStream.makeStream(of: MapProgress.self, bufferingPolicy: .bufferingNewest(1))
+        let task = Task { [weak self] in
+            while try await !ended.isSettled(within: interval) {
+                guard let progress = self?.progress else { break }
+                continuation.yield(progress)
+            }
+            if let progress = self?.progress { continuation.yield(progress) }
+            continuation.finish()
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return stream
     }
 }

@@ -1,0 +1,141 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+import ZProc
+
+/// Results that are found by their ids, and how far maps are.
+@Suite(.tags(.process, .state), .timeLimit(.minutes(5))) struct TaskResultTests {
+    @Test(arguments: Backend.allCases)
+    func aResultIsFoundByItsIDFromAnywhere(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            let result = try await swarm.submit(20) { $0 + 1 }
+            let id = result.id
+            let elsewhere = try await context.spawn { try await context.taskResult(id, of: Int.self).value }
+            #expect(try await elsewhere.value == 21)
+            // The handle travels, too.
+            #expect(try await context.spawn { try await result.value }.value == 21)
+            #expect(try await result.isDone)
+            #expect(try await context.taskResults().map(\.id) == [id])
+            #expect(try await result.take() == 21)
+            let error = try await #require(throws: TaskResultError.self) { try await result.value }
+            #expect(error.code == .unknown)
+            #expect(try await context.taskResults().isEmpty)
+            let map = try await swarm.submitMap(0..<1_000) { $0 * 2 }
+            #expect(try await context.taskResult(map.id, of: [Int].self).take() == (0..<1_000).map { $0 * 2 })
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func errorsAreKeptToo(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 1), id: String
+            do {
+                let result = try await swarm.submit { () -> Int in throw TestFailure(reason: "no") }
+                id = result.id
+            }
+            await #expect(throws: TestFailure(reason: "no")) { try await context.taskResult(id, of: Int.self).value }
+            await #expect(throws: TestFailure(reason: "no")) { try await context.taskResult(id, of: Int.self).take() }
+            let nothing = try await swarm.submit { () -> Int? in nil }
+            #expect(try await nothing.value == nil)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func resultsAreReleasedAndExpire(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 1), state = context.state
+            var options = MapOptions()
+            options.label = "slow"
+            let slow = try await swarm.submit(options: options) { () -> Int in
+                try await state.first { $0["go", default: false] }
+                return 1
+            }
+            #expect(try await !slow.isDone)
+            #expect(try await context.taskResults().map(\.label) == ["slow"])
+            try await slow.release()
+            try await state.set("go", to: true)
+            await #expect(throws: TaskResultError.self) { try await slow.value }
+            let short = try await swarm.submit(keep: .milliseconds(50)) { 2 }
+            #expect(try await short.value == 2)
+            try await eventually { try await context.taskResults().isEmpty }
+            await #expect(throws: TaskResultError.self) { try await short.value }
+        }
+    }
+
+    @Test func resultsOutliveTheProgramInItsState() async throws {
+        let file = "/tmp/zproc-results-\(getpid())-\(UInt64.random(in: 0...UInt64.max)).state"
+        defer { for suffix in ["", "-lock"] { unlink(file + suffix) } }
+        let options = StateOptions(persistence: .file(file, sync: .eachCommit))
+        let id = try await withContext(.processes, state: options) { context in
+            let result = try await context.swarm(workers: 1).submit { "kept" }
+            _ = try await result.value
+            return result.id
+        }
+        try await withContext(.processes, state: options) { context in
+            let kept = try await context.taskResult(id, of: String.self).take()
+            #expect(kept == "kept")
+        }
+    }
+
+    /// The child that works on it is killed.
+    @Test func aTaskWhoseProgramHasEndedIsLost() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            let owner = try await context.spawn {
+                let swarm = try context.swarm(workers: 1)
+                let result = try await swarm.submit { () -> Int in
+                    try await Task.sleep(for: .seconds(1_000))
+                    return 1
+                }
+                try await state.set("id", to: result.id)
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            try await state.firstAvailable("id")
+            let id = try await state.get("id", default: "")
+            try owner.signal(SIGKILL)
+            let error = try await #require(throws: TaskResultError.self) {
+                try await context.taskResult(id, of: Int.self).value
+            }
+            #expect(error.code == .lost)
+            #expect(try await context.taskResults().map(\.isLost) == [true])
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func progressIsTold(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            let results = try swarm.mapLazy(0..<200) { number in
+                usleep(500)
+                return number
+            }
+            let updates = Task {
+                var all: [MapProgress] = []
+                for await update in results.progressUpdates(every: .milliseconds(5)) { all.append(update) }
+                return all
+            }
+            var sum = 0
+            for try await result in results { sum += result }
+            #expect(sum == 199 * 100)
+            let all = await updates.value
+            #expect(all.count > 1)
+            #expect(all.last?.done == 200)
+            #expect(all.map(\.done) == all.map(\.done).sorted())
+            #expect(all.allSatisfy { $0.total == 200 })
+        }
+    }
+
+    @Test func progressReadsWell() {
+        var progress = MapProgress(label: "squares", total: 1_000, done: 450, workers: 2, elapsed: .seconds(1))
+        #expect(progress.description == "squares 450/1000 45% 450/s, 2 s left, 2 workers")
+        progress.done = 1_000
+        #expect(progress.description == "squares 1000/1000 100% 1000/s, 2 workers")
+        progress = MapProgress(label: nil, total: nil, done: 7, workers: 1, elapsed: .seconds(2))
+        #expect(progress.description == "7 4/s, 1 worker")
+        progress = MapProgress(label: nil, total: 0, done: 0, workers: 0, elapsed: .zero)
+        #expect(progress.description == "0/0 100% 0/s, 0 workers")
+    }
+}
