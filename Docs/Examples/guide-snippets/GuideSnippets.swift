@@ -11,7 +11,7 @@ import ZProc
         try checkGuides()
         for run in [
             StateSnippets.run, WatchingSnippets.run, AtomicitySnippets.run, ProcessesSnippets.run,
-            SupervisionSnippets.run, ActorsSnippets.run,
+            SupervisionSnippets.run, ActorsSnippets.run, SwarmSnippets.run,
         ] {
             try await withContext(Backend.chosen) { try await run($0, $0.state) }
         }
@@ -24,7 +24,9 @@ import ZProc
     private static func checkGuides() throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
         let docs = folder.deletingLastPathComponent().deletingLastPathComponent()
-        for guide in ["State", "Watching", "Atomicity", "Durability", "Processes", "Supervision", "Actors"] {
+        for guide in [
+            "State", "Watching", "Atomicity", "Durability", "Processes", "Supervision", "Actors", "Swarm",
+        ] {
             let text = try String(contentsOf: docs.appending(path: "\(guide).md"), encoding: .utf8)
             let source = try lines(
                 String(contentsOf: folder.appending(path: "\(guide)Snippets.swift"), encoding: .utf8)
