@@ -112,7 +112,9 @@ import ZProcCore
         }
         #expect(sizes == [1, 4, 16, 64, 256, 1_024, 4_096, 10_000, 10_000, 10_000])
         #expect(chunking.next(remaining: 8_000, workers: 2) == 2_000)
+        #expect(chunking.next(remaining: 3_000, workers: 2) == 1_000)
         #expect(chunking.next(remaining: 1, workers: 2) == 1)
+        #expect(chunking.next(remaining: -5, workers: 2) == 1)
         chunking.bound(7)
         #expect(chunking.next(remaining: nil, workers: 2) == 7)
         chunking.measured(1, items: .seconds(100))
@@ -315,6 +317,25 @@ import ZProcCore
         #expect(shell.starts == 0)
         _ = shell.add(inputCount: 5)
         #expect(shell.starts == 1)
+    }
+
+    /// Its input may be slow.
+    @Test func whileThereIsAJobWorkersStay() {
+        var limits = BrokerLimits()
+        limits.idleLimit = .seconds(1)
+        var shell = BrokerShell(limits)
+        shell.carryOut(shell.broker.setWorkerCount(1, now: .zero))
+        _ = shell.join(isOwn: true)
+        let job = shell.add(inputCount: 5)
+        shell.now = .seconds(100)
+        shell.carryOut(shell.broker.timePassed(now: shell.now))
+        #expect(shell.retired.isEmpty)
+        shell.run()
+        #expect(shell.jobs[job]?.end == .finished)
+        shell.carryOut(shell.broker.timePassed(now: shell.now + .milliseconds(999)))
+        #expect(shell.retired.isEmpty)
+        shell.carryOut(shell.broker.timePassed(now: shell.now + .seconds(1)))
+        #expect(shell.retired.count == 1)
     }
 
     @Test func aWorkerIsReplacedAfterSoManyItems() {

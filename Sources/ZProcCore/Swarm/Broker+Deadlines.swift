@@ -58,7 +58,8 @@ extension Broker {
         case .chunk(let id, let worker): workers[worker]?.chunks.first == id && job(of: id) != nil
         case .idle(let id):
             workers[id].map { worker in
-                worker.chunks.isEmpty && !worker.isRetiring && workers.count > limits.minimumWorkers
+                // While there are jobs, there may be work for it at any time.
+                jobs.isEmpty && worker.chunks.isEmpty && !worker.isRetiring && workers.count > limits.minimumWorkers
                     && limits.idleLimit.map { worker.idleSince + $0 <= deadline.time } == true
             } ?? false
         }

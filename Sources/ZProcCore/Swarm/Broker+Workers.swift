@@ -91,6 +91,14 @@ extension Broker {
         }
     }
 
+    /// From now on, who has nothing to do is to end some time.
+    mutating func watchIdleWorkers(_ now: Duration) {
+        for (id, worker) in workers where worker.chunks.isEmpty {
+            workers[id]?.idleSince = now
+            watchIdle(id, now)
+        }
+    }
+
     private mutating func watchIdle(_ id: WorkerID, _ now: Duration) {
         if let limit = limits.idleLimit, workers[id]?.isOwn == true {
             deadlines.insert(Deadline(time: now + limit, event: .idle(id)))

@@ -268,6 +268,7 @@ package struct Broker: Sendable {
         tidyLines()
         effects.append(.ended(id, end))
         for (chunk, worker) in job.assigned { effects.append(.cancel(worker, chunk)) }
+        if jobs.isEmpty, limits.idleLimit != nil { watchIdleWorkers(now) }
     }
 
     mutating func takeEffects(_ now: Duration) -> [Effect] {

@@ -46,7 +46,7 @@ package struct JobOptions: Sendable {
 /// What a broker is bounded by.
 package struct BrokerLimits: Sendable {
     /// How long a chunk is to run.
-    package var chunkTime: Duration = .milliseconds(10)
+    package var chunkTime: Duration = .milliseconds(20)
     /// How many items a chunk has at most.
     package var chunkSize = 65_536
     /// How long the chunks of one message are to run, when they are cheap enough to go together.
@@ -54,7 +54,7 @@ package struct BrokerLimits: Sendable {
     /// How many chunks go in one message at most.
     package var batchSize = 256
     /// Chunks that run for longer wait here, not behind another one at a worker.
-    package var waitingTime: Duration = .milliseconds(20)
+    package var waitingTime: Duration = .milliseconds(50)
     /// How many times its share of items in work may be on their way, by each worker.
     package var windowChunks = 8
     /// How long a worker may have nothing to do before it ends; nil for ever.

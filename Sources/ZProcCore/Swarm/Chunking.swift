@@ -43,6 +43,8 @@ package struct Chunking: Sendable {
         if let fixed { return min(fixed, boundary) }
         guard let remaining else { return min(size, boundary) }
         let share = (max(1, remaining) - 1) / (2 * max(1, workers)) + 1
-        return min(size, share, boundary)
+        // What takes no time is not worth a message of its own.
+        let least = itemTime.map { $0 > 0 ? Int(min(target / 10 / $0, Double(limit))) : limit } ?? 1
+        return max(1, min(size, max(share, least), remaining, boundary))
     }
 }
