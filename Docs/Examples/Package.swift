@@ -40,6 +40,7 @@ let package = Package(
         example("remote-errors"),
         example("supervised-pipeline"),
         example("chat"),
+        example("word-index"),
         example("guide-snippets"),
     ]
 )

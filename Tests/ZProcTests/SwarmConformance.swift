@@ -188,6 +188,14 @@ import ZProcCore
                     #expect(try result.get() == number)
                 }
             }
+            // What is not Codable comes as what stands for it, where there is a way to go.
+            let others = try await swarm.mapResults(0..<1) { _ -> Int in throw PlainError(description: "plain") }
+            guard case .failure(let error)? = others.first else {
+                Issue.record("it has not failed")
+                return
+            }
+            #expect((error is PlainError) == (backend == .threads))
+            #expect("\(error)".contains("plain"))
         }
     }
 
@@ -212,10 +220,12 @@ import ZProcCore
     @Test(arguments: Backend.allCases)
     func timesHold(on backend: Backend) async throws {
         try await withContext(backend) { context in
-            let swarm = try context.swarm(workers: 2)
+            // With threads of their own, so that the other items are not held up by other tests.
+            var own = SwarmOptions()
+            own.process.isBlocking = true
+            let swarm = try context.swarm(workers: 2, options: own)
             var options = MapOptions()
-            // Long enough for the items that do not sleep, also on a busy machine.
-            options.itemTimeout = .seconds(2)
+            options.itemTimeout = .seconds(1)
             options.chunkSize = 1
             let error = try await #require(throws: SwarmError.self) {
                 try await swarm.map(0..<4, options: options) { number in
@@ -275,6 +285,25 @@ import ZProcCore
     }
 
     // MARK: Workers
+
+    /// More at a time than the pool has threads.
+    @Test(arguments: Backend.allCases)
+    func itemsMayBlock(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            var options = SwarmOptions()
+            options.process.isBlocking = true
+            let swarm = try context.swarm(workers: 6, options: options), state = context.state
+            var map = MapOptions()
+            map.chunkSize = 1
+            let results = try await swarm.map(0..<6, options: map) { number in
+                try await state.increment("here")
+                // Each blocks until all are there.
+                while try await state.get("here", default: 0) < 6 { usleep(1_000) }
+                return number
+            }
+            #expect(results == Array(0..<6))
+        }
+    }
 
     @Test(arguments: Backend.allCases)
     func workersKeepWhatTheyPrepared(on backend: Backend) async throws {

@@ -55,7 +55,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
         /// The closure as it travels.
         let closure: @Sendable () -> PortableClosure
         /// What it does with items in this process.
-        let run: @concurrent @Sendable ([Item], ChunkRun) async throws -> ([Output], [ItemFailure])
+        let run: @concurrent @Sendable ([Item], ChunkRun) async throws -> ([Output], [ItemError])
         let encode: @Sendable ([Item]) throws -> [UInt8]
         /// Reads so many results.
         let decode: @Sendable ([UInt8], _ count: Int) throws -> [Output]
@@ -69,7 +69,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
     private struct State {
         /// Items whose results are not known yet, by the place of the first.
         var items: [Int: [Item]] = [:]
-        var results: [Int: (results: Results, failures: [ItemFailure])] = [:]
+        var results: [Int: (results: Results, failures: [ItemError])] = [:]
         var next = 0
         var work: Result<[UInt8], any Error>?
     }
@@ -162,14 +162,15 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
     }
 
     func keep(_ results: [UInt8], _ failures: [ItemFailure], of range: Range<Int>) {
-        state.withLock { $0.results[range.lowerBound] = (.encoded(results), failures) }
+        let errors = failures.map { ItemError(offset: $0.offset, error: system.errorCoder.decode($0.error)) }
+        state.withLock { $0.results[range.lowerBound] = (.encoded(results), errors) }
     }
 
     func deliver(_ range: Range<Int>) {
         let known = state.withLock { $0.results.removeValue(forKey: range.lowerBound) }
         forgetItems(range)
         guard let (results, failures) = known else { return }
-        let decode = work.decode, errorCoder = system.errorCoder
+        let decode = work.decode
         output.put(range.count) {
             let outputs =
                 switch results {
@@ -181,7 +182,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
             }
             return OutputQueue.Outputs(
                 outputs: outputs,
-                failures: failures.map { ($0.offset, errorCoder.decode($0.error)) }
+                failures: failures.map { ($0.offset, $0.error) }
             )
         }
     }

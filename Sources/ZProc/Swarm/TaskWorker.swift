@@ -39,7 +39,7 @@ final class TaskWorker: SwarmWorker {
                     let storage = try await prepare()
                     let own = WorkerStorage(storage, number: Int(id.number))
                     engine.joined(id, isOwn: true)
-                    await WorkerStorage.$current.withValue(own) { await run(for: engine) }
+                    await WorkerStorage.$current.withValue(own) { await run(for: engine, on: thread) }
                     engine.left(id)
                 } catch {
                     engine.failedToStart(id, error)
@@ -50,7 +50,7 @@ final class TaskWorker: SwarmWorker {
         }
     }
 
-    private func run(for engine: SwarmEngine) async {
+    private func run(for engine: SwarmEngine, on thread: ThreadExecutor?) async {
         while let chunk = await next() {
             guard let (_, job, range) = engine.work(chunk) else {
                 engine.finished(id, chunk, .cancelled, runTime: .zero)
@@ -58,7 +58,7 @@ final class TaskWorker: SwarmWorker {
             }
             let run = engine.run(of: job)
             let start = ContinuousClock.now
-            let task = Task { await job.work(on: range, in: run) }
+            let task = Task(executorPreference: thread) { await job.work(on: range, in: run) }
             let isCancelled = state.withLock { state in
                 state.current = (chunk, task)
                 return state.cancelled.remove(chunk) != nil

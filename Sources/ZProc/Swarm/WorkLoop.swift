@@ -149,7 +149,10 @@ final class WorkLoop: Sendable {
                         + "put large data into files, or use a smaller chunkSize"
                 )
             }
-            return .results(results, failures: failures)
+            return .results(
+                results,
+                failures: failures.map { ItemFailure(offset: $0.offset, error: system.errorCoder.encode($0.error)) }
+            )
         } catch let error as ItemError {
             return .failed(ItemFailure(offset: error.offset, error: system.errorCoder.encode(error.error)))
         } catch is CancellationError where Task.isCancelled {
