@@ -81,13 +81,20 @@ extension MapProgress: CustomStringConvertible {
 }
 
 /// Shows the progress of a map on the standard error.
-struct ProgressDisplay {
-    private let isTerminal = isatty(STDERR_FILENO) == 1
+final class ProgressDisplay: Sendable {
+    private static let isTerminal = isatty(STDERR_FILENO) == 1
+    static let interval: Duration = isTerminal ? .milliseconds(100) : .seconds(5)
 
-    var interval: Duration { isTerminal ? .milliseconds(100) : .seconds(5) }
+    private let hasEnded = Mutex(false)
 
+    /// Shows it, unless the end has been shown.
     func show(_ progress: MapProgress, isLast: Bool) {
-        let text = isTerminal ? "\r\u{1b}[2K" + progress.bar(30) + (isLast ? "\n" : "") : "\(progress)\n"
-        _ = write(STDERR_FILENO, text, text.utf8.count)
+        let text =
+            Self.isTerminal ? "\r\u{1b}[2K" + progress.bar(30) + (isLast ? "\n" : "") : "\(progress)\n"
+        hasEnded.withLock { hasEnded in
+            if hasEnded { return }
+            hasEnded = isLast
+            _ = write(STDERR_FILENO, text, text.utf8.count)
+        }
     }
 }

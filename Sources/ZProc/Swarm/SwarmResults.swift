@@ -54,6 +54,8 @@ final class MapRun<Element: Sendable>: Sendable {
     private let start = ContinuousClock.now
     private let consumed = Atomic(0)
     private let ended = Promise<Void>()
+    /// Nil when the progress is not shown.
+    private let display: ProgressDisplay?
     private let take: @Sendable () async throws -> (elements: [Element], count: Int)?
 
     init(
@@ -68,7 +70,8 @@ final class MapRun<Element: Sendable>: Sendable {
         self.total = total
         self.take = take
         label = options.label
-        if options.progress != .none { show() }
+        display = options.progress == .none ? nil : ProgressDisplay()
+        if display != nil { show() }
     }
 
     deinit {
@@ -97,27 +100,31 @@ final class MapRun<Element: Sendable>: Sendable {
                 cancel()
             }
             guard let piece else {
-                ended.settle()
+                finish()
                 return nil
             }
             consumed.add(piece.count, ordering: .relaxed)
             swarm.engine.consumed(job, items: piece.count)
             return piece.elements
         } catch {
-            ended.settle()
+            finish()
             throw error
         }
     }
 
-    /// Shows the progress now and then, and at the end.
+    private func finish() {
+        display?.show(progress, isLast: true)
+        ended.settle()
+    }
+
+    /// Shows the progress now and then; the end shows itself.
     private func show() {
-        let display = ProgressDisplay(), ended = ended
+        let interval = ProgressDisplay.interval, ended = ended
         Task { [weak self] in
-            while try await !ended.isSettled(within: display.interval) {
-                guard let progress = self?.progress else { return }
-                display.show(progress, isLast: false)
+            while try await !ended.isSettled(within: interval) {
+                guard let self else { return }
+                display?.show(progress, isLast: false)
             }
-            if let progress = self?.progress { display.show(progress, isLast: true) }
         }
     }
 
