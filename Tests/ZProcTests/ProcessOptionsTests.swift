@@ -106,7 +106,11 @@ import ZProc
                 kill(getpid(), SIGKILL)
             }
             let end = try await #require(throws: ProcessTermination.self) { try await outer.value }
-            #expect(end.standardErrorTail == "[ada] one\n[ada] two\n[ada] no end\nplain\n")
+            // A line without an end is passed on when its writer has gone, which may be after the next one's work.
+            let lines = end.standardErrorTail.split(separator: "\n")
+            #expect(lines.count == 4)
+            #expect(lines.filter { $0.hasPrefix("[ada] ") } == ["[ada] one", "[ada] two", "[ada] no end"])
+            #expect(lines.contains("plain"))
         }
     }
 

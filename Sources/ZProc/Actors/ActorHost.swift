@@ -179,8 +179,9 @@ private final class ProcessActorHome: ActorHome {
         do {
             return try await system.call(HostService.name, method.rawValue, arguments: arguments, at: home)
         } catch let error as TransportError {
-            // Why it went says more than that it has gone, and is known soon when it has.
-            if try await child.exit.isSettled(within: .seconds(1)), case .failure(let end)? = child.outcome.result {
+            // Why it went says more than that it has gone. A lost connection is nearly always an end that is known in
+            // milliseconds; the limit is for machines under load, and for a process that lives and cannot be reached.
+            if try await child.exit.isSettled(within: .seconds(10)), case .failure(let end)? = child.outcome.result {
                 throw end
             }
             throw error
