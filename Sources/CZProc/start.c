@@ -96,6 +96,23 @@ static int child_main(int count, char **arguments, char **environment) {
     return 0;
 }
 
+/// The main of a process that joins a swarm, in Swift.
+extern void czproc_join_main(void);
+
+static char *join_address;
+static char *join_workers;
+
+const char *czproc_join_address(void) { return join_address; }
+const char *czproc_join_workers(void) { return join_workers; }
+
+static int join_main(int count, char **arguments, char **environment) {
+    (void)count;
+    (void)arguments;
+    (void)environment;
+    czproc_join_main();
+    return 0;
+}
+
 int __libc_start_main(
     main_function main, int count, char **arguments, void (*init)(void), void (*fini)(void),
     void (*rtld_fini)(void), void *stack_end
@@ -108,11 +125,19 @@ int __libc_start_main(
         _exit(70);
     }
     const char *argument = getenv(CZPROC_CHILD_VARIABLE);
+    const char *join = getenv(CZPROC_JOIN_VARIABLE);
     if (argument != NULL) {
         child_argument = strdup(argument);
         unsetenv(CZPROC_CHILD_VARIABLE);
         main = child_main;
+    } else if (join != NULL && *join != 0) {
+        const char *workers = getenv(CZPROC_WORKERS_VARIABLE);
+        join_address = strdup(join);
+        join_workers = workers == NULL ? NULL : strdup(workers);
+        main = join_main;
     }
+    // What this process starts is not to join once more.
+    unsetenv(CZPROC_JOIN_VARIABLE);
     return start(main, count, arguments, init, fini, rtld_fini, stack_end);
 }
 

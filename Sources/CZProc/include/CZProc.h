@@ -14,6 +14,11 @@
 /// variable is gone from the environment before any code of the program runs.
 #define CZPROC_CHILD_VARIABLE "ZPROC_CHILD"
 
+/// The environment variables that make a started program work for a swarm of another process: where that is, and with
+/// how many workers. The first is gone from the environment before any code of the program runs.
+#define CZPROC_JOIN_VARIABLE "ZPROC_JOIN"
+#define CZPROC_WORKERS_VARIABLE "ZPROC_WORKERS"
+
 /// The descriptor on which a child notices the end of its parent: the read end of a pipe nobody writes to.
 #define CZPROC_LIFELINE_DESCRIPTOR 3
 
@@ -22,6 +27,10 @@
 
 /// What the child variable held; NULL in a program that was started in the usual way.
 const char *czproc_child_argument(void);
+
+/// What the join variables held; NULL when they were not set.
+const char *czproc_join_address(void);
+const char *czproc_join_workers(void);
 
 /// What to start.
 typedef struct {

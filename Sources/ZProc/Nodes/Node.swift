@@ -89,6 +89,21 @@ final class Node: Sendable {
         return connection
     }
 
+    /// Greets whoever is at an address.
+    ///
+    /// - Throws: ``TransportError`` when nobody answers in time.
+    func peer(at endpoint: Endpoint, within time: Duration) async throws -> PeerInfo {
+        try state.withLock { state throws(TransportError) in try check(state) }
+        let connection = Connection(to: endpoint, expected: nil, limit: callsInFlight) { _ in }
+        defer { connection.close(TransportError(.closed, "the greeting with \(endpoint) is over")) }
+        try connection.open(over: transport, as: info)
+        do {
+            return try await withCallDeadline(time) { try await connection.peer() }
+        } catch let error as CallError where error.code == .deadlineExceeded {
+            throw TransportError(.unreachable, "nobody at \(endpoint) has answered within \(time)")
+        }
+    }
+
     /// Ends all connections; calls that wait fail.
     func shutdown() async {
         let connections = state.withLock { state in

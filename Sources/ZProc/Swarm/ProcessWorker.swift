@@ -7,7 +7,7 @@ internal import MessagePack
 internal import Synchronization
 internal import ZProcCore
 
-/// A worker in a child process, which asks for its work.
+/// A worker in another process, which asks for its work: a child, or one that a ``SwarmMember`` started.
 final class ProcessWorker: SwarmWorker {
     private struct State {
         var chunks: Deque<ChunkID> = []
@@ -20,17 +20,21 @@ final class ProcessWorker: SwarmWorker {
         /// The call that waits for chunks to cancel.
         var cancelCall: IncomingCall?
         var isRetiring = false
+        var endsAtOnce = false
         var isSending = false
     }
 
     private let id: WorkerID
     private weak let engine: SwarmEngine?
+    /// Whether its process was started by this one.
+    let isOwn: Bool
     /// Settled when its process has been started; never when it could not be.
     private let child = Promise<ChildProcess>()
     private let state = Mutex(State())
 
-    init(_ id: WorkerID, of engine: SwarmEngine) {
+    init(_ id: WorkerID, of engine: SwarmEngine, isOwn: Bool = true) {
         self.id = id
+        self.isOwn = isOwn
         self.engine = engine
     }
 
@@ -61,9 +65,14 @@ final class ProcessWorker: SwarmWorker {
         send()
     }
 
-    func kill() { child.whenSettled { try? $0.get().signal(SIGKILL) } }
+    func kill() {
+        if isOwn { return child.whenSettled { try? $0.get().signal(SIGKILL) } }
+        state.withLock { $0.endsAtOnce = true }
+        sendCancelled()
+    }
 
     func stop(grace: Duration) async {
+        if !isOwn { return refuse() }
         // One that is just being started is stopped with everything else of the context.
         await (try? child.result?.get())?.stop(grace: grace)
     }
@@ -80,16 +89,26 @@ final class ProcessWorker: SwarmWorker {
         sendCancelled()
     }
 
+    /// Nothing more comes: the worker finds that it is no longer one.
+    func refuse() {
+        let calls = state.withLock { state in
+            defer { (state.calls, state.cancelCall) = ([], nil) }
+            return Array(state.calls) + (state.cancelCall.map { [$0] } ?? [])
+        }
+        guard let engine else { return }
+        for call in calls { call.fail(SwarmError.workerGone, encoder: engine.system.errorCoder) }
+    }
+
     private func sendCancelled() {
-        let next = state.withLock { state -> (IncomingCall, [ChunkID])? in
-            guard let call = state.cancelCall, !state.cancelled.isEmpty else { return nil }
+        let next = state.withLock { state -> (IncomingCall, WorkerOrders)? in
+            guard let call = state.cancelCall, !state.cancelled.isEmpty || state.endsAtOnce else { return nil }
             state.cancelCall = nil
             defer { state.cancelled = [] }
-            return (call, state.cancelled)
+            return (call, WorkerOrders(cancelled: state.cancelled.map(\.number), endsAtOnce: state.endsAtOnce))
         }
-        guard let (call, chunks) = next, let engine else { return }
+        guard let (call, orders) = next, let engine else { return }
         do {
-            call.succeed(try engine.system.encoder.encode(chunks.map(\.number)))
+            call.succeed(try engine.system.encoder.encode(orders))
         } catch {
             call.fail(error, encoder: engine.system.errorCoder)
         }

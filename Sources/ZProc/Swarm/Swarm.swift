@@ -35,18 +35,26 @@ public final class Swarm: Sendable {
     /// How many workers there are to be.
     public var count: Int { wanted.withLock { $0 } }
 
-    /// How many workers are ready at the moment.
+    /// How many workers are ready at the moment, with those that joined from elsewhere.
     public var readyCount: Int { engine.workerCount }
 
-    /// The processes of the workers that are ready; on `.threads` this process, as often as there are workers.
+    /// The processes of the swarm's own workers that are ready; on `.threads` this process, as often as there are
+    /// workers.
     public var pids: [Int] { engine.processIDs }
 
     /// Changes the number of workers, also while they work: new ones are started at once, those that are too many end
     /// when they have done what they have.
-    public func resize(to count: Int) {
+    ///
+    /// With none, work waits. Workers that joined from elsewhere are not counted, and stay.
+    ///
+    /// - Parameters:
+    ///   - count: how many there are to be.
+    ///   - force: whether those that are too many end at once, in the middle of an item, which then runs again on another
+    ///     one. On `.threads` the item is cancelled.
+    public func resize(to count: Int, force: Bool = false) {
         let count = max(0, count)
         wanted.withLock { $0 = count }
-        engine.setWorkerCount(count)
+        engine.setWorkerCount(count, force: force)
     }
 
     /// Ends the workers and everything that runs on them: maps and tasks fail with ``SwarmError/Code/closed``.
@@ -105,6 +113,7 @@ extension Context {
         limits.minimumWorkers = options.minimumWorkers
         limits.itemsPerWorker = options.itemsPerWorker.map { max(1, $0) }
         let start: SwarmEngine.Start
+        var body: PortableClosure?
         switch backend {
         case .threads:
             if let problem = options.process.problemOnThreads { throw SpawnError(problem) }
@@ -118,8 +127,9 @@ extension Context {
             if let problem = options.process.problem { throw SpawnError(problem) }
             let system = system, contextOptions = self.options, process = options.process
             // Now, so that what cannot travel is an error here.
-            let body = closure()
-            _ = try system.encodeJob(body, [], process)
+            let closure = closure()
+            body = closure
+            _ = try system.encodeJob(closure, [], process)
             start = { engine, id in
                 let worker = ProcessWorker(id, of: engine)
                 engine.enter(worker, id)
@@ -130,7 +140,7 @@ extension Context {
                     siblingCount: count
                 )
                 let name = WorkerName(swarm: engine.number, worker: id.number)
-                let job = try system.encodeJob(body, system.encoder.encode(name), process)
+                let job = try system.encodeJob(closure, system.encoder.encode(name), process)
                 let child = try await system.startChild(request, job: job)
                 worker.started(child)
                 child.exit.whenSettled { [weak engine] _ in
@@ -146,7 +156,8 @@ extension Context {
             number: system.swarms.makeNumber(),
             system: system,
             limits: limits,
-            memoryByteLimit: options.memoryPerWorker,
+            options: options,
+            body: body,
             start: start
         )
         guard system.processes.insert(engine, rank: .process) else { throw SwarmError.hasEnded }

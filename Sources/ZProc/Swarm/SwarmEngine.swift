@@ -3,6 +3,7 @@
 
 internal import DequeModule
 internal import Logging
+internal import PortableClosures
 internal import Synchronization
 internal import ZProcCore
 
@@ -28,6 +29,12 @@ final class SwarmEngine: Stoppable {
         var isCarryingOut = false
         var timer: (deadline: Duration, task: Task<Void, Never>)?
         var isClosed = false
+        /// Who has joined from elsewhere.
+        var machines: MachineTable
+        /// Calls of theirs that are answered when the swarm ends.
+        var endCalls: [UInt64: IncomingCall] = [:]
+        /// Looks for machines that are silent, while there are any.
+        var watch: Task<Void, Never>?
     }
 
     let number: UInt64
@@ -35,6 +42,9 @@ final class SwarmEngine: Stoppable {
     /// A worker with more memory than this is replaced; nil for no limit.
     private let memoryByteLimit: Int?
     private let start: Start
+    /// What workers begin with that are started elsewhere; nil on threads.
+    private let body: PortableClosure?
+    private let machineTimeout: Duration
     private let state: Mutex<State>
     private let origin = ContinuousClock.now
 
@@ -42,12 +52,21 @@ final class SwarmEngine: Stoppable {
     /// How many bytes the items of a chunk should not exceed.
     private static let chunkByteCount = 8 << 20
 
-    init(number: UInt64, system: ZProcSystem, limits: BrokerLimits, memoryByteLimit: Int?, start: @escaping Start) {
+    init(
+        number: UInt64,
+        system: ZProcSystem,
+        limits: BrokerLimits,
+        options: SwarmOptions,
+        body: PortableClosure?,
+        start: @escaping Start
+    ) {
         self.number = number
         self.system = system
-        self.memoryByteLimit = memoryByteLimit
+        memoryByteLimit = options.memoryPerWorker
+        machineTimeout = max(.milliseconds(10), options.machineTimeout.countable)
+        self.body = body
         self.start = start
-        state = Mutex(State(broker: Broker(limits: limits)))
+        state = Mutex(State(broker: Broker(limits: limits), machines: MachineTable(limit: machineTimeout)))
     }
 
     /// The time of the broker's events.
@@ -83,10 +102,20 @@ final class SwarmEngine: Stoppable {
 
     // MARK: Workers
 
-    func setWorkerCount(_ count: Int) { event { $0.broker.setWorkerCount(count, now: $1) } }
+    func setWorkerCount(_ count: Int, force: Bool = false) {
+        event { $0.broker.setWorkerCount(count, force: force, now: $1) }
+    }
 
     var workerCount: Int { state.withLock { $0.broker.workerCount } }
-    var processIDs: [Int] { state.withLock { state in state.joined.compactMap { state.workers[$0]?.processID } } }
+    /// Of those that are this process's own.
+    var processIDs: [Int] {
+        state.withLock { state in
+            state.joined.compactMap { id in
+                guard let worker = state.workers[id], (worker as? ProcessWorker)?.isOwn != false else { return nil }
+                return worker.processID
+            }
+        }
+    }
 
     func enter(_ worker: any SwarmWorker, _ id: WorkerID) { state.withLock { $0.workers[id] = worker } }
 
@@ -100,8 +129,8 @@ final class SwarmEngine: Stoppable {
     /// The worker that asks for something; it joins with its first request.
     func isReady(_ id: WorkerID) throws -> ProcessWorker {
         let (worker, isNew) = state.withLock { ($0.workers[id], !$0.joined.contains(id)) }
-        guard let worker = worker as? ProcessWorker else { throw SwarmError.hasEnded }
-        if isNew { joined(id, isOwn: true) }
+        guard let worker = worker as? ProcessWorker else { throw SwarmError.workerGone }
+        if isNew { joined(id, isOwn: worker.isOwn) }
         return worker
     }
 
@@ -117,6 +146,99 @@ final class SwarmEngine: Stoppable {
     /// A worker's process has ended, or its initializer has failed.
     func ended(_ id: WorkerID, _ error: (any Error)?) {
         if state.withLock({ $0.joined.contains(id) }) { left(id) } else { failedToStart(id, error) }
+    }
+
+    // MARK: Workers of other machines
+
+    /// Takes in a process of another machine, which joins when it has asked for work.
+    func join(_ processID: Int, on machine: UInt64) throws -> (WorkerID, PortableClosure) {
+        guard let body else {
+            throw SwarmError(
+                .notFound,
+                "the swarm's workers are threads, whose items never leave the process; make its context with .processes"
+            )
+        }
+        let now = now
+        let (id, before) = try state.withLock { state in
+            if state.isClosed { throw SwarmError.hasEnded }
+            state.lastWorker += 1
+            let id = WorkerID(state.lastWorker)
+            state.workers[id] = ProcessWorker(id, of: self, isOwn: false)
+            return (id, state.machines.joined(id, processID, on: machine, now: now))
+        }
+        if let before { left(before) }
+        return (id, body)
+    }
+
+    /// Hears of another machine, whose workers count as lost when it is silent.
+    ///
+    /// - Parameters:
+    ///   - machine: which.
+    ///   - ended: processes of its workers that have ended.
+    /// - Returns: how long it may be silent.
+    func heard(of machine: UInt64, ended: [Int]) throws -> Duration {
+        guard body != nil else {
+            throw SwarmError(
+                .closed,
+                "the swarm's workers are threads, whose items never leave the process; make its context with .processes"
+            )
+        }
+        let now = now
+        let gone = try state.withLock { state in
+            if state.isClosed { throw SwarmError.hasEnded }
+            state.machines.heard(machine, now: now)
+            if state.watch == nil { state.watch = watchMachines() }
+            return state.machines.ended(ended, on: machine)
+        }
+        for worker in gone { left(worker) }
+        return machineTimeout
+    }
+
+    /// Answers a machine when the swarm has ended, which it may not learn otherwise: the process may end right after.
+    func awaitsEnd(_ machine: UInt64, _ call: IncomingCall) throws {
+        _ = try heard(of: machine, ended: [])
+        try state.withLock { state in
+            if state.isClosed { throw SwarmError.hasEnded }
+            state.endCalls[machine] = call
+        }
+    }
+
+    private func watchMachines() -> Task<Void, Never> {
+        let pause = machineTimeout / 4
+        return Task { [weak self] in
+            while (try? await Task.sleep(for: pause)) != nil {
+                guard let self, !forgetSilentMachines() else { return }
+            }
+        }
+    }
+
+    /// Gives the workers of machines up that are not heard of.
+    ///
+    /// - Returns: whether there are none any more.
+    private func forgetSilentMachines() -> Bool {
+        let now = now
+        let (gone, isEmpty) = state.withLock { state in
+            let gone = state.machines.expired(now: now)
+            state.endCalls = state.endCalls.filter { state.machines.contains($0.key) }
+            if state.machines.isEmpty { state.watch = nil }
+            return (gone, state.machines.isEmpty)
+        }
+        if !gone.isEmpty {
+            Self.log.warning(
+                "swarm \(number) has not heard of \(gone.count) of its workers on another machine for \(machineTimeout)"
+            )
+        }
+        // The items are not to blame.
+        for id in gone {
+            // Should it come to itself, it finds that it has been given up.
+            (worker(id) as? ProcessWorker)?.refuse()
+            event { state, now in
+                state.workers[id] = nil
+                state.joined.remove(id)
+                return state.broker.retire(id, force: true, now: now)
+            }
+        }
+        return isEmpty
     }
 
     func failedToStart(_ id: WorkerID, _ error: (any Error)?) {
@@ -192,12 +314,15 @@ final class SwarmEngine: Stoppable {
     func stop(grace: Duration) async {
         let jobs = state.withLock { Array($0.jobs.keys) }
         for job in jobs { cancel(job, SwarmError.hasEnded) }
-        let workers = state.withLock { state in
+        let (workers, endCalls) = state.withLock { state in
             state.isClosed = true
             state.timer?.task.cancel()
             state.timer = nil
-            return Array(state.workers.values)
+            state.watch?.cancel()
+            defer { state.endCalls = [:] }
+            return (Array(state.workers.values), state.endCalls.values)
         }
+        for call in endCalls { call.fail(SwarmError.hasEnded, encoder: system.errorCoder) }
         await withDiscardingTaskGroup { group in
             for worker in workers { group.addTask { await worker.stop(grace: grace) } }
         }

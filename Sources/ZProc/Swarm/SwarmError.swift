@@ -5,7 +5,9 @@
 public struct SwarmError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// The kind of failure, for code that wants to tell failures apart.
     public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
-        private enum Kind: String, Codable { case workerDied, timedOut, noWorkers, closed, noStorage, tooLarge }
+        private enum Kind: String, Codable {
+            case workerDied, timedOut, noWorkers, closed, noStorage, tooLarge, otherBuild, notFound
+        }
         private let kind: Kind
 
         /// The items ended the workers that they were given to.
@@ -18,6 +20,10 @@ public struct SwarmError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static var closed: Code { Code(kind: .closed) }
         /// There is no storage, or one of another type.
         public static var noStorage: Code { Code(kind: .noStorage) }
+        /// The swarm that is to be joined belongs to another build of the program.
+        public static var otherBuild: Code { Code(kind: .otherBuild) }
+        /// There is no such swarm where one is to be joined.
+        public static var notFound: Code { Code(kind: .notFound) }
         /// An item, or a result, is larger than a message may be.
         public static var tooLarge: Code { Code(kind: .tooLarge) }
 
@@ -40,6 +46,19 @@ public struct SwarmError: Error, Hashable, Sendable, Codable, CustomStringConver
 
     /// The message.
     public var description: String { message }
+
+    static func otherBuild(_ build: String, here own: String) -> SwarmError {
+        SwarmError(
+            .otherBuild,
+            "the swarm's program is build \(build), this one is \(own); closures travel only within one build: copy "
+                + "the same executable to every machine"
+        )
+    }
+
+    /// Told to a worker that has been given up; those that hear of it end, and are replaced.
+    static var workerGone: SwarmError {
+        SwarmError(.closed, "the swarm does not know this worker, or has given it up")
+    }
 
     static var hasEnded: SwarmError {
         SwarmError(.closed, "the swarm has ended, with its context or by stop(); make another one")

@@ -1,20 +1,57 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PortableClosures
+
 /// What a worker asks the process that its swarm lives in.
 enum SwarmMethod: String {
     /// A `WorkRequest` → a `WorkBatch`, as soon as there is work; at once when the worker does not ask for any
     case next
-    /// A `WorkerName` → the chunks to be cancelled, as soon as there are any
+    /// A `WorkerName` → `WorkerOrders`, as soon as there are any
     case cancelled
     /// A `RetryRequest` → how long to wait before another attempt, in nanoseconds; nil for none
     case retry
+    /// A `JoinRequest` → a `JoinReply`: a process of another machine is to be a worker
+    case join
+    /// A `MachineReport` → how long the machine may be silent, in nanoseconds
+    case machine
+    /// A `MachineReport` → an error that says that the swarm has ended, as soon as it has
+    case untilEnd
 }
 
 /// Which worker of which swarm.
 struct WorkerName: Codable, Hashable {
     var swarm: UInt64
     var worker: UInt64
+}
+
+/// What a worker is told while it works.
+struct WorkerOrders: Codable {
+    /// Chunks that nobody waits for any more.
+    var cancelled: [UInt64]
+    /// Whether it is to end in the middle of what it does.
+    var endsAtOnce: Bool
+}
+
+/// A process that is to be a worker.
+struct JoinRequest: Codable {
+    var swarm: UInt64
+    var machine: UInt64
+    var processID: Int
+}
+
+/// Which worker it is, and what workers begin with.
+struct JoinReply: Codable {
+    var worker: UInt64
+    /// Holds a ``PortableWorkerBody``.
+    var body: PortableClosure
+}
+
+/// Says that a machine is there, and which processes of its workers have ended.
+struct MachineReport: Codable {
+    var swarm: UInt64
+    var machine: UInt64
+    var ended: [Int]
 }
 
 /// Tells what has been done, and asks for more.

@@ -23,6 +23,12 @@ public struct SwarmOptions: Hashable, Sendable {
     /// When it has done what it has; looked at about every 100 ms. Without meaning on `.threads`.
     public var memoryPerWorker: Int?
 
+    /// How long a machine that has joined may not be heard of before its workers count as lost; what they had is done
+    /// elsewhere, and they may join again.
+    ///
+    /// At least 10 ms; at a quarter of it the machine tells that it is there.
+    public var machineTimeout: Duration = .seconds(10)
+
     /// Makes options with these values.
     public init() {}
 }

@@ -39,6 +39,20 @@ struct SwarmService: Service {
                 let job = try engine(request.worker).job(JobID(request.job))
                 let delay = job?.retryDelay(attempt: request.attempt, after: system.errorCoder.decode(request.error))
                 call.succeed(try system.encoder.encode(delay?.nanoseconds))
+            case .join:
+                let request = try read(JoinRequest.self, call, system)
+                guard call.caller.build == system.node.info.build else {
+                    throw SwarmError.otherBuild(system.node.info.build, here: call.caller.build)
+                }
+                let (worker, body) = try engine(request.swarm).join(request.processID, on: request.machine)
+                call.succeed(try system.encoder.encode(JoinReply(worker: worker.number, body: body)))
+            case .machine:
+                let report = try read(MachineReport.self, call, system)
+                let silence = try engine(report.swarm).heard(of: report.machine, ended: report.ended)
+                call.succeed(try system.encoder.encode(silence.nanoseconds))
+            case .untilEnd:
+                let report = try read(MachineReport.self, call, system)
+                try engine(report.swarm).awaitsEnd(report.machine, call)
             case nil:
                 throw CallError(.methodNotFound, "a swarm has no method '\(call.method)'")
             }
@@ -47,9 +61,15 @@ struct SwarmService: Service {
         }
     }
 
-    private func engine(_ worker: WorkerName) throws -> SwarmEngine {
-        guard let engine = swarms.engine(worker.swarm) else { throw SwarmError.hasEnded }
-        return engine
+    private func engine(_ worker: WorkerName) throws -> SwarmEngine { try engine(worker.swarm) }
+
+    private func engine(_ number: UInt64) throws -> SwarmEngine {
+        if let engine = swarms.engine(number) { return engine }
+        if swarms.wasMade(number) { throw SwarmError.hasEnded }
+        throw SwarmError(
+            .notFound,
+            "the context there has made no swarm \(number) yet; give the address that the swarm's `address` is"
+        )
     }
 
     private func read<Request: Decodable>(

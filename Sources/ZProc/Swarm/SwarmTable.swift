@@ -18,6 +18,7 @@ final class SwarmTable: Sendable {
         }
     }
 
+    func wasMade(_ number: UInt64) -> Bool { state.withLock { number <= $0.last } }
     func add(_ engine: SwarmEngine) { state.withLock { $0.engines[engine.number] = engine } }
     func remove(_ engine: SwarmEngine) { state.withLock { $0.engines[engine.number] = nil } }
     func engine(_ number: UInt64) -> SwarmEngine? { state.withLock { $0.engines[number] } }

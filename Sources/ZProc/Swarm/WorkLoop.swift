@@ -8,16 +8,27 @@ internal import PortableClosures
 internal import Synchronization
 internal import ZProcCore
 
+/// The body of a worker process, whose storage's type is known only to itself.
+protocol PortableWorkerBody: PortableBody {
+    /// Prepares the worker, and runs `body` with what it keeps.
+    func withStorage(number: UInt64, _ body: @Sendable () async throws -> Void) async throws
+}
+
 /// The body of a worker process.
-struct WorkerBody<Storage: Sendable>: PortableBody {
+struct WorkerBody<Storage: Sendable>: PortableWorkerBody {
     /// Makes what the worker keeps for itself.
     let prepare: @concurrent @Sendable () async throws -> Storage
 
     func run(arguments: [UInt8], in child: ChildMain) async throws -> [UInt8] {
         let name = try child.system.decoder.decode(WorkerName.self, from: arguments)
-        let storage = WorkerStorage(try await prepare(), number: Int(clamping: name.worker))
-        try await WorkerStorage.$current.withValue(storage) { try await WorkLoop(name, in: child).run() }
+        let loop = WorkLoop(name, of: child.parent, in: child)
+        try await withStorage(number: name.worker) { try await loop.run() }
         return []
+    }
+
+    func withStorage(number: UInt64, _ body: @Sendable () async throws -> Void) async throws {
+        let storage = WorkerStorage(try await prepare(), number: Int(clamping: number))
+        try await WorkerStorage.$current.withValue(storage) { try await body() }
     }
 }
 
@@ -40,13 +51,14 @@ final class WorkLoop: Sendable {
 
     private let name: WorkerName
     private let system: ZProcSystem
-    private let parent: NodeAddress
+    /// Where the swarm is.
+    private let swarm: NodeAddress
     private let state = Mutex(State())
 
-    init(_ name: WorkerName, in child: ChildMain) {
+    init(_ name: WorkerName, of swarm: NodeAddress, in child: ChildMain) {
         self.name = name
+        self.swarm = swarm
         system = child.system
-        parent = child.parent
     }
 
     /// After this time, what is done is told before the rest of the batch is.
@@ -117,7 +129,7 @@ final class WorkLoop: Sendable {
                 SwarmService.name,
                 SwarmMethod.retry.rawValue,
                 arguments: try system.encoder.encode(request),
-                at: parent
+                at: swarm
             )
             return try system.decoder.decode(Int64?.self, from: answer).map { .nanoseconds($0) }
         } catch {
@@ -167,7 +179,7 @@ final class WorkLoop: Sendable {
     private func ask(_ reports: [ChunkReport], asks: Bool = true, memory: Int) throws {
         let request = WorkRequest(worker: name, reports: reports, asks: asks, memoryByteCount: memory)
         let arguments = try system.encoder.encode(request)
-        system.request(SwarmService.name, SwarmMethod.next.rawValue, arguments: arguments, at: parent) {
+        system.request(SwarmService.name, SwarmMethod.next.rawValue, arguments: arguments, at: swarm) {
             [weak self] answer in
             guard asks, let self else { return }
             take(Result { try self.system.decoder.decode(WorkBatch.self, from: try answer.get()) })
@@ -200,13 +212,15 @@ final class WorkLoop: Sendable {
 
     private func watchCancelled() throws {
         let arguments = try system.encoder.encode(name)
-        system.request(SwarmService.name, SwarmMethod.cancelled.rawValue, arguments: arguments, at: parent) {
+        system.request(SwarmService.name, SwarmMethod.cancelled.rawValue, arguments: arguments, at: swarm) {
             [weak self] answer in
-            // Without the parent there is nothing to cancel.
+            // Without the swarm there is nothing to cancel.
             guard let self, let bytes = try? answer.get(),
-                let chunks = try? system.decoder.decode([UInt64].self, from: bytes)
+                let orders = try? system.decoder.decode(WorkerOrders.self, from: bytes)
             else { return }
-            for chunk in chunks { cancel(chunk) }
+            // Whatever it does; the process that started it starts another one.
+            if orders.endsAtOnce { Glibc.kill(getpid(), SIGKILL) }
+            for chunk in orders.cancelled { cancel(chunk) }
             try? watchCancelled()
         }
     }

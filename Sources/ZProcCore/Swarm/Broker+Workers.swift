@@ -6,11 +6,27 @@ internal import HeapModule
 
 extension Broker {
     /// Wants so many workers, beside those started by others.
-    package mutating func setWorkerCount(_ count: Int, now: Duration) -> [Effect] {
+    ///
+    /// - Parameters:
+    ///   - count: how many.
+    ///   - force: whether those that are too many end at once.
+    ///   - now: the time.
+    /// - Returns: what to do.
+    package mutating func setWorkerCount(_ count: Int, force: Bool = false, now: Duration) -> [Effect] {
         wanted = max(0, count)
         isBroken = false
         startFailures = 0
         adjustWorkers(now)
+        if force {
+            // Also those that were to go already, and are still at it.
+            for id in workers.filter({ $0.value.isOwn && $0.value.isRetiring }).keys.sorted(by: {
+                $0.number < $1.number
+            }) {
+                takeBack(Array(workers.removeValue(forKey: id)?.chunks ?? []))
+                effects.append(.kill(id))
+            }
+            dispatch(now)
+        }
         return takeEffects(now)
     }
 
