@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import ZProcCore
 internal import ZeroMQ
 
@@ -9,28 +10,31 @@ final class ZeroMQListener: TransportListener {
     let endpoint: Endpoint
     private let socket: Socket
     private let lock: SocketFileLock?
-    private let receiver: any ListenerReceiver
     private let outbox = Outbox<(PeerID, [UInt8])>()
+    /// Who hears of what comes in, once that is wanted.
+    private let receiver = Mutex<(any ListenerReceiver)?>(nil)
 
-    init(_ socket: Socket, endpoint: Endpoint, lock: SocketFileLock?, receiver: any ListenerReceiver) {
+    init(_ socket: Socket, endpoint: Endpoint, lock: SocketFileLock?) {
         self.socket = socket
         self.endpoint = endpoint
         self.lock = lock
-        self.receiver = receiver
     }
 
     /// Receives until the socket is closed.
-    func start() throws(ZeroMQError) {
-        try socket.deliver { [weak self, receiver] batch in
-            guard let self else { return }
-            var batch = batch
-            // What is answered at once goes out as one batch, too.
-            try? outbox.collect {
-                while let frames = batch.popFrames(2) {
-                    if frames.count == 2 { receiver.listenerReceived(frames[1], from: PeerID(frames[0])) }
+    func start(_ receiver: any ListenerReceiver) throws(TransportError) {
+        self.receiver.withLock { $0 = receiver }
+        try wrapped(endpoint) { () throws(ZeroMQError) in
+            try socket.deliver { [weak self, receiver] batch in
+                guard let self else { return }
+                var batch = batch
+                // What is answered at once goes out as one batch, too.
+                try? outbox.collect {
+                    while let frames = batch.popFrames(2) {
+                        if frames.count == 2 { receiver.listenerReceived(frames[1], from: PeerID(frames[0])) }
+                    }
+                } send: { messages throws(ZeroMQError) in
+                    try self.send(messages)
                 }
-            } send: { messages throws(ZeroMQError) in
-                try self.send(messages)
             }
         }
     }
@@ -62,7 +66,7 @@ final class ZeroMQListener: TransportListener {
             } catch {
                 guard error.code == .unreachable else { throw error }
                 // That peer has gone; the others have not.
-                receiver.listenerLost(messages[messages.count - batch.count].0)
+                receiver.withLock { $0 }?.listenerLost(messages[messages.count - batch.count].0)
                 _ = batch.popFirst()
             }
         }

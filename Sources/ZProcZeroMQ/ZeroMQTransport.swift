@@ -33,13 +33,10 @@ public final class ZeroMQTransport: Transport {
         self.threadCount = max(1, threadCount ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }
 
-    /// See ``Transport/listen(at:receiver:)``.
+    /// See ``Transport/listen(at:)``.
     ///
     /// An `ipc://` path somebody listens at is an error; one that was left behind is taken over.
-    public func listen(
-        at endpoint: Endpoint,
-        receiver: any ListenerReceiver
-    ) throws(TransportError) -> any TransportListener {
+    public func listen(at endpoint: Endpoint) throws(TransportError) -> any TransportListener {
         let lock = endpoint.scheme == .ipc ? try SocketFileLock(path: endpoint.address) : nil
         let context = try context(for: endpoint)
         return try wrapped(endpoint) { () throws(ZeroMQError) in
@@ -49,14 +46,7 @@ public final class ZeroMQTransport: Transport {
             try socket.set(.receiveHighWaterMark, to: 0)
             try socket.set(.linger, to: .seconds(1))
             let bound = try socket.bind(to: endpoint.description)
-            let listener = ZeroMQListener(
-                socket,
-                endpoint: (try? Endpoint(bound)) ?? endpoint,
-                lock: lock,
-                receiver: receiver
-            )
-            try listener.start()
-            return listener
+            return ZeroMQListener(socket, endpoint: (try? Endpoint(bound)) ?? endpoint, lock: lock)
         }
     }
 

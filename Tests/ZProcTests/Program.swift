@@ -16,6 +16,7 @@ final class Program: Sendable {
     ///   - arguments: what it is given.
     ///   - environment: variables it has beside this process's.
     ///   - takesErrors: whether its lines are also those of its standard error.
+    /// - Throws: when it cannot be started.
     init(
         _ name: String? = nil,
         _ arguments: [String] = [],

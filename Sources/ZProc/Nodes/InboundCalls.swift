@@ -37,8 +37,16 @@ final class InboundCalls: Sendable {
     }
 
     func listen(at endpoint: Endpoint, over transport: any Transport) throws(TransportError) -> Endpoint {
-        let listener = try transport.listen(at: endpoint, receiver: self)
+        let listener = try transport.listen(at: endpoint)
+        // Whoever has waited for the endpoint is answered through it.
         state.withLock { $0.listener = listener }
+        do throws(TransportError) {
+            try listener.start(self)
+        } catch {
+            state.withLock { $0.listener = nil }
+            listener.close()
+            throw error
+        }
         return listener.endpoint
     }
 

@@ -176,6 +176,7 @@ final class SwarmEngine: Stoppable {
     ///   - machine: which.
     ///   - ended: processes of its workers that have ended.
     /// - Returns: how long it may be silent.
+    /// - Throws: ``SwarmError`` when the swarm has ended, or nobody can join it.
     func heard(of machine: UInt64, ended: [Int]) throws -> Duration {
         guard body != nil else {
             throw SwarmError(

@@ -24,13 +24,10 @@ public final class InProcessTransport: Transport {
         self.network = network
     }
 
-    /// See ``Transport/listen(at:receiver:)``.
-    public func listen(
-        at endpoint: Endpoint,
-        receiver: any ListenerReceiver
-    ) throws(TransportError) -> any TransportListener {
+    /// See ``Transport/listen(at:)``.
+    public func listen(at endpoint: Endpoint) throws(TransportError) -> any TransportListener {
         try check(endpoint)
-        let listener = try network.listen(at: endpoint, receiver: receiver)
+        let listener = try network.listen(at: endpoint)
         state.withLock { $0.listeners[ObjectIdentifier(listener)] = listener }
         return listener
     }
@@ -85,10 +82,7 @@ public final class InProcessNetwork: Sendable {
     /// Makes a network of its own, for tests.
     public init() {}
 
-    fileprivate func listen(
-        at endpoint: Endpoint,
-        receiver: any ListenerReceiver
-    ) throws(TransportError) -> InProcessListener {
+    fileprivate func listen(at endpoint: Endpoint) throws(TransportError) -> InProcessListener {
         try state.withLock { state throws(TransportError) in
             var endpoint = endpoint
             if endpoint.address == "*" {
@@ -98,7 +92,7 @@ public final class InProcessNetwork: Sendable {
             guard state.listeners[endpoint.address] == nil else {
                 throw TransportError(.addressInUse, "another node listens at \(endpoint); choose another name")
             }
-            let listener = InProcessListener(endpoint: endpoint, network: self, receiver: receiver)
+            let listener = InProcessListener(endpoint: endpoint, network: self)
             state.listeners[endpoint.address] = listener
             return listener
         }
@@ -108,31 +102,30 @@ public final class InProcessNetwork: Sendable {
         state.withLock { $0.listeners[endpoint.address] }
     }
 
-    fileprivate func remove(_ endpoint: Endpoint) {
-        state.withLock { $0.listeners[endpoint.address] = nil }
+    /// Takes a listener's name away; another one may have it since.
+    fileprivate func remove(_ listener: InProcessListener) {
+        let name = listener.endpoint.address
+        state.withLock { if $0.listeners[name] === listener { $0.listeners[name] = nil } }
     }
 }
 
-/// Runs what is put into it, one at a time and in order, on a task of its own.
-private final class DeliveryQueue: Sendable {
-    private let events: AsyncStream<@Sendable () -> Void>.Continuation
+/// Tells a receiver what is put into it, one at a time and in order, on a task of its own.
+private final class DeliveryQueue<Receiver: Sendable>: Sendable {
+    private let (stream, events) = AsyncStream.makeStream(of: (@Sendable (Receiver) -> Void).self)
 
-    init() {
-        let (stream, continuation) = AsyncStream.makeStream(of: (@Sendable () -> Void).self)
-        events = continuation
+    func start(_ receiver: Receiver) {
         // What holds for the task that makes this does not for those that are delivered to.
-        Task.detached { for await event in stream { event() } }
+        Task.detached { [stream] in for await event in stream { event(receiver) } }
     }
 
-    func put(_ event: @escaping @Sendable () -> Void) { events.yield(event) }
+    func put(_ event: @escaping @Sendable (Receiver) -> Void) { events.yield(event) }
     func finish() { events.finish() }
 }
 
 private final class InProcessListener: TransportListener {
     let endpoint: Endpoint
     private let network: InProcessNetwork
-    private let receiver: any ListenerReceiver
-    private let queue = DeliveryQueue()
+    private let queue = DeliveryQueue<any ListenerReceiver>()
     private struct State {
         var links: [PeerID: InProcessLink] = [:]
         var accepted: UInt64 = 0
@@ -140,11 +133,12 @@ private final class InProcessListener: TransportListener {
     }
     private let state = Mutex(State())
 
-    init(endpoint: Endpoint, network: InProcessNetwork, receiver: any ListenerReceiver) {
+    init(endpoint: Endpoint, network: InProcessNetwork) {
         self.endpoint = endpoint
         self.network = network
-        self.receiver = receiver
     }
+
+    func start(_ receiver: any ListenerReceiver) { queue.start(receiver) }
 
     func accept(_ link: InProcessLink) {
         let peer = state.withLock { state -> PeerID? in
@@ -163,12 +157,12 @@ private final class InProcessListener: TransportListener {
     }
 
     func received(_ message: [UInt8], from peer: PeerID) {
-        queue.put { [receiver] in receiver.listenerReceived(message, from: peer) }
+        queue.put { $0.listenerReceived(message, from: peer) }
     }
 
     func lost(_ peer: PeerID) {
         guard state.withLock({ $0.links.removeValue(forKey: peer) }) != nil else { return }
-        queue.put { [receiver] in receiver.listenerLost(peer) }
+        queue.put { $0.listenerLost(peer) }
     }
 
     func close() {
@@ -176,15 +170,14 @@ private final class InProcessListener: TransportListener {
             defer { state = State(accepted: state.accepted, isClosed: true) }
             return state.links.values
         }
-        network.remove(endpoint)
+        network.remove(self)
         for link in links { link.end(TransportError(.peerGone, "the node at \(endpoint) has gone")) }
         queue.finish()
     }
 }
 
 private final class InProcessLink: TransportLink {
-    private let receiver: any LinkReceiver
-    private let queue = DeliveryQueue()
+    private let queue = DeliveryQueue<any LinkReceiver>()
     private struct State {
         var listener: InProcessListener?
         var peer = PeerID([])
@@ -192,7 +185,7 @@ private final class InProcessLink: TransportLink {
     }
     private let state = Mutex(State())
 
-    init(receiver: any LinkReceiver) { self.receiver = receiver }
+    init(receiver: any LinkReceiver) { queue.start(receiver) }
 
     func attach(to listener: InProcessListener, as peer: PeerID) {
         state.withLock {
@@ -207,13 +200,13 @@ private final class InProcessLink: TransportLink {
     }
 
     func deliver(_ message: [UInt8]) {
-        queue.put { [receiver] in receiver.linkReceived(message) }
+        queue.put { $0.linkReceived(message) }
     }
 
     /// The other side ends the link.
     func end(_ error: TransportError) {
         guard detach() != nil else { return }
-        queue.put { [receiver] in receiver.linkClosed(error) }
+        queue.put { $0.linkClosed(error) }
         queue.finish()
     }
 

@@ -14,10 +14,10 @@ public protocol Transport: Sendable {
     /// message goes on on the thread that receives it.
     var taskExecutor: (any TaskExecutor)? { get }
 
-    /// Accepts links at `endpoint`.
+    /// Accepts links at `endpoint`; what comes in by them waits until the listener is started.
     ///
     /// - Returns: the listener, which knows the endpoint others can connect to (with the port chosen for `*`).
-    func listen(at endpoint: Endpoint, receiver: any ListenerReceiver) throws(TransportError) -> any TransportListener
+    func listen(at endpoint: Endpoint) throws(TransportError) -> any TransportListener
 
     /// Opens a link to whoever listens at `endpoint`. Returns at once; messages sent before the link is up wait for
     /// it. If nobody listens, the receiver learns ``TransportError/Code/unreachable``.
@@ -40,6 +40,11 @@ public protocol TransportLink: Sendable {
 public protocol TransportListener: Sendable {
     /// What others connect to.
     var endpoint: Endpoint { get }
+    /// Delivers from now on what comes in, and what has come in already; called once.
+    ///
+    /// A step of its own, because others may know the endpoint and wait for it: what they send must not arrive before
+    /// the receiver can answer.
+    func start(_ receiver: any ListenerReceiver) throws(TransportError)
     /// Sends a message back over the link it names. A peer that is gone is no error: nobody waits for the message.
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError)
     /// Stops listening and ends all links.
