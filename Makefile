@@ -6,7 +6,7 @@ DEMO := .build/release/zproc-demo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SOURCES := Package.swift Sources Tests Docs/Examples
 EXAMPLES := cookie-eater chain-reaction peanut-processor luck-test button-press \
-    nested-processes remote-errors supervised-pipeline chat word-index guide-snippets
+    nested-processes remote-errors supervised-pipeline chat word-index mandelbrot page-fetcher guide-snippets
 
 .PHONY: demo test examples bench lint packages
 

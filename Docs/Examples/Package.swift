@@ -41,6 +41,8 @@ let package = Package(
         example("supervised-pipeline"),
         example("chat"),
         example("word-index"),
+        example("mandelbrot"),
+        example("page-fetcher"),
         example("guide-snippets"),
     ]
 )

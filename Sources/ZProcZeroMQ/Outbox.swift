@@ -16,6 +16,8 @@ final class Outbox<Item: Sendable>: Sendable {
         var isPromised = false
         /// How many are collecting what they will send together.
         var collectors = 0
+        /// Called when nothing waits any more.
+        var end: (@Sendable () -> Void)?
     }
     private let state = Mutex(State())
 
@@ -63,11 +65,29 @@ final class Outbox<Item: Sendable>: Sendable {
     ) throws(Failure) {
         state.withLock { $0.collectors += 1 }
         body()
-        let items = state.withLock { state -> [Item] in
+        let (items, end) = state.withLock { state -> ([Item], (@Sendable () -> Void)?) in
             state.collectors -= 1
-            return Self.take(&state)
+            let items = Self.take(&state)
+            return (items, items.isEmpty ? Self.takeEnd(&state) : nil)
         }
         if !items.isEmpty { try sendAll(items, send) }
+        end?()
+    }
+
+    /// Sends what waits, then calls `end`, once; or has that done by whoever is sending or collecting.
+    ///
+    /// - Throws: what `send` throws; `end` is called all the same.
+    func finish<Failure: Error>(
+        _ end: @escaping @Sendable () -> Void,
+        send: ([Item]) throws(Failure) -> Void
+    ) throws(Failure) {
+        let (items, end) = state.withLock { state -> ([Item], (@Sendable () -> Void)?) in
+            state.end = end
+            let items = Self.take(&state)
+            return (items, items.isEmpty ? Self.takeEnd(&state) : nil)
+        }
+        if !items.isEmpty { try sendAll(items, send) }
+        end?()
     }
 
     /// What waits, for a caller who then sends; empty when there is nothing, or somebody sends already.
@@ -78,6 +98,13 @@ final class Outbox<Item: Sendable>: Sendable {
         return state.waiting
     }
 
+    /// What is to be called now that nothing waits and nobody is at it; nil when it is not yet time, or not wanted.
+    private static func takeEnd(_ state: inout State) -> (@Sendable () -> Void)? {
+        guard state.collectors == 0, !state.isSending else { return nil }
+        defer { state.end = nil }
+        return state.end
+    }
+
     private func sendAll<Failure: Error>(
         _ first: [Item],
         _ send: ([Item]) throws(Failure) -> Void
@@ -86,12 +113,15 @@ final class Outbox<Item: Sendable>: Sendable {
             try send(first)
             while let items = next() { try send(items) }
         } catch {
-            state.withLock { state in
+            let end = state.withLock { state in
                 state.waiting = []
                 state.isSending = false
+                return Self.takeEnd(&state)
             }
+            end?()
             throw error
         }
+        state.withLock { Self.takeEnd(&$0) }?()
     }
 
     /// What has come in the meantime; nil when nothing has, and then somebody else may send.

@@ -8,18 +8,21 @@ internal import ZeroMQ
 /// A DEALER socket with one connection.
 ///
 /// The end of the connection is the end of the link.
-final class ZeroMQLink: TransportLink {
+final class ZeroMQLink: TransportLink, SocketOwner {
     private let socket: Socket
     private let endpoint: Endpoint
     private let receiver: any LinkReceiver
+    private let sockets: OpenSockets
     private let outbox = Outbox<[UInt8]>()
     /// Why there is no link any more; nil as long as there is one.
     private let ended = Mutex<TransportError?>(nil)
 
-    init(_ socket: Socket, endpoint: Endpoint, receiver: any LinkReceiver) {
+    init(_ socket: Socket, endpoint: Endpoint, receiver: any LinkReceiver, among sockets: OpenSockets) {
         self.socket = socket
+        self.sockets = sockets
         self.endpoint = endpoint
         self.receiver = receiver
+        sockets.insert(self)
     }
 
     /// Connects, receives, and watches for the end, until the socket is closed.
@@ -42,17 +45,15 @@ final class ZeroMQLink: TransportLink {
                     isConnected = true
                 // Without detail, the handshake broke off: a peer that dies still accepts for a moment.
                 case .disconnected, .connectRetried, .closed, .handshakeFailedNoDetail:
-                    self?.end(
+                    let error =
                         isConnected
-                            ? TransportError(
-                                .peerGone,
-                                "the node at \(endpoint) has gone; its calls may or may not have run"
-                            )
-                            : TransportError(
-                                .unreachable,
-                                "nobody listens at \(endpoint); is the program there running?"
-                            )
-                    )
+                        ? TransportError(
+                            .peerGone,
+                            "the node at \(endpoint) has gone; its calls may or may not have run"
+                        )
+                        : TransportError(.unreachable, "nobody listens at \(endpoint); is the program there running?")
+                    // What it said before it went may still lie there.
+                    self?.socket.finishDelivery { [weak self] in self?.end(error) }
                     return
                 case .handshakeFailedProtocol, .handshakeFailedAuthentication:
                     self?.end(TransportError(.refused, "what listens at \(endpoint) is no node, or refuses this one"))
@@ -95,14 +96,24 @@ final class ZeroMQLink: TransportLink {
         ended.withLock { $0 } ?? TransportError(.resources, "\(endpoint): \(error.message)")
     }
 
+    /// When it has sent what was to be sent.
     func close() {
         guard markEnded(TransportError(.closed, "this side has closed the link to \(endpoint)")) else { return }
-        socket.close()
+        // It fails when nobody is there to hear it.
+        try? outbox.finish { [socket, sockets, id = ObjectIdentifier(self)] in
+            socket.close()
+            sockets.remove(id)
+        } send: { messages throws(ZeroMQError) in
+            try send(messages)
+        }
     }
 
     private func end(_ error: TransportError) {
         guard markEnded(error) else { return }
+        // Nobody is there to take what is left.
+        try? socket.set(.linger, to: .zero)
         socket.close()
+        sockets.remove(ObjectIdentifier(self))
         receiver.linkClosed(error)
     }
 

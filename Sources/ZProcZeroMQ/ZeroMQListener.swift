@@ -6,18 +6,22 @@ internal import ZProcCore
 internal import ZeroMQ
 
 /// A ROUTER socket: its first frame names the link, the second is the message.
-final class ZeroMQListener: TransportListener {
+final class ZeroMQListener: TransportListener, SocketOwner {
     let endpoint: Endpoint
     private let socket: Socket
     private let lock: SocketFileLock?
+    private let sockets: OpenSockets
+    private let isClosed = Atomic(false)
     private let outbox = Outbox<(PeerID, [UInt8])>()
     /// Who hears of what comes in, once that is wanted.
     private let receiver = Mutex<(any ListenerReceiver)?>(nil)
 
-    init(_ socket: Socket, endpoint: Endpoint, lock: SocketFileLock?) {
+    init(_ socket: Socket, endpoint: Endpoint, lock: SocketFileLock?, among sockets: OpenSockets) {
         self.socket = socket
         self.endpoint = endpoint
         self.lock = lock
+        self.sockets = sockets
+        sockets.insert(self)
     }
 
     /// Receives until the socket is closed.
@@ -72,9 +76,17 @@ final class ZeroMQListener: TransportListener {
         }
     }
 
+    /// When it has sent what was to be sent.
     func close() {
-        socket.close()
-        lock?.release()
+        guard !isClosed.exchange(true, ordering: .relaxed) else { return }
+        // It fails when nobody is there to hear it.
+        try? outbox.finish { [socket, lock, sockets, id = ObjectIdentifier(self)] in
+            socket.close()
+            lock?.release()
+            sockets.remove(id)
+        } send: { messages throws(ZeroMQError) in
+            try send(messages)
+        }
     }
 }
 

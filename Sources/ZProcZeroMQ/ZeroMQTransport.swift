@@ -21,6 +21,7 @@ public final class ZeroMQTransport: Transport {
     }
     /// The libzmq context and its threads come with the first use: a context that spawns nothing needs none.
     private let state = Mutex(State())
+    private let sockets = OpenSockets()
 
     /// How many jobs run at once on its threads.
     private let threadCount: Int
@@ -46,7 +47,7 @@ public final class ZeroMQTransport: Transport {
             try socket.set(.receiveHighWaterMark, to: 0)
             try socket.set(.linger, to: .seconds(1))
             let bound = try socket.bind(to: endpoint.description)
-            return ZeroMQListener(socket, endpoint: (try? Endpoint(bound)) ?? endpoint, lock: lock)
+            return ZeroMQListener(socket, endpoint: (try? Endpoint(bound)) ?? endpoint, lock: lock, among: sockets)
         }
     }
 
@@ -57,10 +58,17 @@ public final class ZeroMQTransport: Transport {
             let socket = try context.makeSocket(.dealer)
             try socket.set(.sendHighWaterMark, to: 0)
             try socket.set(.receiveHighWaterMark, to: 0)
-            // A node that comes back is another node: the link ends with this one.
-            try socket.set(.reconnectInterval, to: nil)
-            let link = ZeroMQLink(socket, endpoint: endpoint, receiver: receiver)
-            try link.connect()
+            try socket.set(.linger, to: .seconds(1))
+            // A node that comes back is another node: the link ends with this one. Without any interval libzmq would
+            // drop what has come and is not yet received.
+            try socket.set(.reconnectInterval, to: .seconds(3_600))
+            let link = ZeroMQLink(socket, endpoint: endpoint, receiver: receiver, among: sockets)
+            do throws(ZeroMQError) {
+                try link.connect()
+            } catch {
+                link.close()
+                throw error
+            }
             return link
         }
     }
@@ -71,6 +79,7 @@ public final class ZeroMQTransport: Transport {
             defer { state = State(isShutDown: true) }
             return state.context
         }
+        await sockets.closeAll()
         await context?.shutdown()
     }
 

@@ -353,6 +353,51 @@ import ZProcCore
     }
 
     @Test(arguments: Backend.allCases)
+    func surplusWorkersEndAtOnceIfAsked(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state, swarm = try context.swarm(workers: 3)
+            try await eventually { swarm.readyCount == 3 }
+            var options = MapOptions()
+            options.chunkSize = 1
+            let map = Task { [options] in
+                try await swarm.map(0..<6, options: options) { number in
+                    try await state.increment("started")
+                    try await state.first { $0.contains("released") }
+                    return number
+                }
+            }
+            try await state.first { $0["started", default: 0] == 3 }
+            // Those that finish what they have never would.
+            swarm.resize(to: 2)
+            swarm.resize(to: 1, force: true)
+            try await eventually { swarm.readyCount == 1 }
+            try await state.set("released", to: true)
+            #expect(try await map.value == Array(0..<6))
+            // Nobody is blamed for the ends that were wanted.
+            #expect(try await swarm.map(0..<10) { $0 } == Array(0..<10))
+        }
+    }
+
+    /// A result need not wait for those that the worker was given with it.
+    @Test(arguments: Backend.allCases)
+    func whatIsDoneIsNotHeldBack(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state, swarm = try context.swarm(workers: 1) { RunCount() }
+            try await withThrowingDiscardingTaskGroup { group in
+                for _ in 0..<200 {
+                    group.addTask {
+                        try await swarm.run {
+                            let number = try WorkerStorage.value(as: RunCount.self).next()
+                            if number % 50 == 0 { try await state.first { $0["taken", default: 0] >= number - 1 } }
+                        }
+                        try await state.increment("taken")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
     func idleWorkersEndAndOthersTakeTheirPlace(on backend: Backend) async throws {
         try await withContext(backend) { context in
             var options = SwarmOptions()
@@ -408,4 +453,10 @@ private final class Counted: Sendable {
 private struct CountedSequence: Sequence, IteratorProtocol {
     let counted: Counted
     mutating func next() -> Int? { counted.next() }
+}
+
+/// Counts the tasks of a worker.
+private final class RunCount: Sendable {
+    private let count = Atomic(0)
+    func next() -> Int { count.add(1, ordering: .relaxed).newValue }
 }

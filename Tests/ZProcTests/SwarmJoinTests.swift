@@ -46,11 +46,16 @@ import ZProc
 
     @Test func theyAndOthersShareTheWork() async throws {
         try await withMember(own: 1) { _, swarm, _ in
-            let pids = try await swarm.map(0..<300) { _ in
-                usleep(2_000)
-                return Int(getpid())
+            var pids: Set<Int> = []
+            try await eventually {
+                pids.formUnion(
+                    try await swarm.map(0..<30) { _ in
+                        usleep(2_000)
+                        return Int(getpid())
+                    }
+                )
+                return pids.count == 3
             }
-            #expect(Set(pids).count == 3)
             swarm.resize(to: 0)
             try await eventually { swarm.readyCount == 2 }
             #expect(try await swarm.map(0..<100) { $0 } == Array(0..<100))
@@ -73,7 +78,7 @@ import ZProc
     @Test func oneThatTakesTooLongIsEnded() async throws {
         try await withMember { _, swarm, _ in
             var options = MapOptions()
-            options.itemTimeout = .milliseconds(200)
+            options.itemTimeout = .seconds(2)
             options.chunkSize = 1
             let results = try await swarm.mapResults(0..<10, options: options) { number in
                 if number == 3 { while true { usleep(1_000_000) } }
@@ -101,7 +106,7 @@ import ZProc
             try await state.first { $0["started", default: 0] >= 3 }
             kill(pid_t(try #require(member.pid)), SIGKILL)
             #expect(try await map.value == Array(0..<6))
-            #expect(swarm.readyCount == 1)
+            try await eventually { swarm.readyCount == 1 }
             // One that comes later is welcome.
             let place = try swarm.address
             let other = try await context.spawn { try await Swarm.join(place, workers: 1) }

@@ -36,6 +36,45 @@ import ZProcZeroMQ
         await transport.shutdown()
     }
 
+    /// Whoever ends may say why, and go.
+    @Test(arguments: Kind.allCases, [false, true])
+    func whatWasSentBeforeTheEndArrives(over kind: Kind, fromAnswer: Bool) async throws {
+        for _ in 0..<50 {
+            let server = kind.make(), client = kind.make(), listener = try server.listen(at: kind.endpoint())
+            let answers = Answers(), link = try client.connect(to: listener.endpoint, receiver: answers)
+            let said = AsyncStream.makeStream(of: Void.self)
+            let farewell = Farewell(listener, closes: fromAnswer) { said.continuation.yield() }
+            try listener.start(farewell)
+            try link.send([1])
+            for await _ in said.stream { break }
+            await server.shutdown()
+            try await eventually { answers.isClosed }
+            let count = answers.messages.count
+            #expect(count == 100)
+            if count != 100 { break }
+            await client.shutdown()
+        }
+    }
+
+    /// Such as the cancelling of a call, by a program that then ends.
+    @Test(arguments: Kind.allCases)
+    func whatWasSentBeforeTheLinkWasClosedArrives(over kind: Kind) async throws {
+        for _ in 0..<50 {
+            let server = kind.make(), client = kind.make(), listener = try server.listen(at: kind.endpoint())
+            let echo = Echo(listener), answers = Answers()
+            try listener.start(echo)
+            let link = try client.connect(to: listener.endpoint, receiver: answers)
+            try link.send([0])
+            try await eventually { answers.messages.count == 1 }
+            await withDiscardingTaskGroup { group in
+                for number: UInt8 in 1...100 { group.addTask { try? link.send([number]) } }
+            }
+            await client.shutdown()
+            try await eventually { echo.count == 101 }
+            await server.shutdown()
+        }
+    }
+
     /// An end of a listener that is told twice does not end the next one at the same place.
     @Test(arguments: Kind.allCases)
     func theNextAtTheSamePlaceStays(over kind: Kind) async throws {
@@ -61,16 +100,44 @@ import ZProcZeroMQ
 
 private final class Echo: ListenerReceiver {
     private let listener: any TransportListener
+    private let received = Atomic(0)
+    var count: Int { received.load(ordering: .relaxed) }
+
     init(_ listener: any TransportListener) { self.listener = listener }
 
-    func listenerReceived(_ message: [UInt8], from peer: PeerID) { try? listener.send(message, to: peer) }
+    func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        received.add(1, ordering: .relaxed)
+        try? listener.send(message, to: peer)
+    }
+    func listenerLost(_ peer: PeerID) {}
+}
+
+/// Answers with a hundred messages, and goes.
+private final class Farewell: ListenerReceiver {
+    private let listener: any TransportListener
+    private let closes: Bool
+    private let done: @Sendable () -> Void
+
+    init(_ listener: any TransportListener, closes: Bool, then done: @escaping @Sendable () -> Void) {
+        self.listener = listener
+        self.closes = closes
+        self.done = done
+    }
+
+    func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        for number: UInt8 in 0..<100 { try? listener.send([number], to: peer) }
+        if closes { listener.close() }
+        done()
+    }
+
     func listenerLost(_ peer: PeerID) {}
 }
 
 private final class Answers: LinkReceiver {
-    private let received = Mutex<[[UInt8]]>([])
-    var messages: [[UInt8]] { received.withLock { $0 } }
+    private let received = Mutex<(messages: [[UInt8]], isClosed: Bool)>(([], false))
+    var messages: [[UInt8]] { received.withLock { $0.messages } }
+    var isClosed: Bool { received.withLock { $0.isClosed } }
 
-    func linkReceived(_ message: [UInt8]) { received.withLock { $0.append(message) } }
-    func linkClosed(_ error: TransportError) {}
+    func linkReceived(_ message: [UInt8]) { received.withLock { $0.messages.append(message) } }
+    func linkClosed(_ error: TransportError) { received.withLock { $0.isClosed = true } }
 }

@@ -19,7 +19,10 @@ enum SwarmSnippets {
         let swarm = try context.swarm()  // as many workers as there are processors to use
         let squares = try await swarm.map(0..<1_000_000) { $0 * $0 }
         let sum = try await swarm.run(3, 4) { $0 + $1 }
+        async let later = swarm.run(5, 6) { $0 * $1 }  // runs from now on; cancelled when nobody awaits it
+        let product = try await later
         // ---
+        try expect("product", product, 30)
         try expect("squares", squares.last, 999_999 * 999_999)
         try expect("sum", sum, 7)
     }
@@ -97,6 +100,25 @@ enum SwarmSnippets {
         try expect("count", elastic.count, 4)
     }
 
+    static func join(_ context: Context) async throws {
+        // ---
+        let open = try Context(.processes, address: "tcp://127.0.0.1:*")  // or tcp://10.0.0.1:5555
+        let shared = try open.swarm(workers: 2)
+        let address = try shared.address  // tcp://127.0.0.1:40123#1: the first swarm of the context there
+        // ---
+        let member = Task { try await joinAsOther(address) }
+        while shared.readyCount < 4 { try await shared.forEach(0..<4) { _ in } }
+        try expect("workers with those that joined", shared.readyCount, 4)
+        await open.shutdown()
+        try await member.value
+    }
+
+    static func joinAsOther(_ address: String) async throws {
+        // ---
+        try await Swarm.join(address, workers: 2)
+        // ---
+    }
+
     static func piece8(_ context: Context, _ swarm: Swarm) async throws {
         // ---
         let result = try await swarm.submitMap(1...1_000, keep: .seconds(3_600)) { $0 * 2 }
@@ -122,6 +144,7 @@ enum SwarmSnippets {
         let swarm = try context.swarm(workers: 2)
         for piece in [piece2, piece3, piece4, piece5] { try await piece(context, swarm) }
         try await piece6(context)
+        try await join(context)
         for piece in [piece7, piece8, piece9] { try await piece(context, swarm) }
     }
 }

@@ -47,6 +47,8 @@ final class SwarmEngine: Stoppable {
     private let machineTimeout: Duration
     private let state: Mutex<State>
     private let origin = ContinuousClock.now
+    /// Settled when all who are to hear of the end have been told.
+    private let end = Promise<Void>()
 
     private static let log = Logger(label: "zproc.swarm")
     /// How many bytes the items of a chunk should not exceed.
@@ -315,19 +317,21 @@ final class SwarmEngine: Stoppable {
     func stop(grace: Duration) async {
         let jobs = state.withLock { Array($0.jobs.keys) }
         for job in jobs { cancel(job, SwarmError.hasEnded) }
-        let (workers, endCalls) = state.withLock { state in
-            state.isClosed = true
+        let (workers, endCalls, isFirst) = state.withLock { state in
+            defer { state.isClosed = true }
             state.timer?.task.cancel()
             state.timer = nil
             state.watch?.cancel()
             defer { state.endCalls = [:] }
-            return (Array(state.workers.values), state.endCalls.values)
+            return (Array(state.workers.values), state.endCalls.values, !state.isClosed)
         }
         for call in endCalls { call.fail(SwarmError.hasEnded, encoder: system.errorCoder) }
         await withDiscardingTaskGroup { group in
             for worker in workers { group.addTask { await worker.stop(grace: grace) } }
         }
         state.withLock { $0.workers = [:] }
+        // It may be stopped twice, by its owner and its context; what follows must not begin before the first has done it.
+        if isFirst { end.settle() } else { _ = await end.settled() }
     }
 
     // MARK: Events and effects

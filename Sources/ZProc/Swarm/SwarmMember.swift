@@ -21,9 +21,12 @@ struct SwarmMember: Sendable {
     /// Which process the swarm lives in; another one when that is started again.
     private final class Place: Sendable {
         private let node = Mutex<NodeAddress?>(nil)
+        /// Settled when the swarm has ended.
+        let end = Promise<Void>()
 
         func current() -> NodeAddress? { node.withLock { $0 } }
-        func set(_ address: NodeAddress?) { node.withLock { $0 = address } }
+        func set(_ address: NodeAddress) { node.withLock { $0 = address } }
+        func forget(_ address: NodeAddress) { node.withLock { if $0 == address { $0 = nil } } }
     }
 
     init(of address: SwarmAddress, in context: Context, count: Int, options: ProcessOptions, patience: Duration) {
@@ -50,7 +53,7 @@ struct SwarmMember: Sendable {
                     if try await tell([]) == nil { return }
                 }
             }
-            group.addTask { try await waitForEnd() }
+            group.addTask { try await place.end.value() }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -101,29 +104,6 @@ struct SwarmMember: Sendable {
         return child
     }
 
-    /// Returns when the swarm has ended, while its process may end with it; one that is lost meanwhile may come back.
-    private func waitForEnd() async throws {
-        while try await tell([]) != nil {
-            do {
-                _ = try await call(.untilEnd, [])
-            } catch let error as SwarmError where error.code == .closed {
-                return
-            } catch let error where Self.mayPass(error) {
-                place.set(nil)
-            }
-        }
-    }
-
-    private func call(_ method: SwarmMethod, _ ended: [Int]) async throws -> [UInt8] {
-        let report = MachineReport(swarm: address.swarm, machine: machine, ended: ended)
-        return try await system.call(
-            SwarmService.name,
-            method.rawValue,
-            arguments: try system.encoder.encode(report),
-            at: try await coordinator()
-        )
-    }
-
     /// Tells the swarm that this process is there, and which of its workers have ended.
     ///
     /// - Returns: how long the swarm waits to hear of it; nil when the swarm has ended.
@@ -132,11 +112,18 @@ struct SwarmMember: Sendable {
         var pause = Duration.milliseconds(20)
         while true {
             do {
-                return .nanoseconds(try system.decoder.decode(Int64.self, from: try await call(.machine, ended)))
+                let node = try await coordinator()
+                let answer = try await system.call(
+                    SwarmService.name,
+                    SwarmMethod.machine.rawValue,
+                    arguments: try report(ended),
+                    at: node
+                )
+                return .nanoseconds(try system.decoder.decode(Int64.self, from: answer))
             } catch let error as SwarmError where error.code == .closed {
                 return nil
             } catch let error where Self.mayPass(error) {
-                place.set(nil)
+                place.current().map(place.forget)
                 // One that was there and has gone may come back under its address.
                 if .now - start + pause > patience { throw error }
                 try await Task.sleep(for: pause)
@@ -162,8 +149,21 @@ struct SwarmMember: Sendable {
             throw SwarmError.otherBuild(peer.build, here: system.node.info.build)
         }
         let node = NodeAddress(endpoint: address.endpoint, node: peer.node)
+        // Before anything else is said, so that the end is known however soon it comes: its process may end with it.
+        let method = SwarmMethod.untilEnd.rawValue
+        system.request(SwarmService.name, method, arguments: try report([]), at: node) { [place] answer in
+            if case .failure(let error as SwarmError) = answer, error.code == .closed {
+                place.end.settle()
+            } else {
+                place.forget(node)
+            }
+        }
         place.set(node)
         return node
+    }
+
+    private func report(_ ended: [Int]) throws -> [UInt8] {
+        try system.encoder.encode(MachineReport(swarm: address.swarm, machine: machine, ended: ended))
     }
 }
 

@@ -47,6 +47,10 @@ final class WorkLoop: Sendable {
         var current: (chunk: UInt64, task: Task<ChunkReport.Outcome, Never>)?
         var cancelled: Set<UInt64> = []
         var isStopped = false
+        /// What is done and not told yet.
+        var reports: [ChunkReport] = []
+        /// Whether what is done will be told soon, however long the next chunk takes.
+        var tellsSoon = false
     }
 
     private let name: WorkerName
@@ -61,7 +65,8 @@ final class WorkLoop: Sendable {
         system = child.system
     }
 
-    /// After this time, what is done is told before the rest of the batch is.
+    /// After this time, what is done is told before the rest of the batch is: others wait for it, and what the rest does to
+    /// this process must not be blamed on it.
     private static let reportTime: Duration = .microseconds(500)
     /// How often the memory is looked at.
     private static let memoryTime: Duration = .milliseconds(100)
@@ -83,18 +88,20 @@ final class WorkLoop: Sendable {
             let batch = try await next()
             for job in batch.forgotten { definitions[job] = nil }
             for definition in batch.definitions { definitions[definition.job] = read(definition) }
-            var reports: [ChunkReport] = [], lastReport: ContinuousClock.Instant = .now
             for (index, chunk) in batch.chunks.enumerated() {
-                reports.append(await work(on: chunk, definitions[chunk.job]))
-                if index + 1 < batch.chunks.count, .now - lastReport > Self.reportTime {
-                    try ask(reports, asks: false, memory: 0)
-                    (reports, lastReport) = ([], .now)
+                let report = await work(on: chunk, definitions[chunk.job])
+                let mustPromise = state.withLock { state in
+                    state.reports.append(report)
+                    if index + 1 == batch.chunks.count || state.tellsSoon { return false }
+                    state.tellsSoon = true
+                    return true
                 }
+                if mustPromise { tellSoon() }
             }
             for definition in batch.definitions where definition.isSingle { definitions[definition.job] = nil }
             var memory = 0
             if .now - lastLook > Self.memoryTime { (memory, lastLook) = (Self.residentByteCount(), .now) }
-            try ask(reports, asks: !batch.isLast, memory: memory)
+            try ask(takeReports(), asks: !batch.isLast, memory: memory)
             if batch.isLast { return }
         }
     }
@@ -183,6 +190,23 @@ final class WorkLoop: Sendable {
             [weak self] answer in
             guard asks, let self else { return }
             take(Result { try self.system.decoder.decode(WorkBatch.self, from: try answer.get()) })
+        }
+    }
+
+    private func takeReports() -> [ChunkReport] {
+        state.withLock { state in
+            defer { state.reports = [] }
+            return state.reports
+        }
+    }
+
+    private func tellSoon() {
+        Task { [self] in
+            try? await Task.sleep(for: Self.reportTime)
+            state.withLock { $0.tellsSoon = false }
+            let reports = takeReports()
+            // Without the swarm there is nobody to tell.
+            if !reports.isEmpty { try? ask(reports, asks: false, memory: 0) }
         }
     }
 

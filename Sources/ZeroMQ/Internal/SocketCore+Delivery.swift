@@ -21,17 +21,35 @@ extension SocketCore {
         return result
     }
 
-    /// Receives all there is and hands it over, on the loop's thread, after an edge of the descriptor or a poke.
+    /// Hands over what is there, then calls `action`; nothing is handed over any more.
+    func finishDelivery(then action: @escaping @Sendable () -> Void) {
+        let isOpen = state.withLock { state in
+            guard state.handle != nil, state.handler != nil else { return false }
+            state.deliveryEnd = action
+            return true
+        }
+        if isOpen { context.loop.core.poke(self) } else { action() }
+    }
+
+    /// Receives all there is and hands it over, on a thread of the loop, after an edge of the descriptor or a poke.
     ///
-    /// The lock is free while the handler runs, and the descriptor armed: libzmq had nothing more. So what the handler
-    /// wakes can send at once, and nothing of what it sets going has to be waited for.
+    /// One thread at a time, for the sake of the order; another one that comes has the first look again. The lock is free
+    /// while the handler runs, and the descriptor armed: libzmq had nothing more. So what the handler wakes can send at
+    /// once, and nothing of what it sets going has to be waited for.
     func deliver(_ handler: DeliveryHandler) {
+        let isFirst = state.withLock { state in
+            state.mustDeliverAgain = state.isDelivering
+            defer { state.isDelivering = true }
+            return !state.isDelivering
+        }
+        guard isFirst else { return }
         while true {
             var batch = MessageBatch()
             var resumptions = Resumptions()
             var isAll = true
             let result = state.withLock { state -> ErrorNumber in
                 guard let handle = state.handle else { return ENOTSOCK }
+                state.mustDeliverAgain = false
                 let result = receiveMessages(upTo: Self.deliveryLimit, into: &batch, from: handle)
                 if !state.senders.isEmpty {
                     state.serveSenders(routing: kind.routesByFirstFrame, into: &resumptions)
@@ -41,10 +59,19 @@ extension SocketCore {
                 return result
             }
             resumptions.resume()
-            if result != 0, result != EAGAIN { return }
-            if batch.count == Self.deliveryLimit { isAll = false }
-            if !batch.isEmpty { handler(batch) }
-            if isAll { return }
+            let isOpen = result == 0 || result == EAGAIN
+            if isOpen, batch.count == Self.deliveryLimit { isAll = false }
+            if isOpen, !batch.isEmpty { handler(batch) }
+            let (goesOn, end) = state.withLock { state -> (Bool, (@Sendable () -> Void)?) in
+                if isOpen, state.handle != nil, !isAll || state.mustDeliverAgain { return (true, nil) }
+                defer { state.deliveryEnd = nil }
+                // After the end nobody delivers.
+                state.isDelivering = state.deliveryEnd != nil
+                return (false, state.deliveryEnd)
+            }
+            if goesOn { continue }
+            end?()
+            return
         }
     }
 }
@@ -72,4 +99,9 @@ extension Socket {
         let result = core.deliver(to: handler)
         if result != 0 { throw ZeroMQError(result, while: "receive from a \(kind) socket") }
     }
+
+    /// Hands over what has come, then calls `action`, once; what comes later is not handed over.
+    ///
+    /// On a thread of the loop, or at once when nothing is handed over because the socket is closed.
+    package func finishDelivery(then action: @escaping @Sendable () -> Void) { core.finishDelivery(then: action) }
 }

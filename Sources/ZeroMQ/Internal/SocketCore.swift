@@ -29,6 +29,12 @@ final class SocketCore: Sendable {
         var isWatchedForReads = false
         /// Gets the messages instead of tasks that wait, once set.
         var handler: DeliveryHandler?
+        /// Whether a thread hands messages over.
+        var isDelivering = false
+        /// Whether another thread has found that there is more.
+        var mustDeliverAgain = false
+        /// Called when all has been handed over.
+        var deliveryEnd: (@Sendable () -> Void)?
         /// The key of the socket that the connections' events go to; 0 while there is none.
         var monitor: UInt64 = 0
 
@@ -140,10 +146,11 @@ final class SocketCore: Sendable {
     /// Closes the socket; whoever waits gets ENOTSOCK.
     func close() {
         var resumptions = Resumptions()
-        state.withLock { state in
-            guard let handle = state.handle else { return }
+        let deliveryEnd = state.withLock { state -> (@Sendable () -> Void)? in
+            guard let handle = state.handle else { return nil }
             state.handle = nil
             state.handler = nil
+            defer { state.deliveryEnd = nil }
             if state.isWatched { context.loop.core.unregister(self) }
             // Here, while somebody is there to read it: libzmq says that the monitoring ends, and its thread that closes
             // sockets would wait for ever for a reader who has gone.
@@ -151,9 +158,11 @@ final class SocketCore: Sendable {
             zmq_close(handle)
             for waiter in state.receivers.removeAll() { resumptions.append(waiter.finish(ENOTSOCK)) }
             for waiter in state.senders.removeAll() { resumptions.append(waiter.finish(ENOTSOCK)) }
+            return state.deliveryEnd
         }
         context.forget(self)
         resumptions.resume()
+        deliveryEnd?()
     }
 
     // MARK: Waiting

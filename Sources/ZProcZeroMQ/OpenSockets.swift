@@ -1,0 +1,45 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+/// A link or a listener, whose socket closes when it has sent what was to be sent.
+protocol SocketOwner: AnyObject, Sendable {
+    func close()
+}
+
+/// The links and listeners of a transport whose sockets are not closed yet.
+final class OpenSockets: Sendable {
+    private struct State {
+        var owners: [ObjectIdentifier: any SocketOwner] = [:]
+        /// Who waits until there are none.
+        var waiters: [UnsafeContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+
+    func insert(_ owner: any SocketOwner) { state.withLock { $0.owners[ObjectIdentifier(owner)] = owner } }
+
+    /// The socket of an owner has been closed.
+    func remove(_ owner: ObjectIdentifier) {
+        let (removed, waiters) = state.withLock { state in
+            let removed = state.owners.removeValue(forKey: owner)
+            guard state.owners.isEmpty else { return (removed, [UnsafeContinuation<Void, Never>]()) }
+            defer { state.waiters = [] }
+            return (removed, state.waiters)
+        }
+        withExtendedLifetime(removed) {}
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Closes all of them, and returns when that is done.
+    func closeAll() async {
+        for owner in state.withLock({ Array($0.owners.values) }) { owner.close() }
+        await withUnsafeContinuation { waiter in
+            let isDone = state.withLock { state in
+                if !state.owners.isEmpty { state.waiters.append(waiter) }
+                return state.owners.isEmpty
+            }
+            if isDone { waiter.resume() }
+        }
+    }
+}
