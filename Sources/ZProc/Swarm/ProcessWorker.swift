@@ -22,6 +22,8 @@ final class ProcessWorker: SwarmWorker {
         var isRetiring = false
         var endsAtOnce = false
         var isSending = false
+        /// Whether its calls are refused.
+        var isGone = false
     }
 
     private let id: WorkerID
@@ -80,23 +82,33 @@ final class ProcessWorker: SwarmWorker {
     // MARK: What its process asks
 
     func asks(_ call: IncomingCall) {
-        state.withLock { $0.calls.append(call) }
-        send()
+        let isGone = state.withLock { state in
+            if !state.isGone { state.calls.append(call) }
+            return state.isGone
+        }
+        if isGone { refuse(call) } else { send() }
     }
 
     func asksForCancelled(_ call: IncomingCall) {
-        state.withLock { $0.cancelCall = call }
-        sendCancelled()
+        let isGone = state.withLock { state in
+            if !state.isGone { state.cancelCall = call }
+            return state.isGone
+        }
+        if isGone { refuse(call) } else { sendCancelled() }
     }
 
     /// Nothing more comes: the worker finds that it is no longer one.
     func refuse() {
         let calls = state.withLock { state in
-            defer { (state.calls, state.cancelCall) = ([], nil) }
+            defer { (state.calls, state.cancelCall, state.isGone) = ([], nil, true) }
             return Array(state.calls) + (state.cancelCall.map { [$0] } ?? [])
         }
+        for call in calls { refuse(call) }
+    }
+
+    private func refuse(_ call: IncomingCall) {
         guard let engine else { return }
-        for call in calls { call.fail(SwarmError.workerGone, encoder: engine.system.errorCoder) }
+        call.fail(SwarmError.workerGone, encoder: engine.system.errorCoder)
     }
 
     private func sendCancelled() {

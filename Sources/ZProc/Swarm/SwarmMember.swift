@@ -64,7 +64,13 @@ struct SwarmMember: Sendable {
         var failures = 0, pause = Duration.milliseconds(10)
         while true {
             let start = ContinuousClock.now, child = try await startWorker()
-            _ = await child.exit.settled()
+            await withTaskCancellationHandler {
+                _ = await child.exit.settled()
+            } onCancel: {
+                // The swarm has ended, and what it does is in vain.
+                Task { await child.stop(grace: context.options.grace) }
+            }
+            try Task.checkCancellation()
             guard try await tell([child.processID]) != nil else { return }
             let result = child.outcome.result
             switch result {
