@@ -73,6 +73,18 @@ public final class Context: Sendable {
         if options.stopsOnSignals { Interruption.shared.add(self) }
     }
 
+    /// Makes a context whose state a hub keeps.
+    init(joining access: HubAccess, backend: Backend, options: ContextOptions) throws {
+        self.backend = backend
+        self.options = options
+        system = try ZProcSystem.client(of: access, backend, options: options)
+        home = StateHome(address: NodeAddress(endpoint: access.endpoint, node: .any), store: nil)
+        origin = .random()
+        ownsSystem = true
+        if backend == .processes { system.refillSpares() }
+        if options.stopsOnSignals { Interruption.shared.add(self) }
+    }
+
     private init(
         _ backend: Backend,
         system: ZProcSystem,

@@ -36,6 +36,12 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     /// and so does the first one 15 seconds later, should something hang.
     public var stopsOnSignals = true
 
+    /// Whether a context may listen, by its `address`, where other machines can connect.
+    ///
+    /// Nothing is encrypted there, and everybody on that network can run code as this user.
+    /// ``Context/publish(at:_:)`` with keys is the other way.
+    public var isInsecure = false
+
     /// Makes options with these values.
     public init() {}
 }

@@ -18,7 +18,8 @@ struct PageDemand {
     ///   - writes: what it writes.
     ///   - byteCount: the length of its record in the history.
     ///   - lastPage: the number of the last page in use.
-    init(_ writes: [Write], _ byteCount: Int, lastPage: Int) {
+    ///   - reply: the length of an answer that is kept with it; nil for none.
+    init(_ writes: [Write], _ byteCount: Int, reply: Int? = nil, lastPage: Int) {
         // The way from a root to a leaf is copied for each key, but no page twice; pages that are full are split.
         let copied = min(writes.count * 8, lastPage) + 2 * writes.count
         var values = Self.pages(byteCount), longest = byteCount, growth = 0
@@ -27,6 +28,12 @@ struct PageDemand {
             values += Self.pages(length)
             longest = max(longest, length)
             growth += length - (write.before?.bytes.count ?? 0) + (write.before == nil ? write.key.utf8.count : 0)
+        }
+        if let reply {
+            // A table of its own, whose way to the leaf is copied too.
+            values += Self.pages(reply) + 10
+            longest = max(longest, reply)
+            growth += reply + 24
         }
         // Each page copied is one to note as free.
         count = copied + values + copied / 500 + Self.slack

@@ -142,11 +142,43 @@ package final class SharedNamespace: StateEngine {
         try store.writeNow { try mapStorageErrors { try commit(origin, body) } }
     }
 
+    package func update(
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @escaping @Sendable (inout Draft) throws -> [UInt8]
+    ) async throws -> [UInt8] {
+        try await store.write { [self] in
+            try mapStorageErrors { try commit(origin, reply: request.map { Reply($0, in: store) }, body) }
+        }
+    }
+
+    package func updateNow(
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @Sendable (inout Draft) throws -> [UInt8]
+    ) throws -> [UInt8]? {
+        try store.writeNow {
+            try mapStorageErrors { try commit(origin, reply: request.map { Reply($0, in: store) }, body) }
+        }
+    }
+
+    /// The answer to a client's request, kept in the transaction that carries the request out.
+    fileprivate struct Reply<Result> {
+        let byteCount: (Result) -> Int
+        let find: (borrowing WriteTransaction) throws -> Result?
+        let keep: (Result, borrowing WriteTransaction) throws -> Void
+    }
+
     /// One update, with the lock, on one thread.
-    private func commit<Result>(_ origin: Origin, _ body: (inout Draft) throws -> Result) throws -> Result {
+    private func commit<Result>(
+        _ origin: Origin,
+        reply: Reply<Result>? = nil,
+        _ body: (inout Draft) throws -> Result
+    ) throws -> Result {
         guard let file = store.readers.file() else { throw StateError.ended }
         let environment = file.environment
         let transaction = try WriteTransaction(environment)
+        if let known = try reply?.find(transaction) { return known }
         let known = try number(in: transaction)
         var record =
             try known.map { number in
@@ -175,7 +207,12 @@ package final class SharedNamespace: StateEngine {
             writes: writes
         )
         let byteCount = RecordBytes.count(of: writes)
-        let demand = PageDemand(writes, byteCount, lastPage: try environment.info.lastPageNumber)
+        let demand = PageDemand(
+            writes,
+            byteCount,
+            reply: reply?.byteCount(result),
+            lastPage: try environment.info.lastPageNumber
+        )
         try store.reserve(demand, environment)
         let number = try known ?? makeNumber(in: transaction)
         try put(change, byteCount, number, transaction)
@@ -183,6 +220,7 @@ package final class SharedNamespace: StateEngine {
         record.historyByteCount += UInt64(byteCount)
         try trim(&record, at: change.time, number, transaction)
         try put(record, number, transaction)
+        try reply?.keep(result, transaction)
         try transaction.commit()
         store.announce()
         return result
@@ -270,12 +308,14 @@ package final class SharedNamespace: StateEngine {
         }
     }
 
-    package func drop(by origin: Origin) async throws {
+    package func drop(by origin: Origin, once request: UpdateRequest?) async throws {
         try await store.write { [self] in
             try mapStorageErrors {
                 guard let file = store.readers.file() else { throw StateError.ended }
                 let environment = file.environment
                 let transaction = try WriteTransaction(environment)
+                let reply = request.map { Reply($0, in: store) }
+                if try reply?.find(transaction) != nil { return }
                 guard let number = try number(in: transaction) else { return }
                 let old = try read(StoreKey.withRecord(number) { try transaction.get($0, in: store.tables.entries) })
                 guard old.exists else { return }
@@ -294,6 +334,7 @@ package final class SharedNamespace: StateEngine {
                 record.trimmed = record.revision
                 record.birth = record.revision
                 try put(record, number, transaction)
+                try reply?.keep([], transaction)
                 try transaction.commit()
                 store.announce()
             }
@@ -316,6 +357,36 @@ package final class SharedNamespace: StateEngine {
             try withBytes(of: name) { try transaction.put(value, for: $0, in: store.tables.names) }
         }
         return number
+    }
+}
+
+extension SharedNamespace.Reply<[UInt8]> {
+    /// An answer as it lies in the store's table: the time, in microseconds since 1970, then its bytes.
+    fileprivate init(_ request: UpdateRequest, in store: SharedStore) {
+        let table = store.tables.replies
+        byteCount = { $0.count + 8 }
+        find = { transaction in
+            try StoreKey.withReply(request.client, request.number) { key in
+                try transaction.get(key, in: table).map { Array($0.dropFirst(8)) }
+            }
+        }
+        keep = { answer, transaction in
+            // Those that have arrived are forgotten.
+            try transaction.withCursor(in: table) { cursor in
+                var entry = try StoreKey.withReply(request.client, 0) { try cursor.seek(atLeast: $0) }
+                while let (key, _) = entry, let reply = StoreKey.reply(of: key), reply.client == request.client,
+                    reply.number < request.answered
+                {
+                    try cursor.delete()
+                    entry = try StoreKey.withReply(request.client, reply.number) { try cursor.seek(atLeast: $0) }
+                }
+            }
+            try StoreKey.withReply(request.client, request.number) { key in
+                let bytes = try transaction.reserve(answer.count + 8, for: key, in: table)
+                bytes.storeBytes(of: wallClockMicroseconds(), as: Int64.self)
+                UnsafeMutableRawBufferPointer(rebasing: bytes[8...]).copyBytes(from: answer)
+            }
+        }
     }
 }
 

@@ -97,7 +97,8 @@ extension SharedStore {
             let tables = try Tables(
                 names: environment.openDatabase(TableName.names, in: transaction),
                 entries: environment.openDatabase(TableName.entries, in: transaction),
-                changes: environment.openDatabase(TableName.changes, in: transaction)
+                changes: environment.openDatabase(TableName.changes, in: transaction),
+            replies: environment.openDatabase(TableName.replies, in: transaction)
             )
             let file = StoreFile(environment, nil)
             return SharedStore(path: path, control: control, file: file, tables: tables, role: .guest)
@@ -113,6 +114,7 @@ extension SharedStore {
         static let names = "namespaces"
         static let entries = "entries"
         static let changes = "changes"
+        static let replies = "replies"
     }
 
     private static let format = "zproc state 1"
@@ -121,7 +123,7 @@ extension SharedStore {
         var options = Environment.Options()
         options.mapSize = Int(settings.map_size)
         options.maximumReaders = 4096
-        options.maximumDatabases = 4
+        options.maximumDatabases = 5
         options.writesThroughMap = settings.writes_through_map != 0
         options.syncsCommits = settings.sync_mode != 0
         options.syncsMeta = settings.sync_mode != 0
@@ -147,7 +149,8 @@ extension SharedStore {
         let tables = try Tables(
             names: environment.openDatabase(TableName.names, in: transaction),
             entries: environment.openDatabase(TableName.entries, in: transaction),
-            changes: environment.openDatabase(TableName.changes, in: transaction)
+            changes: environment.openDatabase(TableName.changes, in: transaction),
+            replies: environment.openDatabase(TableName.replies, in: transaction)
         )
         try transaction.commit()
         return tables

@@ -36,6 +36,8 @@ package final class SharedStore: StateStore {
         let names: Database
         let entries: Database
         let changes: Database
+        /// Answers to clients that may ask again.
+        let replies: Database
     }
 
     enum Role: Sendable {
@@ -111,6 +113,28 @@ package final class SharedStore: StateStore {
                 }
                 return names.sorted()
             }
+        }
+    }
+
+    package func forgetReplies(before time: Int64) throws(StateError) {
+        try mapErrors {
+            guard let environment = readers.environment() else { return }
+            try control.lock()
+            defer { control.unlock() }
+            let transaction = try WriteTransaction(environment)
+            try transaction.withCursor(in: tables.replies) { cursor in
+                var entry = try cursor.first()
+                while let (key, value) = entry {
+                    let isOld = value.count < 8 || value.loadUnaligned(as: Int64.self) < time
+                    guard isOld, let reply = StoreKey.reply(of: key) else {
+                        entry = try cursor.next()
+                        continue
+                    }
+                    try cursor.delete()
+                    entry = try StoreKey.withReply(reply.client, reply.number) { try cursor.seek(atLeast: $0) }
+                }
+            }
+            try transaction.commit()
         }
     }
 

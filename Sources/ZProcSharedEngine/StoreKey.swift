@@ -38,6 +38,28 @@ enum StoreKey {
         }
     }
 
+    /// The key of an answer to a client's request.
+    static func withReply<R>(
+        _ client: UInt64,
+        _ number: UInt64,
+        _ body: (UnsafeRawBufferPointer) throws -> R
+    ) rethrows -> R {
+        try withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { bytes in
+            bytes.storeBytes(of: client.bigEndian, as: UInt64.self)
+            bytes.storeBytes(of: number.bigEndian, toByteOffset: 8, as: UInt64.self)
+            return try body(UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    /// The client and the number in an answer's key.
+    static func reply(of key: UnsafeRawBufferPointer) -> (client: UInt64, number: UInt64)? {
+        guard key.count == 16 else { return nil }
+        return (
+            UInt64(bigEndian: key.loadUnaligned(as: UInt64.self)),
+            UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        )
+    }
+
     /// The number of the namespace a key belongs to.
     static func namespace(of key: UnsafeRawBufferPointer) -> UInt32? {
         key.count >= 4 ? UInt32(bigEndian: key.loadUnaligned(as: UInt32.self)) : nil

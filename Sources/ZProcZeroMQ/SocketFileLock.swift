@@ -24,9 +24,18 @@ final class SocketFileLock: Sendable {
             )
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let owner = Self.owner(descriptor)
             close(descriptor)
-            throw TransportError(.addressInUse, "another node listens at ipc://\(path); choose another path")
+            throw TransportError(
+                .addressInUse,
+                "\(owner.map { "process \($0)" } ?? "another process") listens at ipc://\(path); choose another path, or "
+                    + "end it"
+            )
         }
+        // For those who want the path.
+        let text = Array("\(getpid())\n".utf8)
+        ftruncate(descriptor, 0)
+        _ = pwrite(descriptor, text, text.count, 0)
         self.descriptor = Mutex(descriptor)
     }
 
@@ -44,4 +53,12 @@ final class SocketFileLock: Sendable {
     }
 
     deinit { release() }
+
+    /// The process that has the lock, as it wrote down.
+    private static func owner(_ descriptor: Int32) -> Int? {
+        var text = [UInt8](repeating: 0, count: 32)
+        let count = pread(descriptor, &text, text.count, 0)
+        guard count > 0 else { return nil }
+        return Int(String(decoding: text.prefix(count).prefix { $0 != 10 }, as: UTF8.self))
+    }
 }

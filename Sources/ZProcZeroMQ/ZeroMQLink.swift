@@ -28,8 +28,8 @@ final class ZeroMQLink: TransportLink, SocketOwner {
     /// Connects, receives, and watches for the end, until the socket is closed.
     func connect() throws(ZeroMQError) {
         let events = try socket.monitor([
-            .connected, .connectRetried, .closed, .disconnected, .handshakeFailedNoDetail, .handshakeFailedProtocol,
-            .handshakeFailedAuthentication,
+            .handshakeSucceeded, .connectRetried, .closed, .disconnected, .handshakeFailedNoDetail,
+            .handshakeFailedProtocol, .handshakeFailedAuthentication,
         ])
         try socket.deliver { [receiver] batch in
             var batch = batch
@@ -41,7 +41,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
             var isConnected = false
             for await event in events {
                 switch event.kind {
-                case .connected:
+                case .handshakeSucceeded:
                     isConnected = true
                 // Without detail, the handshake broke off: a peer that dies still accepts for a moment.
                 case .disconnected, .connectRetried, .closed, .handshakeFailedNoDetail:

@@ -16,8 +16,18 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     /// Who hears of what comes in, once that is wanted.
     private let receiver = Mutex<(any ListenerReceiver)?>(nil)
 
-    init(_ socket: Socket, endpoint: Endpoint, lock: SocketFileLock?, among sockets: OpenSockets) {
+    /// Whether each message says whose key it was encrypted with.
+    private let isEncrypted: Bool
+
+    init(
+        _ socket: Socket,
+        endpoint: Endpoint,
+        lock: SocketFileLock?,
+        isEncrypted: Bool,
+        among sockets: OpenSockets
+    ) {
         self.socket = socket
+        self.isEncrypted = isEncrypted
         self.endpoint = endpoint
         self.lock = lock
         self.sockets = sockets
@@ -33,8 +43,9 @@ final class ZeroMQListener: TransportListener, SocketOwner {
                 var batch = batch
                 // What is answered at once goes out as one batch, too.
                 try? outbox.collect {
-                    while let frames = batch.popFrames(2) {
-                        if frames.count == 2 { receiver.listenerReceived(frames[1], from: PeerID(frames[0])) }
+                    while let (frames, user) = batch.popFrames(2, withUser: isEncrypted) {
+                        guard frames.count == 2 else { continue }
+                        receiver.listenerReceived(frames[1], from: PeerID(frames[0], key: user))
                     }
                 } send: { messages throws(ZeroMQError) in
                     try self.send(messages)
@@ -66,7 +77,10 @@ final class ZeroMQListener: TransportListener, SocketOwner {
         while !batch.isEmpty {
             do throws(ZeroMQError) {
                 _ = try socket.trySend(&batch)
-                return
+                if batch.isEmpty { return }
+                // That peer does not take what it is sent; it is lost, so that nothing piles up for it.
+                receiver.withLock { $0 }?.listenerLost(messages[messages.count - batch.count].0)
+                _ = batch.popFirst()
             } catch {
                 guard error.code == .unreachable else { throw error }
                 // That peer has gone; the others have not.
@@ -92,15 +106,19 @@ final class ZeroMQListener: TransportListener, SocketOwner {
 
 extension MessageBatch {
     /// Takes the next message out: its frames if there are `count`, none if it has another shape; nil after the last.
-    mutating func popFrames(_ count: Int) -> [[UInt8]]? {
+    mutating func popFrames(_ count: Int) -> [[UInt8]]? { popFrames(count, withUser: false)?.frames }
+
+    /// The same, and whose key the message was encrypted with, if that is wanted.
+    mutating func popFrames(_ count: Int, withUser: Bool) -> (frames: [[UInt8]], user: PublicKey?)? {
         var left = firstFrameCount
         if left == 0 { return nil }
-        var frames: [[UInt8]] = []
+        var frames: [[UInt8]] = [], user: PublicKey?
         let isExpected = left == count
         while left > 0, let frame = popFrame() {
             if isExpected { frames.append(Array(frame)) }
+            if withUser, left == 1 { user = frame[.userID].flatMap { PublicKey($0) } }
             left -= 1
         }
-        return frames
+        return (frames, user)
     }
 }

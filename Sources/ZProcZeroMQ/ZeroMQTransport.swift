@@ -22,6 +22,8 @@ public final class ZeroMQTransport: Transport {
     /// The libzmq context and its threads come with the first use: a context that spawns nothing needs none.
     private let state = Mutex(State())
     private let sockets = OpenSockets()
+    /// Who may connect, where keys are asked for.
+    private let authenticator = Authenticator()
 
     /// How many jobs run at once on its threads.
     private let threadCount: Int
@@ -34,25 +36,43 @@ public final class ZeroMQTransport: Transport {
         self.threadCount = max(1, threadCount ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }
 
-    /// See ``Transport/listen(at:)``.
+    /// See ``Transport/listen(at:options:)``.
     ///
     /// An `ipc://` path somebody listens at is an error; one that was left behind is taken over.
-    public func listen(at endpoint: Endpoint) throws(TransportError) -> any TransportListener {
+    public func listen(at endpoint: Endpoint, options: ListenOptions) throws(TransportError) -> any TransportListener {
         let lock = endpoint.scheme == .ipc ? try SocketFileLock(path: endpoint.address) : nil
         let context = try context(for: endpoint)
         return try wrapped(endpoint) { () throws(ZeroMQError) in
             let socket = try context.makeSocket(.router)
             try socket.set(.routerMandatory, to: true)
-            try socket.set(.sendHighWaterMark, to: 0)
-            try socket.set(.receiveHighWaterMark, to: 0)
+            try socket.set(.sendHighWaterMark, to: options.sendHighWaterMark ?? 0)
+            try socket.set(.receiveHighWaterMark, to: options.sendHighWaterMark ?? 0)
+            if let byteCount = options.maximumMessageByteCount { try socket.set(.maxMessageSize, to: byteCount) }
+            if options.isForOwnUserOnly, endpoint.scheme == .ipc { try socket.set(.ipcFilterUser, to: Int(getuid())) }
+            try socket.setHeartbeat(options.heartbeat)
+            if let keys = options.keys {
+                let domain = try authenticator.add(options.admits, in: context)
+                try socket.set(.zapDomain, to: domain)
+                try socket.useCurve(asServerWith: CurveKeyPair(keys))
+            }
             try socket.set(.linger, to: .seconds(1))
             let bound = try socket.bind(to: endpoint.description)
-            return ZeroMQListener(socket, endpoint: (try? Endpoint(bound)) ?? endpoint, lock: lock, among: sockets)
+            return ZeroMQListener(
+                socket,
+                endpoint: (try? Endpoint(bound)) ?? endpoint,
+                lock: lock,
+                isEncrypted: options.keys != nil,
+                among: sockets
+            )
         }
     }
 
-    /// See ``Transport/connect(to:receiver:)``.
-    public func connect(to endpoint: Endpoint, receiver: any LinkReceiver) throws(TransportError) -> any TransportLink {
+    /// See ``Transport/connect(to:options:receiver:)``.
+    public func connect(
+        to endpoint: Endpoint,
+        options: ConnectOptions,
+        receiver: any LinkReceiver
+    ) throws(TransportError) -> any TransportLink {
         let context = try context(for: endpoint)
         return try wrapped(endpoint) { () throws(ZeroMQError) in
             let socket = try context.makeSocket(.dealer)
@@ -62,6 +82,11 @@ public final class ZeroMQTransport: Transport {
             // A node that comes back is another node: the link ends with this one. Without any interval libzmq would
             // drop what has come and is not yet received.
             try socket.set(.reconnectInterval, to: .seconds(3_600))
+            try socket.setHeartbeat(options.heartbeat)
+            if options.heartbeat != nil { try socket.set(.handshakeInterval, to: .seconds(5)) }
+            if let keys = options.keys {
+                try socket.useCurve(with: CurveKeyPair(keys.own), server: CurveKey(keys.server))
+            }
             let link = ZeroMQLink(socket, endpoint: endpoint, receiver: receiver, among: sockets)
             do throws(ZeroMQError) {
                 try link.connect()
@@ -101,6 +126,47 @@ public final class ZeroMQTransport: Transport {
             }
             state.context = context
             return context
+        }
+    }
+}
+
+extension Socket {
+    /// Has silent peers asked whether they live.
+    fileprivate func setHeartbeat(_ interval: Duration?) throws(ZeroMQError) {
+        guard let interval else { return }
+        try set(.heartbeatInterval, to: interval)
+        try set(.heartbeatTimeout, to: interval * 3)
+        try set(.heartbeatTimeToLive, to: interval * 3)
+    }
+}
+
+extension CurveKey {
+    fileprivate init(_ key: PublicKey) {
+        guard let same = CurveKey(bytes: key.bytes) else { preconditionFailure("a public key has 32 bytes") }
+        self = same
+    }
+}
+
+extension CurveKeyPair {
+    fileprivate init(_ keys: KeyPair) {
+        guard let secret = CurveKey(bytes: keys.secretBytes) else { preconditionFailure("a secret key has 32 bytes") }
+        self.init(publicKey: CurveKey(keys.publicKey), secretKey: secret)
+    }
+}
+
+extension KeyPair {
+    /// Makes a new pair from the system's random numbers.
+    ///
+    /// - Throws: ``TransportError/Code/resources`` when the system's libzmq has no encryption.
+    package static func fromSystemRandomNumbers() throws(TransportError) -> KeyPair {
+        do throws(ZeroMQError) {
+            let keys = try CurveKeyPair.generate()
+            guard let publicKey = PublicKey(bytes: keys.publicKey.bytes),
+                let pair = KeyPair(publicKey: publicKey, secretBytes: keys.secretKey.bytes)
+            else { preconditionFailure("a CURVE key has 32 bytes") }
+            return pair
+        } catch {
+            throw TransportError(.resources, "keys cannot be made: \(error.message)")
         }
     }
 }

@@ -28,7 +28,9 @@ extension ZProcSystem {
     ///
     /// - Throws: ``PortableClosureError`` or an encoding error; ``SpawnError`` when it is too large.
     func encodeJob(_ body: PortableClosure?, _ arguments: [UInt8], _ options: ProcessOptions) throws -> [UInt8] {
-        let job = try encoder.encode(ProcessJob(body: body, arguments: arguments, setup: ProcessSetup(options)))
+        let job = try encoder.encode(
+            ProcessJob(body: body, arguments: arguments, setup: ProcessSetup(options), hubs: hubs.accesses)
+        )
         guard job.count <= Envelope.maximumByteCount else {
             throw SpawnError(
                 "the closure's captures and arguments have \(job.count) bytes, of at most \(Envelope.maximumByteCount); "

@@ -21,10 +21,16 @@ extension ZProcSystem {
         let depth = ChildArgument.ofThisProcess?.depth ?? 0
         let place = ProcessPlace(depth: depth, threadCount: availableProcessorCount(), options: context)
         let endpoint: Endpoint? = if let address { try Endpoint(address) } else { nil }
+        if let endpoint, !context.isInsecure { try endpoint.checkIsPrivate("set ContextOptions.isInsecure") }
         if backend == .threads, endpoint == nil {
             let anywhere = try Endpoint(.inproc, "*")
             let states = try StateTable.own(options, on: backend, beside: nil)
-            return ZProcSystem(transport: InProcessTransport(), states: states, place: place) { anywhere }
+            return ZProcSystem(
+                transport: InProcessTransport(),
+                network: ZeroMQTransport(threadCount: place.threadCount),
+                states: states,
+                place: place
+            ) { anywhere }
         }
         if let endpoint {
             let states = try StateTable.own(options, on: backend, beside: nil)
@@ -47,6 +53,29 @@ extension ZProcSystem {
             place: place,
             roll: ProcessRoll.inherited ?? ProcessRoll()
         ) { socket }
+    }
+
+    /// The system of a context whose state a hub keeps.
+    ///
+    /// Its own children reach it at a private address, whatever the hub's is.
+    static func client(
+        of access: HubAccess,
+        _ backend: Backend,
+        options context: ContextOptions
+    ) throws -> ZProcSystem {
+        let depth = ChildArgument.ofThisProcess?.depth ?? 0
+        let place = ProcessPlace(depth: depth, threadCount: availableProcessorCount(), options: context)
+        let directory = try RuntimeDirectory()
+        let socket = try directory.endpoint(for: "hub")
+        let system = ZProcSystem(
+            transport: transport(for: socket, place.threadCount),
+            states: StateTable(own: nil),
+            directory: directory,
+            place: place,
+            roll: backend == .processes ? ProcessRoll.inherited ?? ProcessRoll() : nil
+        ) { socket }
+        system.hubs.join(access, system)
+        return system
     }
 
     /// The system of a child process: it listens beside its parent.

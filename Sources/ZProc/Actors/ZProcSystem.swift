@@ -61,6 +61,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let swarms = SwarmTable()
     /// The names of actors, in the process that keeps the state.
     let registry = ActorRegistry()
+    /// The hubs this process talks to.
+    let hubs = HubTable()
     /// Processes that wait for a body.
     let spares: SparePool
     /// Set once, at the end of `init`, because its services refer to this system.
@@ -68,6 +70,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     /// - Parameters:
     ///   - transport: how messages travel.
+    ///   - network: how they travel to and from other programs; nil for the same.
     ///   - states: where the state lives.
     ///   - directory: removed when the system is shut down.
     ///   - program: what children run.
@@ -77,6 +80,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     ///   - endpoint: where to listen, asked for when somebody needs the address.
     init(
         transport: any Transport,
+        network: (any Transport)? = nil,
         states: StateTable,
         directory: RuntimeDirectory? = nil,
         program: String = ZProcSystem.ownProgram,
@@ -97,10 +101,12 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             RegistryService.name: RegistryService(registry, system: self),
             ProcessService.name: ProcessService(table: processes, system: self),
             SwarmService.name: SwarmService(swarms, system: self),
+            HubService.name: HubService(self),
         ]
         if let store = states.own { services[StateService.name] = StateService(store: store, system: self) }
         ownNode = Node(
             transport: transport,
+            network: network,
             listeningAt: endpoint,
             services: services,
             processID: Int(getpid()),

@@ -10,7 +10,8 @@ public struct CallError: DistributedActorSystemError, Hashable, Sendable, Codabl
     /// The kind of failure, for code that wants to tell failures apart.
     public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
         private enum Kind: String, Codable {
-            case actorNotFound, methodNotFound, badArguments, differentBuild, badResult, deadlineExceeded
+            case actorNotFound, methodNotFound, badArguments, differentBuild, badResult, deadlineExceeded, forbidden
+            case overLimit
         }
         private let kind: Kind
 
@@ -31,6 +32,11 @@ public struct CallError: DistributedActorSystemError, Hashable, Sendable, Codabl
         ///
         /// The call may or may not have run.
         public static var deadlineExceeded: Code { Code(kind: .deadlineExceeded) }
+
+        /// The hub does not let this key do that.
+        public static var forbidden: Code { Code(kind: .forbidden) }
+        /// The hub's limits for a client do not allow for more.
+        public static var overLimit: Code { Code(kind: .overLimit) }
 
         /// The code's name.
         public var description: String { kind.rawValue }

@@ -65,8 +65,12 @@ final class Connection: Sendable {
     }
 
     /// Opens the link and greets the peer.
-    func open(over transport: any Transport, as info: PeerInfo) throws(TransportError) {
-        let link = try transport.connect(to: endpoint, receiver: self)
+    func open(
+        over transport: any Transport,
+        options: ConnectOptions = ConnectOptions(),
+        as info: PeerInfo
+    ) throws(TransportError) {
+        let link = try transport.connect(to: endpoint, options: options, receiver: self)
         state.withLock { $0.link = link }
         try link.send(Envelope.hello(info).encoded())
     }
@@ -79,6 +83,7 @@ final class Connection: Sendable {
     ///   - service: whom to call.
     ///   - method: what to do.
     ///   - arguments: its arguments, encoded.
+    ///   - request: names what the call changes, where it may be made again.
     ///   - isLimited: whether it counts against the limit of calls in flight, and waits until it may be one.
     /// - Returns: the answer.
     /// - Throws: ``TransportError`` when the peer is not there or goes away; ``WireError`` when the call failed there.
@@ -86,6 +91,7 @@ final class Connection: Sendable {
         _ service: String,
         _ method: String,
         arguments: [UInt8],
+        request: UpdateRequest? = nil,
         isLimited: Bool = false
     ) async throws -> [UInt8] {
         guard arguments.count <= Envelope.maximumByteCount else {
@@ -103,7 +109,8 @@ final class Connection: Sendable {
         if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
         defer { if isLimited { makeRoom() } }
         let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
-        let message = Envelope.call(id, service: service, method: method, arguments: arguments).encoded()
+        let call = Envelope.call(id, service: service, method: method, arguments: arguments, request: request)
+        let message = call.encoded()
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<[UInt8], any Error>) in
                 let closed = state.withLock { state -> TransportError? in
@@ -232,6 +239,7 @@ extension Connection: LinkReceiver {
                 state.withLock { $0.calls.receivedReply(to: id) }?.resume(with: .success(result))
             case .failure(let id, let error):
                 state.withLock { $0.calls.receivedReply(to: id) }?.resume(throwing: error)
+            case .probe: break
             case .hello, .call, .cancel:
                 throw TransportError(.malformed, "\(endpoint) sent what only a caller may send")
             }

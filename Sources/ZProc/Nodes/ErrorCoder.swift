@@ -45,6 +45,8 @@ struct ErrorCoder: Sendable {
     func decode(_ error: WireError) -> any Error {
         if error.code == Self.cancelled { return CancellationError() }
         if error.code == Self.actorNotFound { return CallError(.actorNotFound, error.message) }
+        if error.code == WireError.forbidden { return CallError(.forbidden, error.message) }
+        if error.code == WireError.overLimit { return CallError(.overLimit, error.message) }
         var decoder = MessagePackDecoder()
         decoder.userInfo = userInfo
         if !error.type.isEmpty,

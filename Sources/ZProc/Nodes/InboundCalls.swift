@@ -16,6 +16,18 @@ final class InboundCalls: Sendable {
     private struct Peer {
         let info: PeerInfo
         var window = CallWindow()
+        /// Calls that are being carried out on tasks.
+        var taskCount = 0
+        var rate: RateLimit?
+    }
+
+    /// How a call is taken.
+    private enum Admittance {
+        case admitted(PeerInfo)
+        case stranger
+        /// At most once: whatever made it come again, it is not carried out again.
+        case repeated
+        case refused(WireError)
     }
 
     private struct State {
@@ -28,16 +40,24 @@ final class InboundCalls: Sendable {
     private let info: PeerInfo
     private let services: [String: any Service]
     private let transport: any Transport
+    /// Who may do what, and how much of it.
+    let policy: AccessPolicy
     private let state = Mutex(State())
 
-    init(info: PeerInfo, services: [String: any Service], transport: any Transport) {
+    init(
+        info: PeerInfo,
+        services: [String: any Service],
+        transport: any Transport,
+        policy: AccessPolicy = AccessPolicy()
+    ) {
         self.info = info
         self.transport = transport
         self.services = services
+        self.policy = policy
     }
 
-    func listen(at endpoint: Endpoint, over transport: any Transport) throws(TransportError) -> Endpoint {
-        let listener = try transport.listen(at: endpoint)
+    func listen(at endpoint: Endpoint) throws(TransportError) -> Endpoint {
+        let listener = try transport.listen(at: endpoint, options: policy.listenOptions)
         // Whoever has waited for the endpoint is answered through it.
         state.withLock { $0.listener = listener }
         do throws(TransportError) {
@@ -75,15 +95,23 @@ final class InboundCalls: Sendable {
         priority: TaskPriority? = nil,
         work: @concurrent @escaping @Sendable () async -> Void
     ) {
-        let key = Running(peer: call.peer, id: call.id)
-        state.withLock { state in
+        let key = Running(peer: call.peer, id: call.id), most = policy.limits?.callsInFlight ?? .max
+        let isTooMuch = state.withLock { state in
             // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
-            guard !state.isClosed, state.peers[call.peer] != nil, state.tasks[key] == nil else { return }
+            guard !state.isClosed, let peer = state.peers[call.peer], state.tasks[key] == nil else { return false }
+            if peer.taskCount >= most { return true }
+            state.peers[call.peer]?.taskCount += 1
             // Entered before it can end: its end waits for the lock.
             state.tasks[key] = Task(executorPreference: transport.taskExecutor, priority: priority) {
                 await work()
-                self.state.withLock { _ = $0.tasks.removeValue(forKey: key) }
+                self.state.withLock { state in
+                    if state.tasks.removeValue(forKey: key) != nil { state.peers[call.peer]?.taskCount -= 1 }
+                }
             }
+            return false
+        }
+        if isTooMuch {
+            send(.failure(call.id, .overLimit("\(most) calls of this client wait for an answer already")), to: call.peer)
         }
     }
 
@@ -105,21 +133,25 @@ extension InboundCalls: ListenerReceiver {
                             + "version \(info.protocolVersion); use the same release on both sides"
                     )
                 }
-                state.withLock { $0.peers[peer] = Peer(info: caller) }
+                let isRoom = state.withLock { state in
+                    guard state.peers[peer] != nil || state.peers.count < policy.limits?.peers ?? .max else {
+                        return false
+                    }
+                    let tasks = state.peers[peer]?.taskCount ?? 0
+                    state.peers[peer] = Peer(info: caller, taskCount: tasks, rate: policy.makeRateLimit())
+                    return true
+                }
+                guard isRoom else {
+                    throw TransportError(.refused, "it has as many clients as it may (\(policy.limits?.peers ?? 0))")
+                }
                 send(.welcome(info), to: peer)
-            case .call(let id, let service, let method, let arguments):
-                let (caller, arrival) = state.withLock { ($0.peers[peer]?.info, $0.peers[peer]?.window.take(id)) }
-                guard let caller, let arrival else { throw TransportError(.refused, "it called before it said hello") }
-                switch arrival {
-                case .new: break
-                // At most once: whatever made it come again, it is not carried out again.
+            case .call(let id, let service, let method, let arguments, let request):
+                let caller: PeerInfo
+                switch admit(id, from: peer, service, method) {
+                case .admitted(let known): caller = known
+                case .stranger: throw TransportError(.refused, "it called before it said hello")
                 case .repeated: return
-                case .tooLate:
-                    let error = WireError(
-                        code: "tooLate",
-                        message: "call \(id.number) came after \(CallWindow.size) later ones, and was not carried out"
-                    )
-                    return send(.failure(id, error), to: peer)
+                case .refused(let error): return send(.failure(id, error), to: peer)
                 }
                 guard let handler = services[service] else {
                     let error = WireError(
@@ -133,6 +165,7 @@ extension InboundCalls: ListenerReceiver {
                         method: method,
                         arguments: arguments,
                         caller: caller,
+                        request: request,
                         id: id,
                         peer: peer,
                         inbound: self
@@ -140,13 +173,47 @@ extension InboundCalls: ListenerReceiver {
                 )
             case .cancel(let id):
                 state.withLock { $0.tasks[Running(peer: peer, id: id)] }?.cancel()
-            case .welcome, .refused, .success, .failure:
+            case .welcome, .refused, .success, .failure, .probe:
                 throw TransportError(.malformed, "it sent what only a listener may send")
             }
         } catch {
             send(.refused(error.message), to: peer)
         }
     }
+
+    private func admit(_ id: CallID, from peer: PeerID, _ service: String, _ method: String) -> Admittance {
+        let now = ContinuousClock.now, limits = policy.limits
+        return state.withLock { state in
+            guard let arrival = state.peers[peer]?.window.take(id), let known = state.peers[peer] else {
+                return .stranger
+            }
+            switch arrival {
+            case .new: break
+            case .repeated: return .repeated
+            case .tooLate:
+                return .refused(
+                    WireError(
+                        code: "tooLate",
+                        message: "call \(id.number) came after \(CallWindow.size) later ones, and was not carried out"
+                    )
+                )
+            }
+            let needed = services[service]?.role(for: method) ?? .reader
+            if let refusal = policy.refusal(of: peer.key, needed, "\(service).\(method)") { return .refused(refusal) }
+            if state.peers[peer]?.rate?.take(now: now) == false {
+                return .refused(.overLimit("more than \(limits?.requestsPerSecond ?? 0) requests in a second"))
+            }
+            return .admitted(known.info)
+        }
+    }
+
+    /// Finds out which callers are still there: one that is not is lost.
+    func probe() {
+        for peer in state.withLock({ Array($0.peers.keys) }) { send(.probe, to: peer) }
+    }
+
+    /// How many callers there are, and how many calls of theirs are being carried out.
+    var counts: (peers: Int, tasks: Int) { state.withLock { ($0.peers.count, $0.tasks.count) } }
 
     func listenerLost(_ peer: PeerID) {
         let tasks = state.withLock { state in

@@ -12,19 +12,27 @@ internal import ZProcCore
 final class Node: Sendable {
     let info: PeerInfo
     private let transport: any Transport
+    /// How others come to published endpoints.
+    private let network: any Transport
     private let listenEndpoint: @Sendable () throws(TransportError) -> Endpoint
     private let inbound: InboundCalls
+    private let services: [String: any Service]
     private let callsInFlight: Int
 
     private struct State {
         var connections: [NodeAddress: Connection] = [:]
         var address: NodeAddress?
+        /// Where others are welcome besides, each by rules of its own.
+        var published: [(address: NodeAddress, inbound: InboundCalls)] = []
+        /// How links to certain endpoints are opened.
+        var connectOptions: [Endpoint: ConnectOptions] = [:]
         var isShutDown = false
     }
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - transport: how messages travel.
+    ///   - network: how they travel to published endpoints; nil for the same.
     ///   - endpoint: where to listen when somebody needs this node's address.
     ///   - services: who answers calls from others, by name.
     ///   - processID: the number of this process, which peers are told.
@@ -32,6 +40,7 @@ final class Node: Sendable {
     ///   - callsInFlight: how many limited calls to one peer may wait for their answers.
     init(
         transport: any Transport,
+        network: (any Transport)? = nil,
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint,
         services: [String: any Service],
         processID: Int,
@@ -40,8 +49,10 @@ final class Node: Sendable {
     ) {
         self.callsInFlight = callsInFlight
         self.transport = transport
+        self.network = network ?? transport
         listenEndpoint = endpoint
         info = PeerInfo(build: ProgramImage.programIdentity, node: id, processID: processID)
+        self.services = services
         inbound = InboundCalls(info: info, services: services, transport: transport)
     }
 
@@ -56,11 +67,38 @@ final class Node: Sendable {
         try state.withLock { state throws(TransportError) in
             if let address = state.address { return address }
             try check(state)
-            let endpoint = try inbound.listen(at: listenEndpoint(), over: transport)
+            let endpoint = try inbound.listen(at: listenEndpoint())
             let address = NodeAddress(endpoint: endpoint, node: info.node)
             state.address = address
             return address
         }
+    }
+
+    /// Listens at one more endpoint, where a policy says who may do what.
+    func publish(at endpoint: Endpoint, _ policy: AccessPolicy) throws(TransportError) -> NodeAddress {
+        try state.withLock { state throws(TransportError) in
+            try check(state)
+            let inbound = InboundCalls(info: info, services: services, transport: network, policy: policy)
+            let address = NodeAddress(endpoint: try inbound.listen(at: endpoint), node: info.node)
+            state.published.append((address, inbound))
+            return address
+        }
+    }
+
+    /// The first of the endpoints it was published at.
+    var publishedAddress: NodeAddress? { state.withLock { $0.published.first?.address } }
+
+    /// How many callers there are at the published endpoints, and how many calls of theirs are being carried out.
+    var publishedCounts: (peers: Int, tasks: Int) {
+        state.withLock { $0.published.map(\.inbound) }.reduce((0, 0)) { sum, inbound in
+            let counts = inbound.counts
+            return (sum.0 + counts.peers, sum.1 + counts.tasks)
+        }
+    }
+
+    /// Has links to an endpoint opened with options of their own from now on.
+    func setOptions(_ options: ConnectOptions, for endpoint: Endpoint) {
+        state.withLock { $0.connectOptions[endpoint] = options }
     }
 
     /// Whether others can reach this node.
@@ -68,19 +106,20 @@ final class Node: Sendable {
 
     /// The connection to `address`, opened the first time.
     func connection(to address: NodeAddress) throws(TransportError) -> Connection {
-        let (connection, isNew) = try state.withLock { state throws(TransportError) in
-            if let connection = state.connections[address] { return (connection, false) }
+        let (connection, options) = try state.withLock { state throws(TransportError) -> (_, ConnectOptions?) in
+            if let connection = state.connections[address] { return (connection, nil) }
             try check(state)
-            let connection = Connection(to: address.endpoint, expected: address.node, limit: callsInFlight) {
+            let expected = address.node == .any ? nil : address.node
+            let connection = Connection(to: address.endpoint, expected: expected, limit: callsInFlight) {
                 [weak self] closed in
                 self?.forget(closed, at: address)
             }
             state.connections[address] = connection
-            return (connection, true)
+            return (connection, state.connectOptions[address.endpoint] ?? ConnectOptions())
         }
-        if isNew {
+        if let options {
             do throws(TransportError) {
-                try connection.open(over: transport, as: info)
+                try connection.open(over: transport, options: options, as: info)
             } catch {
                 connection.close(error)
                 throw error
@@ -93,10 +132,13 @@ final class Node: Sendable {
     ///
     /// - Throws: ``TransportError`` when nobody answers in time.
     func peer(at endpoint: Endpoint, within time: Duration) async throws -> PeerInfo {
-        try state.withLock { state throws(TransportError) in try check(state) }
+        let options = try state.withLock { state throws(TransportError) in
+            try check(state)
+            return state.connectOptions[endpoint] ?? ConnectOptions()
+        }
         let connection = Connection(to: endpoint, expected: nil, limit: callsInFlight) { _ in }
         defer { connection.close(TransportError(.closed, "the greeting with \(endpoint) is over")) }
-        try connection.open(over: transport, as: info)
+        try connection.open(over: transport, options: options, as: info)
         do {
             return try await withCallDeadline(time) { try await connection.peer() }
         } catch let error as CallError where error.code == .deadlineExceeded {
@@ -106,13 +148,15 @@ final class Node: Sendable {
 
     /// Ends all connections; calls that wait fail.
     func shutdown() async {
-        let connections = state.withLock { state in
+        let (connections, published) = state.withLock { state in
             defer { state = State(isShutDown: true) }
-            return state.connections.values
+            return (state.connections.values, state.published)
         }
         inbound.close()
+        for (_, inbound) in published { inbound.close() }
         for connection in connections { connection.close(Self.shutDown) }
         await transport.shutdown()
+        await network.shutdown()
     }
 
     private static let shutDown = TransportError(.closed, "the context has been shut down; make another one")
@@ -126,4 +170,9 @@ final class Node: Sendable {
             if state.connections[address] === connection { state.connections[address] = nil }
         }
     }
+}
+
+extension NodeID {
+    /// Whichever node listens there: one that comes back after its end is as good.
+    static let any = NodeID(number: 0)
 }

@@ -7,6 +7,14 @@ internal import ZProcCore
 protocol Service: Sendable {
     /// Answers now, or starts work that answers later. Runs on the transport's thread and must not block it.
     func handle(_ call: IncomingCall)
+
+    /// What a caller must be allowed to do who calls a method, where keys say who may do what.
+    func role(for method: String) -> Role
+}
+
+extension Service {
+    /// What runs code is for those who may run code.
+    func role(for method: String) -> Role { .runner }
 }
 
 /// A call that waits for its answer.
@@ -16,6 +24,8 @@ struct IncomingCall: Sendable {
     let method: String
     let arguments: [UInt8]
     let caller: PeerInfo
+    /// Names what the call changes, where it may come again.
+    let request: UpdateRequest?
     let id: CallID
     let peer: PeerID
     let inbound: InboundCalls

@@ -13,6 +13,8 @@ struct ProcessJob: Codable {
     var arguments: [UInt8]
     /// Nil when there is nothing to set up.
     var setup: ProcessSetup?
+    /// The hubs that the body's states may be kept by.
+    var hubs: [HubAccess]
 }
 
 /// A body whose types are known only to itself.

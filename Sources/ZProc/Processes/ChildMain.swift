@@ -174,6 +174,7 @@ struct ChildMain: Sendable {
             return Task { throw error }
         }
         job.setup?.apply()
+        for hub in job.hubs { system.hubs.join(hub, system) }
         let executor: (any TaskExecutor)? = job.setup?.isBlocking == true ? ThreadExecutor() : system.node.taskExecutor
         return Task(executorPreference: executor) {
             guard let closure = job.body else { return try await hostActors() }

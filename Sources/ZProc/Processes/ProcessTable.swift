@@ -77,6 +77,20 @@ final class ProcessTable: Sendable {
 
     var childCount: Int { state.withLock { $0.children.count } }
 
+    /// The numbers and names of the child processes that run, the oldest first.
+    var childNames: [(processID: Int, name: String)] {
+        state.withLock { $0.children.values.sorted { $0.token < $1.token } }
+            .filter { $0.isRunning && $0.processID > 0 }.map { ($0.processID, $0.name ?? "process \($0.token)") }
+    }
+
+    /// Stops a child process by its number; false when there is none.
+    func stopChild(_ processID: Int, grace: Duration) async -> Bool {
+        guard let child = state.withLock({ $0.children.values.first { $0.processID == processID && $0.isRunning } })
+        else { return false }
+        await child.stop(grace: grace)
+        return true
+    }
+
     /// Enters what is stopped with the context; false when the context has ended.
     func insert(_ process: any Stoppable, rank: Rank, ending: Ending? = nil) -> Bool {
         state.withLock { state in

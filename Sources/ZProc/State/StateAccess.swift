@@ -80,7 +80,7 @@ struct LocalState: StateAccess {
         by origin: Origin,
         at location: SourceLocation
     ) async throws {
-        try await closure.run(values, on: engine, by: origin)
+        try await closure.run(values, on: engine, by: origin, once: nil)
     }
 
     func updateModel<Update: PortableModelUpdate>(
@@ -220,6 +220,24 @@ struct RemoteSource: ChangeSource {
     }
 
     func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
-        try await client.call(.nextRecords, ArgumentList(namespace, revision, limit), returning: [ChangeRecord].self)
+        while true {
+            let before = client.hub?.node
+            let records = try await client.call(
+                .nextRecords,
+                ArgumentList(namespace, revision, limit),
+                returning: [ChangeRecord].self
+            )
+            if !records.isEmpty { return records }
+            // A hub that has been started anew may have lost what this watch has seen.
+            if let before, client.hub?.node != before {
+                let span = try await client.call(.span, ArgumentList(namespace), returning: HistorySpan.self)
+                if span.newest < revision {
+                    throw StateError(
+                        .unavailable,
+                        "the hub was started anew and keeps no changes up to \(revision); watch again from now"
+                    )
+                }
+            }
+        }
     }
 }

@@ -27,8 +27,15 @@ struct StateClient: Sendable {
         try decode(await call(method, encoded: encoded), of: method, as: type)
     }
 
+    /// The hub that keeps the state; nil when it is this context's own root that does.
+    var hub: HubClient? { address.node == .any ? system.hubs.client(at: address.endpoint) : nil }
+
     private func call(_ method: StateMethod, encoded: [UInt8]) async throws -> [UInt8] {
-        try await system.call(StateService.name, method.rawValue, arguments: encoded, at: address)
+        if let hub {
+            let isChange = method.role > .reader
+            return try await hub.call(StateService.name, method.rawValue, arguments: encoded, isChange: isChange)
+        }
+        return try await system.call(StateService.name, method.rawValue, arguments: encoded, at: address)
     }
 
     /// Asks at once: the question is on its way, ahead of what the caller asks next, when this returns.
@@ -41,12 +48,32 @@ struct StateClient: Sendable {
         do {
             let encoded = try encoder.encode(arguments)
             system.request(StateService.name, method.rawValue, arguments: encoded, at: address) { answer in
+                if hub != nil, case .failure(let error as TransportError) = answer,
+                    error.code == .unreachable || error.code == .peerGone
+                {
+                    return ask(again: method, encoded, promise)
+                }
                 promise.settle(Result { try decode(answer.get(), of: method, as: type) })
             }
         } catch {
             promise.settle(.failure(error))
         }
         return promise
+    }
+
+    /// Asks a hub that was away when it was asked first.
+    private func ask<T: Decodable & Sendable>(
+        again method: StateMethod,
+        _ encoded: [UInt8],
+        _ promise: Promise<T>
+    ) {
+        Task(executorPreference: system.node.taskExecutor) {
+            do {
+                promise.settle(.success(try await call(method, encoded: encoded, returning: T.self)))
+            } catch {
+                promise.settle(.failure(error))
+            }
+        }
     }
 
     private func decode<T: Decodable>(_ bytes: [UInt8], of method: StateMethod, as type: T.Type) throws -> T {

@@ -71,6 +71,21 @@ enum StateMethod: String {
     case drop
 }
 
+extension StateMethod {
+    /// What a caller must be allowed to do.
+    var role: Role {
+        switch self {
+        case .get, .contains, .count, .keys, .snapshot, .snapshotAt, .namespaces, .span, .records, .nextRecords,
+            .history:
+            .reader
+        case .set, .remove, .popAny, .setIfAbsent, .merge, .replaceAll, .clear, .increment, .append, .compareAndSet,
+            .restore, .drop:
+            .writer
+        case .update, .mergeWith, .updateModel: .runner
+        }
+    }
+}
+
 extension StateOperation {
     var method: StateMethod {
         switch self {

@@ -17,6 +17,8 @@ struct StateService: Service {
         self.system = system
     }
 
+    func role(for method: String) -> Role { StateMethod(rawValue: method)?.role ?? .reader }
+
     func handle(_ call: IncomingCall) {
         guard let system else { return }
         do {
@@ -118,9 +120,9 @@ struct StateService: Service {
             guard let update = closure.holder as? any PortableUpdate else {
                 throw CallError(.badArguments, "the closure sent is no update")
             }
-            let engine = try engine(namespace), system = call.system
+            let engine = try engine(namespace, for: call), system = call.system
             call.incoming.respond(encoder: system.errorCoder) {
-                try await update.run(on: engine, by: origin, system: system)
+                try await update.run(on: engine, by: origin, once: call.incoming.request, system: system)
             }
         case .updateModel:
             try checkBuild(call)
@@ -133,9 +135,9 @@ struct StateService: Service {
             guard let update = closure.holder as? any PortableModelUpdate else {
                 throw CallError(.badArguments, "the closure sent is no change of a model")
             }
-            let engine = try engine(namespace), system = call.system
+            let engine = try engine(namespace, for: call), system = call.system
             call.incoming.respond(encoder: system.errorCoder) {
-                try await update.run(defaults, on: engine, by: origin, system: system)
+                try await update.run(defaults, on: engine, by: origin, once: call.incoming.request, system: system)
             }
         case .mergeWith:
             try checkBuild(call)
@@ -148,9 +150,9 @@ struct StateService: Service {
             guard let merge = closure.holder as? any PortableMerge else {
                 throw CallError(.badArguments, "the closure sent is no merge")
             }
-            let engine = try engine(namespace)
+            let engine = try engine(namespace, for: call)
             call.respond {
-                try await merge.run(values, on: engine, by: origin)
+                try await merge.run(values, on: engine, by: origin, once: call.incoming.request)
                 return Value.nil
             }
         case .snapshotAt:
@@ -163,7 +165,9 @@ struct StateService: Service {
             if method == .records {
                 call.respond { Self.page(try engine.records(after: revision, limit: most)) }
             } else {
-                call.respond { Self.page(try await engine.nextRecords(after: revision, limit: most)) }
+                call.respond {
+                    Self.page(try await engine.nextRecords(after: revision, limit: most, within: Self.longestWait))
+                }
             }
         case .history:
             let (namespace, key) = try call.arguments(String.self, String.self)
@@ -171,16 +175,16 @@ struct StateService: Service {
             call.respond { try engine.history(of: key) }
         case .restore:
             let (namespace, origin, revision) = try call.arguments(String.self, Origin.self, Revision.self)
-            let engine = try engine(namespace)
+            let engine = try engine(namespace, for: call)
             call.respond {
-                try await engine.restore(to: revision, by: origin)
+                try await engine.restore(to: revision, by: origin, once: call.incoming.request)
                 return Value.nil
             }
         case .drop:
             let (namespace, origin) = try call.arguments(String.self, Origin.self)
             let engine = try engine(namespace)
             call.respond {
-                try await engine.drop(by: origin)
+                try await engine.drop(by: origin, once: call.incoming.request)
                 return Value.nil
             }
         }
@@ -191,13 +195,33 @@ struct StateService: Service {
         return store.engine(for: namespace)
     }
 
-    private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
+    /// The engine of a namespace that a call may change, and so make.
+    private func engine(_ namespace: String, for call: StateCall) throws -> any StateEngine {
         let engine = try engine(namespace)
-        // What takes about as long as starting a task is done at once.
-        if operation.isSmall, let answer = try engine.applyNow(operation, by: origin) {
-            return try call.succeed(answer)
+        if let most = call.incoming.inbound.policy.limits?.namespaces, try engine.span().newest == .zero,
+            try store.namespaces().count >= most
+        {
+            throw WireError.overLimit("there are \(most) namespaces already")
         }
-        call.respond { try await engine.apply(operation, by: origin) }
+        return engine
+    }
+
+    /// How long a call waits for a change that does not come; its caller asks again.
+    ///
+    /// So it shows in time that a caller has gone.
+    private static let longestWait: Duration = .seconds(30)
+
+    private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
+        let engine = try engine(namespace, for: call)
+        let encoder = call.system.encoder, request = call.incoming.request
+        let body: @Sendable (inout Draft) throws -> [UInt8] = { try encoder.encode(operation.apply(to: &$0)) }
+        // What takes about as long as starting a task is done at once.
+        if operation.isSmall, let answer = try engine.updateNow(by: origin, once: request, body) {
+            return call.incoming.succeed(answer)
+        }
+        call.incoming.respond(encoder: call.system.errorCoder) {
+            try await engine.update(by: origin, once: request, body)
+        }
     }
 
     private func checkBuild(_ call: StateCall) throws {

@@ -13,13 +13,23 @@ struct UpdateClosure<Result: Sendable>: ClosureHolder {
 /// An update whose result type is known only to itself.
 protocol PortableUpdate: ClosureHolder {
     /// Runs the closure in a transaction; gives the result's encoded form.
-    func run(on engine: any StateEngine, by origin: Origin, system: ZProcSystem) async throws -> [UInt8]
+    func run(
+        on engine: any StateEngine,
+        by origin: Origin,
+        once request: UpdateRequest?,
+        system: ZProcSystem
+    ) async throws -> [UInt8]
 }
 
 extension UpdateClosure: PortableUpdate {
-    func run(on engine: any StateEngine, by origin: Origin, system: ZProcSystem) async throws -> [UInt8] {
+    func run(
+        on engine: any StateEngine,
+        by origin: Origin,
+        once request: UpdateRequest?,
+        system: ZProcSystem
+    ) async throws -> [UInt8] {
         let body = body
-        return try await engine.update(by: origin) { try encodeResult(try body(&$0), system) }
+        return try await engine.update(by: origin, once: request) { try encodeResult(try body(&$0), system) }
     }
 }
 
@@ -30,13 +40,23 @@ struct MergeClosure<Value: Codable & Sendable>: ClosureHolder {
 
 /// A merge whose type of values is known only to itself.
 protocol PortableMerge: ClosureHolder {
-    func run(_ values: [String: EncodedValue], on engine: any StateEngine, by origin: Origin) async throws
+    func run(
+        _ values: [String: EncodedValue],
+        on engine: any StateEngine,
+        by origin: Origin,
+        once request: UpdateRequest?
+    ) async throws
 }
 
 extension MergeClosure: PortableMerge {
-    func run(_ values: [String: EncodedValue], on engine: any StateEngine, by origin: Origin) async throws {
+    func run(
+        _ values: [String: EncodedValue],
+        on engine: any StateEngine,
+        by origin: Origin,
+        once request: UpdateRequest?
+    ) async throws {
         let combine = combine
-        try await engine.update(by: origin) { draft in
+        _ = try await engine.update(by: origin, once: request) { draft in
             for (key, value) in values {
                 guard let old = try draft.get(key, as: Value.self) else {
                     try draft.setEncoded(key, value)
@@ -44,6 +64,7 @@ extension MergeClosure: PortableMerge {
                 }
                 try draft.set(key, to: combine(old, value.decode(Value.self, for: key)))
             }
+            return []
         }
     }
 }
@@ -85,9 +106,10 @@ extension PortableModelUpdate {
         _ defaults: [String: EncodedValue],
         on engine: any StateEngine,
         by origin: Origin,
+        once request: UpdateRequest?,
         system: ZProcSystem
     ) async throws -> [UInt8] {
-        try await engine.update(by: origin) { draft in
+        try await engine.update(by: origin, once: request) { draft in
             try encodeResult(try ModelCoder.update(&draft, defaults, apply), system)
         }
     }

@@ -18,6 +18,8 @@ package actor MemoryEngine: StateEngine {
     }
     private nonisolated let published: Mutex<Published>
     private nonisolated let limits: HistoryLimits
+    /// What clients that may ask again were answered.
+    private var replies = ReplyCache()
 
     package init(history limits: HistoryLimits = HistoryLimits()) {
         self.limits = limits
@@ -40,10 +42,18 @@ package actor MemoryEngine: StateEngine {
         by origin: Origin,
         _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result {
+        try commit(by: origin, body).result
+    }
+
+    /// One update; gives also whether it changed anything.
+    private func commit<Result>(
+        by origin: Origin,
+        _ body: (inout Draft) throws -> Result
+    ) throws -> (result: Result, isChanged: Bool) {
         var draft = Draft(snapshot().entries)
         let result = try body(&draft)
         let writes = try draft.commit()
-        guard !writes.isEmpty else { return result }
+        guard !writes.isEmpty else { return (result, false) }
         let time = wallClockMicroseconds()
         let observers = published.withLock { published in
             let next = published.snapshot.revision.next
@@ -53,7 +63,7 @@ package actor MemoryEngine: StateEngine {
             return published.observers
         }
         for observer in observers.values { observer() }
-        return result
+        return (result, true)
     }
 
     package nonisolated func updateNow<Result: Sendable>(
@@ -63,6 +73,28 @@ package actor MemoryEngine: StateEngine {
         // Only the actor may write.
         nil
     }
+
+    package func update(
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @escaping @Sendable (inout Draft) throws -> [UInt8]
+    ) async throws -> [UInt8] {
+        guard let request else { return try commit(by: origin, body).result }
+        if let known = replies.reply(to: request) { return known }
+        let (answer, isChanged) = try commit(by: origin, body)
+        if isChanged { replies.keep(answer, for: request, at: wallClockMicroseconds()) }
+        return answer
+    }
+
+    package nonisolated func updateNow(
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @Sendable (inout Draft) throws -> [UInt8]
+    ) throws -> [UInt8]? {
+        nil
+    }
+
+    func forgetReplies(before time: Int64) { replies.forget(before: time) }
 
     package nonisolated func records(after revision: Revision, limit: Int) throws(StateError) -> [ChangeRecord] {
         try published.withLock { published throws(StateError) in
@@ -80,7 +112,11 @@ package actor MemoryEngine: StateEngine {
         return Observation(engine: self, number: number)
     }
 
-    package func drop(by origin: Origin) async throws {
+    package func drop(by origin: Origin, once request: UpdateRequest?) async throws {
+        if let request {
+            if replies.reply(to: request) != nil { return }
+            replies.keep([], for: request, at: wallClockMicroseconds())
+        }
         let observers =
             published.withLock { published in
                 guard published.log.newest > published.birth else { return [:] }

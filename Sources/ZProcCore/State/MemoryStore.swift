@@ -24,4 +24,9 @@ package final class MemoryStore: StateStore {
     package func namespaces() throws(StateError) -> [String] {
         engines.withLock { $0.filter { $0.value.exists }.keys.sorted() }
     }
+
+    package func forgetReplies(before time: Int64) throws(StateError) {
+        let engines = engines.withLock { Array($0.values) }
+        Task { for engine in engines { await engine.forgetReplies(before: time) } }
+    }
 }

@@ -34,6 +34,23 @@ package protocol StateEngine: AnyObject, Sendable {
         _ body: @Sendable (inout Draft) throws -> Result
     ) throws -> Result?
 
+    /// Carries a client's request out as an update, once: what has been committed for it is not run again, and the answer
+    /// is that of the first time.
+    ///
+    /// An update that changed nothing is not remembered, and runs again.
+    func update(
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @escaping @Sendable (inout Draft) throws -> [UInt8]
+    ) async throws -> [UInt8]
+
+    /// Does the same at once, on this thread; nil, with nothing done, when it would have to wait.
+    func updateNow(
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @Sendable (inout Draft) throws -> [UInt8]
+    ) throws -> [UInt8]?
+
     /// The changes after a revision, at most `limit`, oldest first.
     ///
     /// - Throws: ``StateError/Code/compacted``; ``StateError/Code/dropped`` when the namespace was dropped since.
@@ -45,7 +62,7 @@ package protocol StateEngine: AnyObject, Sendable {
     func observe(_ action: @escaping @Sendable () -> Void) -> any Cancellable
 
     /// Removes all entries and the past; the next commit makes the namespace anew. Revisions go on.
-    func drop(by origin: Origin) async throws
+    func drop(by origin: Origin, once request: UpdateRequest?) async throws
 }
 
 /// How far the past of a namespace reaches.
@@ -75,6 +92,9 @@ package protocol StateStore: Sendable {
 
     /// The namespaces that something was written to, sorted, without the dropped ones.
     func namespaces() throws(StateError) -> [String]
+
+    /// Forgets answers to clients' requests that are older than a time, in microseconds since 1970.
+    func forgetReplies(before time: Int64) throws(StateError)
 }
 
 extension StateEngine {
@@ -82,10 +102,7 @@ extension StateEngine {
         try await update(by: origin) { try operation.apply(to: &$0) }
     }
 
-    /// Carries out an operation that takes no time to speak of; nil when it would have to wait.
-    package func applyNow(_ operation: StateOperation, by origin: Origin) throws -> [EncodedValue]? {
-        try updateNow(by: origin) { try operation.apply(to: &$0) }
-    }
+    package func drop(by origin: Origin) async throws { try await drop(by: origin, once: nil) }
 
     /// The state as it was.
     ///
@@ -154,10 +171,10 @@ extension StateEngine {
     /// Makes the state what it was, as a new revision.
     ///
     /// Cost: O(keys changed since then).
-    package func restore(to revision: Revision, by origin: Origin) async throws {
+    package func restore(to revision: Revision, by origin: Origin, once request: UpdateRequest? = nil) async throws {
         let old = try snapshot(at: revision)
         // Which keys to look at: those written since. More may have been written when the update's turn comes.
-        try await update(by: origin) { draft in
+        _ = try await update(by: origin, once: request) { draft in
             var keys: Set<EntryKey> = []
             var last = revision
             while true {
@@ -170,6 +187,7 @@ extension StateEngine {
                 let value = try old.entries.value(of: key)
                 if try draft.encoded(key) != value { try draft.setEncoded(key, value) }
             }
+            return []
         }
     }
 }

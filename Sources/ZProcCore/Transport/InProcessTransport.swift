@@ -24,16 +24,20 @@ public final class InProcessTransport: Transport {
         self.network = network
     }
 
-    /// See ``Transport/listen(at:)``.
-    public func listen(at endpoint: Endpoint) throws(TransportError) -> any TransportListener {
+    /// See ``Transport/listen(at:options:)``; the options mean nothing inside a process.
+    public func listen(at endpoint: Endpoint, options: ListenOptions) throws(TransportError) -> any TransportListener {
         try check(endpoint)
         let listener = try network.listen(at: endpoint)
         state.withLock { $0.listeners[ObjectIdentifier(listener)] = listener }
         return listener
     }
 
-    /// See ``Transport/connect(to:receiver:)``.
-    public func connect(to endpoint: Endpoint, receiver: any LinkReceiver) throws(TransportError) -> any TransportLink {
+    /// See ``Transport/connect(to:options:receiver:)``; the options mean nothing inside a process.
+    public func connect(
+        to endpoint: Endpoint,
+        options: ConnectOptions,
+        receiver: any LinkReceiver
+    ) throws(TransportError) -> any TransportLink {
         try check(endpoint)
         let link = InProcessLink(receiver: receiver)
         if let listener = network.listener(at: endpoint) {

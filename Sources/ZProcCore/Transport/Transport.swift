@@ -17,15 +17,31 @@ public protocol Transport: Sendable {
     /// Accepts links at `endpoint`; what comes in by them waits until the listener is started.
     ///
     /// - Returns: the listener, which knows the endpoint others can connect to (with the port chosen for `*`).
-    func listen(at endpoint: Endpoint) throws(TransportError) -> any TransportListener
+    func listen(at endpoint: Endpoint, options: ListenOptions) throws(TransportError) -> any TransportListener
 
     /// Opens a link to whoever listens at `endpoint`. Returns at once; messages sent before the link is up wait for
     /// it. If nobody listens, the receiver learns ``TransportError/Code/unreachable``.
-    func connect(to endpoint: Endpoint, receiver: any LinkReceiver) throws(TransportError) -> any TransportLink
+    func connect(
+        to endpoint: Endpoint,
+        options: ConnectOptions,
+        receiver: any LinkReceiver
+    ) throws(TransportError) -> any TransportLink
 
     /// Ends all links and listeners, and gives up threads and descriptors. Messages sent before are delivered when the
     /// peer is alive. Safe to call twice.
     func shutdown() async
+}
+
+extension Transport {
+    /// Accepts links at `endpoint` from everybody.
+    public func listen(at endpoint: Endpoint) throws(TransportError) -> any TransportListener {
+        try listen(at: endpoint, options: ListenOptions())
+    }
+
+    /// Opens a link without encryption to whoever listens at `endpoint`.
+    public func connect(to endpoint: Endpoint, receiver: any LinkReceiver) throws(TransportError) -> any TransportLink {
+        try connect(to: endpoint, options: ConnectOptions(), receiver: receiver)
+    }
 }
 
 /// One end of a link, as the side that opened it sees it.
@@ -57,9 +73,20 @@ public protocol TransportListener: Sendable {
 public struct PeerID: Hashable, Sendable {
     /// The transport's own name for the link.
     public let bytes: [UInt8]
+    /// The key that the peer has proved to have; nil without encryption.
+    public let key: PublicKey?
 
     /// Names a link; for implementations of ``Transport``.
-    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+    public init(_ bytes: [UInt8], key: PublicKey? = nil) {
+        self.bytes = bytes
+        self.key = key
+    }
+
+    /// Whether both are the same link.
+    public static func == (left: PeerID, right: PeerID) -> Bool { left.bytes == right.bytes }
+
+    /// Hashes the link's name.
+    public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 }
 
 /// Hears what happens on a link that this side opened.

@@ -9,17 +9,20 @@
 /// | `[1, version, build, node, pid]` | listener | calls may be sent |
 /// | `[2, text]` | listener | no calls will be answered, and why |
 /// | `[3, id, service, method, arguments]` | caller | a call; `arguments` is binary, its content up to the service |
+/// | `[3, id, service, method, arguments, client, number, answered]` | caller | the same, which may be sent again |
 /// | `[4, id, result]` | listener | the call returned; `result` is binary |
 /// | `[5, id, code, text, type, payload]` | listener | the call failed; `type` and `payload` are binary, often empty |
 /// | `[6, id]` | caller | nobody waits for the answer any more |
+/// | `[7]` | listener | nothing; it finds out whether the caller is still there |
 package enum Envelope: Equatable, Sendable {
     case hello(PeerInfo)
     case welcome(PeerInfo)
     case refused(String)
-    case call(CallID, service: String, method: String, arguments: [UInt8])
+    case call(CallID, service: String, method: String, arguments: [UInt8], request: UpdateRequest? = nil)
     case success(CallID, result: [UInt8])
     case failure(CallID, WireError)
     case cancel(CallID)
+    case probe
 
     /// The version of the protocol this code speaks.
     ///
@@ -86,7 +89,7 @@ package struct WireError: Error, Hashable, Sendable, Codable {
 }
 
 extension Envelope {
-    private enum Kind: UInt64 { case hello, welcome, refused, call, success, failure, cancel }
+    private enum Kind: UInt64 { case hello, welcome, refused, call, success, failure, cancel, probe }
 
     /// The message's bytes.
     package func encoded() -> [UInt8] {
@@ -104,12 +107,21 @@ extension Envelope {
             var writer = HeaderWriter(count: 2, kind: Kind.refused.rawValue)
             writer.append(reason)
             return writer.bytes
-        case .call(let id, let service, let method, let arguments):
-            var writer = HeaderWriter(count: 5, kind: Kind.call.rawValue, capacity: arguments.count + method.utf8.count)
+        case .call(let id, let service, let method, let arguments, let request):
+            var writer = HeaderWriter(
+                count: request == nil ? 5 : 8,
+                kind: Kind.call.rawValue,
+                capacity: arguments.count + method.utf8.count
+            )
             writer.append(id.number)
             writer.append(service)
             writer.append(method)
             writer.append(arguments)
+            if let request {
+                writer.append(request.client)
+                writer.append(request.number)
+                writer.append(request.answered)
+            }
             return writer.bytes
         case .success(let id, let result):
             var writer = HeaderWriter(count: 3, kind: Kind.success.rawValue, capacity: result.count)
@@ -128,6 +140,7 @@ extension Envelope {
             var writer = HeaderWriter(count: 2, kind: Kind.cancel.rawValue)
             writer.append(id.number)
             return writer.bytes
+        case .probe: return HeaderWriter(count: 1, kind: Kind.probe.rawValue).bytes
         }
     }
 
@@ -144,13 +157,19 @@ extension Envelope {
             self = .hello(try reader.readPeer())
         case (.welcome, 5): self = .welcome(try reader.readPeer())
         case (.refused, 2): self = .refused(try reader.readString())
-        case (.call, 5):
-            self = .call(
-                CallID(try reader.readUInt()),
-                service: try reader.readString(),
-                method: try reader.readString(),
-                arguments: try reader.readBinary()
-            )
+        case (.call, 5), (.call, 8):
+            let id = CallID(try reader.readUInt())
+            let service = try reader.readString(), method = try reader.readString()
+            let arguments = try reader.readBinary()
+            var request: UpdateRequest?
+            if count == 8 {
+                request = UpdateRequest(
+                    client: try reader.readUInt(),
+                    number: try reader.readUInt(),
+                    answered: try reader.readUInt()
+                )
+            }
+            self = .call(id, service: service, method: method, arguments: arguments, request: request)
         case (.success, 3): self = .success(CallID(try reader.readUInt()), result: try reader.readBinary())
         case (.failure, 6):
             let id = CallID(try reader.readUInt())
@@ -165,6 +184,7 @@ extension Envelope {
                 )
             )
         case (.cancel, 2): self = .cancel(CallID(try reader.readUInt()))
+        case (.probe, 1): self = .probe
         default: throw reader.malformed("\(count) elements")
         }
         try reader.finish()

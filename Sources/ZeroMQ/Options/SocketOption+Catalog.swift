@@ -16,6 +16,10 @@ extension SocketOption where Value == Int {
     public static var maxMessageSize: Self { .longInteger(ZMQ_MAXMSGSIZE, "maxMessageSize") }
     /// How many connections may wait to be accepted.
     public static var backlog: Self { .integer(ZMQ_BACKLOG, "backlog") }
+    /// Accept only processes of this user at `ipc://` endpoints, by what the system says of them.
+    ///
+    /// Root is no exception.
+    public static var ipcFilterUser: Self { .integer(ZMQ_IPC_FILTER_UID, "ipcFilterUser") }
     /// The kernel's buffer for sending in bytes; -1 leaves it to the operating system.
     public static var sendBuffer: Self { .integer(ZMQ_SNDBUF, "sendBuffer") }
     /// The kernel's buffer for receiving in bytes; -1 leaves it to the operating system.

@@ -1,0 +1,129 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import ZProcCore
+
+/// Hubs: contexts that programs on this machine and others share.
+extension Context {
+    /// Makes a context whose state is kept by another program: a published context, or `zproc serve`.
+    ///
+    ///     let context = try await Context(connectingTo: "tcp://10.0.0.1:5555", credentials: credentials)
+    ///     try await context.state.increment("visits")
+    ///
+    /// What it spawns are processes of this machine, which use the same state. When the hub goes away, calls wait for it
+    /// to come back and are then made again, each change once; watches go on where they were. Call ``shutdown()`` when
+    /// done.
+    ///
+    /// - Parameters:
+    ///   - address: where the hub listens.
+    ///   - credentials: the keys, when the hub has some.
+    ///   - backend: what `spawn` makes.
+    ///   - options: how it treats what it spawns.
+    ///   - patience: how long the hub may be away before calls fail, an hour at most.
+    /// - Throws: ``TransportError`` when nobody answers there, or refuses: `refused` for keys that are not allowed.
+    public convenience init(
+        connectingTo address: String,
+        credentials: Credentials? = nil,
+        backend: Backend = .processes,
+        options: ContextOptions = ContextOptions(),
+        patience: Duration = .seconds(30)
+    ) async throws {
+        let access = HubAccess(
+            endpoint: try Endpoint(address),
+            credentials: credentials,
+            patience: max(.zero, min(patience, Self.replyLifetime))
+        )
+        try self.init(joining: access, backend: backend, options: options)
+        do {
+            try await system.hubs.client(at: access.endpoint)?.greet(within: min(.seconds(5), access.patience))
+        } catch {
+            await shutdown()
+            throw error
+        }
+    }
+
+    /// How long a hub remembers what it has answered to clients that do not come back.
+    static let replyLifetime: Duration = .seconds(3_600)
+
+    /// Lets other programs in at an address: they share the state, and with the same build send closures.
+    ///
+    ///     let address = try context.publish(at: "tcp://10.0.0.1:5555", HubOptions(keys: keys))
+    ///
+    /// May be called for several addresses, each with its own options. Without keys, an `ipc://` address is open to
+    /// processes of this user, and a `tcp://` address must be one of the loopback unless ``HubOptions/isInsecure`` says
+    /// otherwise: whoever may send closures may run any code.
+    ///
+    /// - Parameters:
+    ///   - address: where to listen, such as `tcp://127.0.0.1:*` or `ipc:///run/user/1000/hub`.
+    ///   - options: who may do what.
+    /// - Returns: the address to connect to, with the port chosen for `*`.
+    /// - Throws: ``TransportError``: `addressInUse` names the process that listens there; `refused` for an address that
+    ///   needs keys; ``StateError`` in a context that has no state of its own.
+    @discardableResult
+    public func publish(at address: String, _ options: HubOptions = HubOptions()) throws -> String {
+        let endpoint = try Endpoint(address)
+        guard system.states.own != nil else {
+            throw StateError(.unavailable, "only a context that keeps its state itself can be published")
+        }
+        if options.keys == nil, !options.isInsecure {
+            try endpoint.checkIsPrivate("give HubOptions.keys, or set HubOptions.isInsecure")
+        }
+        let policy = AccessPolicy(keys: options.keys, limits: options.limits)
+        return try system.node.publish(at: endpoint, policy).endpoint.description
+    }
+
+    /// A hub as it says of itself, and how long the answer took.
+    ///
+    /// - Throws: ``TransportError``; ``StateError`` in a context that keeps its state itself.
+    public func ping() async throws -> (hub: HubInfo, roundTrip: Duration) {
+        let start = ContinuousClock.now
+        let answer = try await callHub(.ping, [])
+        let roundTrip = .now - start
+        return (try system.decoder.decode(HubInfo.self, from: answer), roundTrip)
+    }
+
+    /// The hub's process and those it has spawned.
+    public func hubProcesses() async throws -> [ProcessInfo] {
+        try system.decoder.decode([ProcessInfo].self, from: await callHub(.processes, []))
+    }
+
+    /// Has the hub stop one of its processes, and waits until it has gone.
+    ///
+    /// - Returns: whether it has spawned a process of that number.
+    public func stopHubProcess(_ processID: Int) async throws -> Bool {
+        let arguments = try system.encoder.encode(ArgumentList(processID))
+        return try system.decoder.decode(Bool.self, from: await callHub(.stop, arguments))
+    }
+
+    private func callHub(_ method: HubMethod, _ arguments: [UInt8]) async throws -> [UInt8] {
+        guard let home, let client = system.hubs.client(at: home.address.endpoint) else {
+            throw StateError(.unavailable, "this context is connected to no hub; it keeps its state itself")
+        }
+        return try await client.call(HubService.name, method.rawValue, arguments: arguments, isChange: false)
+    }
+}
+
+extension Endpoint {
+    /// Makes sure that only this machine reaches it.
+    ///
+    /// - Parameter remedy: what to do where that is not what is wanted.
+    func checkIsPrivate(_ remedy: String) throws(TransportError) {
+        guard !isPrivate else { return }
+        throw TransportError(
+            .refused,
+            "\(self) can be reached from other machines, and without keys everybody there could run code as this user; "
+                + "listen at 127.0.0.1, publish the context with keys, or \(remedy)"
+        )
+    }
+
+    /// Whether only this machine reaches it.
+    var isPrivate: Bool {
+        guard scheme == .tcp, let colon = address.lastIndex(of: ":") else { return true }
+        var host = address[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        if host == "localhost" || host == "lo" || host == "::1" { return true }
+        let numbers = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
+        return numbers.count == 4 && numbers[0] == 127 && numbers.allSatisfy { $0 != nil }
+    }
+}

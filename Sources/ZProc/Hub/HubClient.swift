@@ -1,0 +1,223 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import ZProcCore
+
+/// Calls to a hub that may go away and come back.
+///
+/// A call that got no answer is made again over the next connection. What changes something carries the client's number
+/// for it, so that the hub carries it out once; see ``UpdateRequest``.
+final class HubClient: Sendable {
+    let address: NodeAddress
+    private unowned let system: ZProcSystem
+    private let patience: Duration
+    private let number = UInt64.random(in: 1...UInt64.max)
+    private let requests = Mutex(RequestNumbers())
+    private struct Contact {
+        /// Which run of the hub was talked to last.
+        var node: NodeID?
+        var reconnects = 0
+    }
+    private let contact = Mutex(Contact())
+
+    init(_ system: ZProcSystem, _ access: HubAccess) {
+        self.system = system
+        address = NodeAddress(endpoint: access.endpoint, node: .any)
+        patience = access.patience
+        system.node.setOptions(access.connectOptions, for: access.endpoint)
+    }
+
+    /// How often the hub was found again after it had been away.
+    var reconnectCount: Int { contact.withLock { $0.reconnects } }
+
+    /// Finds out whether the hub is there.
+    ///
+    /// - Throws: ``TransportError`` when it is not, refuses, or does not answer in time.
+    func greet(within time: Duration) async throws {
+        do {
+            met(try await withCallDeadline(time) { try await self.system.node.connection(to: self.address).peer() })
+        } catch let error as CallError where error.code == .deadlineExceeded {
+            throw TransportError(.unreachable, "nobody at \(address.endpoint) has answered within \(time)")
+        }
+    }
+
+    /// Calls the hub; errors come out as they were thrown there.
+    ///
+    /// - Parameters:
+    ///   - service: whom to call.
+    ///   - method: what to do.
+    ///   - arguments: its arguments, encoded.
+    ///   - isChange: whether making it twice would do something else than making it once.
+    /// - Returns: the answer.
+    /// - Throws: ``TransportError`` when the hub has been away for too long: `unreachable` when the call was never sent,
+    ///   `peerGone` when it may have been carried out; what the hub throws; `CancellationError`.
+    func call(_ service: String, _ method: String, arguments: [UInt8], isChange: Bool) async throws -> [UInt8] {
+        let ticket = isChange ? requests.withLock { $0.begin() } : nil
+        defer { if let ticket { requests.withLock { $0.end(ticket.number) } } }
+        let request = ticket.map { UpdateRequest(client: number, number: $0.number, answered: $0.answered) }
+        var retry = HubRetry(patience: patience)
+        while true {
+            do {
+                let connection = try system.node.connection(to: address)
+                met(try await connection.peer())
+                retry.connected(now: .now)
+                return try await connection.call(
+                    service,
+                    method,
+                    arguments: arguments,
+                    request: request,
+                    isLimited: true
+                )
+            } catch let error as WireError {
+                throw system.errorCoder.decode(error)
+            } catch let error as TransportError where error.code == .unreachable || error.code == .peerGone {
+                let jitter = Double.random(in: 0.5...1)
+                guard let pause = retry.failed(isSent: error.code == .peerGone, now: .now, jitter: jitter) else {
+                    throw retry.isCutOff ? cutOff(service, method, arguments.count) : away(retry.wasSent, error)
+                }
+                try await Task.sleep(for: pause)
+            }
+        }
+    }
+
+    /// Which run of the hub is talked to; a hub that has been started anew is another one.
+    var node: NodeID? { contact.withLock { $0.node } }
+
+    private func met(_ peer: PeerInfo) {
+        contact.withLock { contact in
+            if let node = contact.node, node != peer.node { contact.reconnects += 1 }
+            contact.node = peer.node
+        }
+    }
+
+    private func cutOff(_ service: String, _ method: String, _ byteCount: Int) -> TransportError {
+        TransportError(
+            .peerGone,
+            "the hub at \(address.endpoint) ends the connection each time it is sent \(service).\(method); its \(byteCount) "
+                + "bytes may be more than the hub takes"
+        )
+    }
+
+    private func away(_ wasSent: Bool, _ error: TransportError) -> TransportError {
+        let what = "the hub at \(address.endpoint) has been away for \(patience)"
+        return wasSent
+            ? TransportError(.peerGone, "\(what); what was asked of it may or may not have been done")
+            : TransportError(.unreachable, "\(what), and the call was not sent: \(error.message)")
+    }
+}
+
+/// When a call to a hub is made again, and when it is given up.
+///
+/// Never suspends, locks, reads a clock or calls out.
+struct HubRetry {
+    private let patience: Duration
+    private var awaySince: ContinuousClock.Instant?
+    private var pause = HubRetry.firstPause
+    private var lastConnect: ContinuousClock.Instant?
+    private var quickLosses = 0
+    /// Whether the call has ever reached a connection that stood.
+    private(set) var wasSent = false
+
+    static let firstPause: Duration = .milliseconds(10)
+    static let longestPause: Duration = .seconds(1)
+
+    init(patience: Duration) { self.patience = patience }
+
+    /// So many connections in a row may end right after the call was sent, before it is to blame.
+    static let mostQuickLosses = 5
+
+    /// Whether the hub ends the connection whenever it is sent the call.
+    var isCutOff: Bool { quickLosses >= Self.mostQuickLosses }
+
+    /// The hub is there.
+    mutating func connected(now: ContinuousClock.Instant) {
+        awaySince = nil
+        lastConnect = now
+    }
+
+    /// The hub was not there, or went away.
+    ///
+    /// - Parameters:
+    ///   - isSent: whether the call may have got there.
+    ///   - now: the time.
+    ///   - jitter: a part of the pause, so that clients do not all come back at once.
+    /// - Returns: how long to wait before the next try; nil to give up.
+    mutating func failed(isSent: Bool, now: ContinuousClock.Instant, jitter: Double) -> Duration? {
+        if isSent {
+            wasSent = true
+            let isQuick = lastConnect.map { now - $0 < .seconds(1) } ?? false
+            quickLosses = isQuick ? quickLosses + 1 : 0
+            if !isQuick { pause = Self.firstPause }
+            if isCutOff { return nil }
+        }
+        let since = awaySince ?? now
+        awaySince = since
+        guard now - since < patience else { return nil }
+        defer { pause = min(pause * 2, Self.longestPause) }
+        return min(pause * jitter, patience - (now - since))
+    }
+}
+
+/// How to get at a hub; travels to the processes that a client of the hub spawns.
+struct HubAccess: Codable, Sendable {
+    var endpoint: Endpoint
+    var credentials: Credentials?
+    var patience: Duration
+
+    var connectOptions: ConnectOptions {
+        var options = ConnectOptions()
+        options.heartbeat = AccessPolicy.heartbeat
+        if let credentials { options.keys = (credentials.own, credentials.hub) }
+        return options
+    }
+
+    init(endpoint: Endpoint, credentials: Credentials?, patience: Duration) {
+        self.endpoint = endpoint
+        self.credentials = credentials
+        self.patience = patience
+    }
+
+    // Between a process and its own children only, over a socket that nobody else can open.
+
+    init(from decoder: any Decoder) throws {
+        var container = try decoder.unkeyedContainer()
+        endpoint = try container.decode(Endpoint.self)
+        patience = try container.decode(Duration.self)
+        if try container.decode(Bool.self) {
+            let hub = try container.decode(PublicKey.self), own = try container.decode(PublicKey.self)
+            guard let pair = KeyPair(publicKey: own, secretText: try container.decode(String.self)) else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "no pair of keys")
+            }
+            credentials = Credentials(own: pair, hub: hub)
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.unkeyedContainer()
+        try container.encode(endpoint)
+        try container.encode(patience)
+        try container.encode(credentials != nil)
+        if let credentials {
+            try container.encode(credentials.hub)
+            try container.encode(credentials.own.publicKey)
+            try container.encode(credentials.own.secretText)
+        }
+    }
+}
+
+/// The hubs that this process talks to.
+final class HubTable: Sendable {
+    private let clients = Mutex<[Endpoint: (access: HubAccess, client: HubClient)]>([:])
+
+    func join(_ access: HubAccess, _ system: ZProcSystem) {
+        clients.withLock { clients in
+            if clients[access.endpoint] == nil { clients[access.endpoint] = (access, HubClient(system, access)) }
+        }
+    }
+
+    func client(at endpoint: Endpoint) -> HubClient? { clients.withLock { $0[endpoint]?.client } }
+
+    /// What children are to know.
+    var accesses: [HubAccess] { clients.withLock { $0.values.map(\.access) } }
+}

@@ -1,0 +1,77 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Names a change that a client asks for, so that asking again does not make it twice.
+///
+/// A client that has lost its connection does not know whether its last requests were carried out. It sends them again
+/// with the same numbers; what was committed is answered as it was then.
+package struct UpdateRequest: Hashable, Sendable {
+    /// A random number of the client's, not that of its connection.
+    package var client: UInt64
+    /// Counts the client's requests.
+    package var number: UInt64
+    /// The client has an answer to every request below this one; those need not be kept.
+    package var answered: UInt64
+
+    package init(client: UInt64, number: UInt64, answered: UInt64) {
+        self.client = client
+        self.number = number
+        self.answered = answered
+    }
+}
+
+/// Numbers a client's requests, and knows which have been answered.
+package struct RequestNumbers {
+    private var last: UInt64 = 0
+    private var waiting: Set<UInt64> = []
+    /// Every number below this one has been answered.
+    private var floor: UInt64 = 1
+
+    package init() {}
+
+    /// The number of the next request, and the floor to send along.
+    package mutating func begin() -> (number: UInt64, answered: UInt64) {
+        last += 1
+        waiting.insert(last)
+        return (last, floor)
+    }
+
+    /// A request has been answered, or given up.
+    package mutating func end(_ number: UInt64) {
+        waiting.remove(number)
+        while floor <= last, !waiting.contains(floor) { floor += 1 }
+    }
+}
+
+/// The answers to the requests of clients that may ask again, in memory.
+package struct ReplyCache: Sendable {
+    private struct Reply {
+        var time: Int64
+        var bytes: [UInt8]
+    }
+    private var replies: [UInt64: [UInt64: Reply]] = [:]
+
+    package init() {}
+
+    /// How many answers are kept.
+    package var count: Int { replies.values.reduce(0) { $0 + $1.count } }
+
+    /// The answer that a request got; nil when it has not been carried out.
+    package func reply(to request: UpdateRequest) -> [UInt8]? { replies[request.client]?[request.number]?.bytes }
+
+    /// Keeps an answer, and forgets those that have arrived.
+    package mutating func keep(_ bytes: [UInt8], for request: UpdateRequest, at time: Int64) {
+        var known = replies[request.client] ?? [:]
+        for number in known.keys where number < request.answered { known[number] = nil }
+        known[request.number] = Reply(time: time, bytes: bytes)
+        replies[request.client] = known
+    }
+
+    /// Forgets answers that are older: their clients have gone.
+    package mutating func forget(before time: Int64) {
+        for (client, known) in replies {
+            let kept = known.filter { $0.value.time >= time }
+            replies[client] = kept.isEmpty ? nil : kept
+        }
+    }
+}
