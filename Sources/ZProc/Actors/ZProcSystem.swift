@@ -63,6 +63,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let registry = ActorRegistry()
     /// The hubs this process talks to.
     let hubs = HubTable()
+    /// Forgets old answers to the clients of a published context.
+    let replyKeeper = Mutex<Task<Void, Never>?>(nil)
     /// Processes that wait for a body.
     let spares: SparePool
     /// Set once, at the end of `init`, because its services refer to this system.
@@ -132,6 +134,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             return state.kept
         }
         withExtendedLifetime(kept) {}
+        replyKeeper.withLock { $0?.cancel() }
         await ProcessLauncher.drainOutput()
         await states.shutdown()
         await node.shutdown()

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+internal import Synchronization
 internal import ZProcCore
 
 /// Hubs: contexts that programs on this machine and others share.
@@ -70,7 +71,9 @@ extension Context {
             try endpoint.checkIsPrivate("give HubOptions.keys, or set HubOptions.isInsecure")
         }
         let policy = AccessPolicy(keys: options.keys, limits: options.limits)
-        return try system.node.publish(at: endpoint, policy).endpoint.description
+        let place = try system.node.publish(at: endpoint, policy).endpoint.description
+        system.keepReplies()
+        return place
     }
 
     /// A hub as it says of itself, and how long the answer took.
@@ -101,6 +104,24 @@ extension Context {
             throw StateError(.unavailable, "this context is connected to no hub; it keeps its state itself")
         }
         return try await client.call(HubService.name, method.rawValue, arguments: arguments, isChange: false)
+    }
+}
+
+extension ZProcSystem {
+    /// Forgets from now on what clients were answered that have been away for too long.
+    fileprivate func keepReplies() {
+        replyKeeper.withLock { keeper in
+            guard keeper == nil else { return }
+            let states = states
+            keeper = Task {
+                while !Task.isCancelled {
+                    let oldest = wallClockMicroseconds() - Int64(Context.replyLifetime / .microseconds(1))
+                    // Tried again later; a full disk is no reason to end.
+                    try? states.own?.forgetReplies(before: oldest)
+                    try? await Task.sleep(for: Context.replyLifetime / 6)
+                }
+            }
+        }
     }
 }
 

@@ -107,58 +107,6 @@ final class HubClient: Sendable {
     }
 }
 
-/// When a call to a hub is made again, and when it is given up.
-///
-/// Never suspends, locks, reads a clock or calls out.
-struct HubRetry {
-    private let patience: Duration
-    private var awaySince: ContinuousClock.Instant?
-    private var pause = HubRetry.firstPause
-    private var lastConnect: ContinuousClock.Instant?
-    private var quickLosses = 0
-    /// Whether the call has ever reached a connection that stood.
-    private(set) var wasSent = false
-
-    static let firstPause: Duration = .milliseconds(10)
-    static let longestPause: Duration = .seconds(1)
-
-    init(patience: Duration) { self.patience = patience }
-
-    /// So many connections in a row may end right after the call was sent, before it is to blame.
-    static let mostQuickLosses = 5
-
-    /// Whether the hub ends the connection whenever it is sent the call.
-    var isCutOff: Bool { quickLosses >= Self.mostQuickLosses }
-
-    /// The hub is there.
-    mutating func connected(now: ContinuousClock.Instant) {
-        awaySince = nil
-        lastConnect = now
-    }
-
-    /// The hub was not there, or went away.
-    ///
-    /// - Parameters:
-    ///   - isSent: whether the call may have got there.
-    ///   - now: the time.
-    ///   - jitter: a part of the pause, so that clients do not all come back at once.
-    /// - Returns: how long to wait before the next try; nil to give up.
-    mutating func failed(isSent: Bool, now: ContinuousClock.Instant, jitter: Double) -> Duration? {
-        if isSent {
-            wasSent = true
-            let isQuick = lastConnect.map { now - $0 < .seconds(1) } ?? false
-            quickLosses = isQuick ? quickLosses + 1 : 0
-            if !isQuick { pause = Self.firstPause }
-            if isCutOff { return nil }
-        }
-        let since = awaySince ?? now
-        awaySince = since
-        guard now - since < patience else { return nil }
-        defer { pause = min(pause * 2, Self.longestPause) }
-        return min(pause * jitter, patience - (now - since))
-    }
-}
-
 /// How to get at a hub; travels to the processes that a client of the hub spawns.
 struct HubAccess: Codable, Sendable {
     var endpoint: Endpoint

@@ -1,0 +1,129 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import MessagePack
+import Testing
+import ZProcCore
+import ZProcSharedEngine
+
+/// Requests of clients that may ask again.
+@Suite(.timeLimit(.minutes(5))) struct RepliesTests {
+    private static func request(_ number: UInt64, answered: UInt64 = 1, client: UInt64 = 7) -> UpdateRequest {
+        UpdateRequest(client: client, number: number, answered: answered)
+    }
+
+    private static func add(_ engine: any StateEngine, _ request: UpdateRequest?) async throws -> [UInt8] {
+        try await engine.update(by: someone, once: request) { draft in
+            [UInt8(try draft.increment("count", by: 1))]
+        }
+    }
+
+    @Test(arguments: EngineKind.allCases)
+    func aRequestIsCarriedOutOnce(_ kind: EngineKind) async throws {
+        try await kind.withEngine { engine async throws in
+            for _ in 0..<3 { #expect(try await Self.add(engine, Self.request(1)) == [1]) }
+            #expect(try await Self.add(engine, Self.request(2)) == [2])
+            #expect(try await Self.add(engine, Self.request(1)) == [1])
+            // Another client's numbers are its own, and who gives none may not ask again.
+            #expect(try await Self.add(engine, Self.request(1, client: 8)) == [3])
+            #expect(try await Self.add(engine, nil) == [4])
+            #expect(try await Self.add(engine, nil) == [5])
+            #expect(try engine.snapshot().revision == Revision(5))
+        }
+    }
+
+    @Test(arguments: EngineKind.allCases)
+    func whatIsDoneAtOnceIsRememberedToo(_ kind: EngineKind) async throws {
+        try await kind.withEngine { engine async throws in
+            let body: @Sendable (inout Draft) throws -> [UInt8] = { [UInt8(try $0.increment("count", by: 1))] }
+            var answer = try engine.updateNow(by: someone, once: Self.request(1), body)
+            // An engine may have to wait, and then nothing is done.
+            if answer == nil { answer = try await engine.update(by: someone, once: Self.request(1), body) }
+            #expect(answer == [1])
+            #expect(try await Self.add(engine, Self.request(1)) == [1])
+        }
+    }
+
+    @Test(arguments: EngineKind.allCases)
+    func whatFailedOrChangedNothingRunsAgain(_ kind: EngineKind) async throws {
+        try await kind.withEngine { engine async throws in
+            await #expect(throws: StateError.self) {
+                _ = try await engine.update(by: someone, once: Self.request(1)) { draft in
+                    draft["count"] = 9
+                    throw StateError(.typeMismatch, "no")
+                }
+            }
+            let nothing = try await engine.update(by: someone, once: Self.request(2)) { [$0.count == 0 ? 0 : 1] }
+            #expect(nothing == [0])
+            #expect(try await Self.add(engine, Self.request(1)) == [1])
+            #expect(try await engine.update(by: someone, once: Self.request(2)) { [$0.count == 0 ? 0 : 1] } == [1])
+        }
+    }
+
+    @Test(arguments: EngineKind.allCases)
+    func answersThatArrivedAreForgotten(_ kind: EngineKind) async throws {
+        try await kind.withEngine { engine async throws in
+            for number in 1...5 { _ = try await Self.add(engine, Self.request(UInt64(number))) }
+            // The client has the answers to all below 5.
+            #expect(try await Self.add(engine, Self.request(6, answered: 5)) == [6])
+            #expect(try await Self.add(engine, Self.request(5)) == [5])
+            #expect(try await Self.add(engine, Self.request(4)) == [7])
+        }
+    }
+
+    @Test(arguments: EngineKind.allCases)
+    func droppingIsDoneOnceToo(_ kind: EngineKind) async throws {
+        try await kind.withEngine { engine async throws in
+            _ = try await Self.add(engine, nil)
+            try await engine.drop(by: someone, once: Self.request(1))
+            #expect(try engine.snapshot().isEmpty)
+            _ = try await Self.add(engine, nil)
+            try await engine.drop(by: someone, once: Self.request(1))
+            #expect(try engine.snapshot().count == 1)
+        }
+    }
+
+    @Test func answersOutliveTheStore() async throws {
+        try await withDirectory { directory async throws in
+            let path = "\(directory)/state"
+            do {
+                let store = try SharedStore.create(at: path, sync: .eachCommit, history: HistoryLimits())
+                defer { store.close() }
+                #expect(try await Self.add(store.engine(for: "test"), Self.request(1)) == [1])
+            }
+            let store = try SharedStore.create(at: path, sync: .eachCommit, history: HistoryLimits())
+            defer { store.close() }
+            let engine = store.engine(for: "test")
+            #expect(try await Self.add(engine, Self.request(1)) == [1])
+            try store.forgetReplies(before: .max)
+            #expect(try await Self.add(engine, Self.request(1)) == [2])
+        }
+    }
+
+    @Test func theFileDoesNotGrowWithRequests() async throws {
+        try await withDirectory { directory async throws in
+            let path = "\(directory)/state"
+            let store = try SharedStore.create(at: path, sync: nil, history: HistoryLimits(count: 10))
+            defer { store.close() }
+            let engine = store.engine(for: "test")
+            var numbers = RequestNumbers()
+            func run(_ count: Int) async throws {
+                for _ in 0..<count {
+                    let (number, answered) = numbers.begin()
+                    _ = try await engine.update(
+                        by: someone,
+                        once: UpdateRequest(client: 7, number: number, answered: answered)
+                    ) { draft in
+                        try draft.increment("count", by: 1)
+                        return [UInt8](repeating: 1, count: 500)
+                    }
+                    numbers.end(number)
+                }
+            }
+            try await run(1_000)
+            let before = fileSize(path)
+            try await run(5_000)
+            #expect(fileSize(path) <= before + 64 << 10)
+        }
+    }
+}
