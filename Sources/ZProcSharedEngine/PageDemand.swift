@@ -17,8 +17,8 @@ struct PageDemand {
     /// - Parameters:
     ///   - writes: what it writes.
     ///   - byteCount: the length of its record in the history.
-    ///   - lastPage: the number of the last page in use.
     ///   - reply: the length of an answer that is kept with it; nil for none.
+    ///   - lastPage: the number of the last page in use.
     init(_ writes: [Write], _ byteCount: Int, reply: Int? = nil, lastPage: Int) {
         // The way from a root to a leaf is copied for each key, but no page twice; pages that are full are split.
         let copied = min(writes.count * 8, lastPage) + 2 * writes.count

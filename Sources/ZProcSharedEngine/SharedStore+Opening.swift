@@ -98,7 +98,7 @@ extension SharedStore {
                 names: environment.openDatabase(TableName.names, in: transaction),
                 entries: environment.openDatabase(TableName.entries, in: transaction),
                 changes: environment.openDatabase(TableName.changes, in: transaction),
-            replies: environment.openDatabase(TableName.replies, in: transaction)
+                replies: environment.openDatabase(TableName.replies, in: transaction)
             )
             let file = StoreFile(environment, nil)
             return SharedStore(path: path, control: control, file: file, tables: tables, role: .guest)

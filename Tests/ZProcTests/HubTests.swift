@@ -195,8 +195,10 @@ import ZProc
 
     @Test func bodiesOfAClientHaveItsKeys() async throws {
         let keys = try Keys()
-        try await withHub(options: keys.options, credentials: keys.credentials(keys.writer), clientBackend: .processes) {
-            hub, client in
+        try await withHub(options: keys.options, credentials: keys.credentials(keys.writer), clientBackend: .processes)
+        {
+            hub,
+            client in
             let state = client.state
             try await client.spawn { try await state.set("from", to: "a body") }.value
             #expect(try await hub.state.get("from", as: String.self) == "a body")

@@ -15,6 +15,8 @@ import ZProc
         ] {
             try await withContext(Backend.chosen) { try await run($0, $0.state) }
         }
+        try await HubSnippets.run()
+        try await SecuritySnippets.run()
         let path = "/tmp/zproc-guide-\(UInt64.random(in: 0 ... .max)).state"
         try await DurabilitySnippets.run(path)
         for file in [path, path + "-lock"] { try FileManager.default.removeItem(atPath: file) }
@@ -25,7 +27,8 @@ import ZProc
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
         let docs = folder.deletingLastPathComponent().deletingLastPathComponent()
         for guide in [
-            "State", "Watching", "Atomicity", "Durability", "Processes", "Supervision", "Actors", "Swarm",
+            "State", "Watching", "Atomicity", "Durability", "Processes", "Supervision", "Actors", "Swarm", "Hub",
+            "Security",
         ] {
             let text = try String(contentsOf: docs.appending(path: "\(guide).md"), encoding: .utf8)
             let source = try lines(

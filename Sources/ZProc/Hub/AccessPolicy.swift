@@ -37,9 +37,10 @@ struct AccessPolicy: Sendable {
         guard let keys else { return nil }
         let role = key.flatMap { keys.allowed[$0] }
         if let role, role >= needed { return nil }
+        let owner = role.map { "a \($0.rawValue)'s" } ?? "unknown"
         return WireError(
             code: WireError.forbidden,
-            message: "\(name) is for a \(needed.rawValue), and this key is \(role.map { "a \($0.rawValue)'s" } ?? "unknown")"
+            message: "\(name) is for a \(needed.rawValue), and this key is \(owner)"
         )
     }
 }

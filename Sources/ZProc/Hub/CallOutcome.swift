@@ -15,7 +15,8 @@ public enum CallOutcome: String, Hashable, Sendable, CaseIterable {
     /// What became of the call that threw `error`.
     public init(of error: any Error) {
         switch error {
-        case let error as TransportError: self = error.code == .peerGone || error.code == .malformed ? .unknown : .notSent
+        case let error as TransportError:
+            self = error.code == .peerGone || error.code == .malformed ? .unknown : .notSent
         case let error as CallError:
             switch error.code {
             case .deadlineExceeded: self = .unknown

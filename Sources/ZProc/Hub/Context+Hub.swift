@@ -129,6 +129,7 @@ extension Endpoint {
     /// Makes sure that only this machine reaches it.
     ///
     /// - Parameter remedy: what to do where that is not what is wanted.
+    /// - Throws: ``TransportError/Code/refused`` when others do.
     func checkIsPrivate(_ remedy: String) throws(TransportError) {
         guard !isPrivate else { return }
         throw TransportError(

@@ -234,7 +234,10 @@ extension Connection: LinkReceiver {
         do throws(TransportError) {
             switch try Envelope(decoding: message) {
             case .welcome(let peer): try welcomed(by: peer)
-            case .refused(let reason): throw TransportError(.refused, "\(endpoint) refuses this node: \(reason)")
+            case .refused(let reason):
+                // One that has welcomed this node before may have carried out calls.
+                let isKnown = state.withLock { if case .open = $0.phase { true } else { false } }
+                throw TransportError(isKnown ? .peerGone : .refused, "\(endpoint) refuses this node: \(reason)")
             case .success(let id, let result):
                 state.withLock { $0.calls.receivedReply(to: id) }?.resume(with: .success(result))
             case .failure(let id, let error):

@@ -111,7 +111,8 @@ final class InboundCalls: Sendable {
             return false
         }
         if isTooMuch {
-            send(.failure(call.id, .overLimit("\(most) calls of this client wait for an answer already")), to: call.peer)
+            let error = WireError.overLimit("\(most) calls of this client wait for an answer already")
+            send(.failure(call.id, error), to: call.peer)
         }
     }
 

@@ -13,9 +13,13 @@ public struct ListenOptions: Sendable {
     ///
     /// A peer with more is lost: its calls are cancelled, and it has to connect anew.
     public var sendHighWaterMark: Int?
-    /// The largest message that is taken; a peer that sends a larger one is cut off. Nil for any size.
+    /// The largest message that is taken, in bytes; a peer that sends a larger one is cut off.
+    ///
+    /// Nil for any size.
     public var maximumMessageByteCount: Int?
-    /// How often a peer that is silent is asked whether it lives; three times as long after, it is lost. Nil for never.
+    /// How often a peer that is silent is asked whether it lives; nil for never.
+    ///
+    /// Three times as long after its last sign of life it is lost.
     public var heartbeat: Duration?
     /// Whether only processes of the same user may connect, by what the system says of them; `ipc://` only.
     public var isForOwnUserOnly = false
@@ -28,7 +32,9 @@ public struct ListenOptions: Sendable {
 public struct ConnectOptions: Sendable {
     /// Who this side is, and the key that the other side must have; nil for no encryption.
     public var keys: (own: KeyPair, server: PublicKey)?
-    /// How often a peer that is silent is asked whether it lives; three times as long after, it is lost. Nil for never.
+    /// How often a peer that is silent is asked whether it lives; nil for never.
+    ///
+    /// Three times as long after its last sign of life it is lost.
     public var heartbeat: Duration?
 
     /// Makes options of a link without encryption.

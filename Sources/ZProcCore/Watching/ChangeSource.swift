@@ -44,6 +44,8 @@ extension StateEngine {
     ///   - revision: the one before the first change wanted.
     ///   - limit: how many at most.
     ///   - time: how long to wait at most; then there are none. Nil for as long as it takes.
+    /// - Returns: the changes.
+    /// - Throws: ``StateError``; `CancellationError`.
     package func nextRecords(
         after revision: Revision,
         limit: Int,
