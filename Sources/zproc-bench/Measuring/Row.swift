@@ -34,7 +34,7 @@ struct Row: Sendable {
     var backendName: String { backend?.description ?? "-" }
 
     /// All rows, in the table's order.
-    static let all = messagePack + zeroMQ + actors + state + sharedState + watching + spawning + swarms
+    static let all = messagePack + zeroMQ + actors + state + sharedState + watching + spawning + swarms + hubs
 
     /// The names without repetitions, in the table's order.
     static func names(of rows: [Row]) -> [String] {
