@@ -236,6 +236,7 @@ extension Context {
                 let others = try failure.flatMap { try body.arguments($0) }
                 let next = try others.map { try system.encodeJob(closure, $0, options) }
                 return ProcessAttempt(try await system.startChild(request, job: next ?? job), decode: body.decode)
+        limit: Int = .max,
             }
         }
     }
@@ -250,9 +251,14 @@ extension Context {
             life?.isIdle ?? false
         }
         // Whoever waits for all waits for the supervisor, who knows what to do about failures.
-        let isEntered = processes.insert(life, rank: .process, ending: Spawning.isSupervised ? nil : ending)
-        guard isEntered else {
-            throw SpawnError("nothing can be spawned in a context that has ended; make another one")
+        let unsupervised = Spawning.isSupervised ? nil : ending
+        switch processes.insert(life, rank: .process, ending: unsupervised, limit: limit) {
+        case .entered: break
+        case .full:
+            throw SpawnError(
+                "\(limit) bodies live already, the context's maximumProcesses; await some, or raise it"
+            )
+        case .closed: throw SpawnError("nothing can be spawned in a context that has ended; make another one")
         }
         life.ended.whenSettled { _ in
             processes.remove(life)

@@ -148,7 +148,8 @@ public final class Context: Sendable {
     /// Stops everything that this process has spawned and that still runs, as ``SpawnedProcess/stop(grace:)`` does.
     ///
     /// Supervisors first, each with its children in reverse order; then the others, all at once. More can be spawned.
-    /// A body on `.threads` that calls this goes on, and so do those that it is spawned within.
+    /// A body on `.threads` that calls this goes on, and so do those that it is spawned within. So does a supervisor whose
+    /// child it is, with the other children, which that one would start again.
     public func stopAll(grace: Duration = .seconds(2)) async { await system.processes.stopAll(grace: grace) }
 
     /// Stops everything spawned, as ``stopAll(grace:)`` does, and ends all connections.

@@ -217,12 +217,13 @@ struct RandomShell {
     /// Compares the steps for a failure of `id` with those there should be, when it is a restart that counts.
     private mutating func checkRestart(of id: Int, _ steps: [Step]) throws {
         let earliest = maximumRestarts == 0 ? now : restarts.dropLast(maximumRestarts - 1).last
+        let position = try #require(find(id), "\(run)")
         if let earliest, now - earliest <= period {
-            try #require(steps == stops(of: children) + [.giveUp(id)], "\(run)")
+            let end = Step.giveUp(id, incarnation: children[position].starts)
+            try #require(steps == stops(of: children) + [end], "\(run)")
             return
         }
         restarts.append(now)
-        let position = try #require(find(id), "\(run)")
         let group =
             switch strategy {
             case .oneForOne: [children[position]]

@@ -445,7 +445,7 @@ private struct Shell {
         switch step {
         case .start(let id, let incarnation): "+\(id)\(incarnation)"
         case .stop(let id, let incarnation): "-\(id)\(incarnation)"
-        case .giveUp(let id): "!\(id)"
+        case .giveUp(let id, _): "!\(id)"
         }
     }
 

@@ -84,6 +84,14 @@ import ZProc
             #expect(error.code == .gaveUp)
             #expect(error.message.contains("hasty"))
             #expect(try await state.get("starts", as: Int.self) == 3)
+            var last: SupervisionEvent?
+            for await event in supervisor.events { last = event }
+            guard case .gaveUp? = last?.kind else {
+                Issue.record("the last event is \(String(describing: last))")
+                return
+            }
+            #expect(last?.child == "hasty")
+            #expect(last?.incarnation == 3)
             let late = try await #require(throws: SupervisorError.self) {
                 try await supervisor.spawn("late") {}
             }
@@ -148,6 +156,60 @@ import ZProc
         #expect(throws: SupervisorError.self) { try context.supervisor() }
     }
 
+    /// On `.threads` it would be stopped by its supervisor, which it would wait for.
+    @Test(arguments: Backend.allCases)
+    func aSupervisedBodyMayStopWhatItSpawnedAndWaitForIt(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state, supervisor = try context.supervisor()
+            try await supervisor.spawn("calm") { try await Task.sleep(for: .seconds(1_000)) }
+            try await supervisor.spawn("stopper", restart: .temporary) {
+                let sleeper = try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
+                await context.stopAll()
+                try await context.waitForAll()
+                try await state.set("isStopped", to: await !sleeper.isRunning)
+            }
+            try await state.first { $0["isStopped", default: false] }
+            #expect(supervisor.children.first?.incarnation == 1)
+            #expect(supervisor.children.first?.isRunning == true)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func aNestedSupervisorsBuilderMayStopWhatRuns(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let sleeper = try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
+            let top = try context.supervisor()
+            try await top.supervisor("nested", .oneForOne) { nested in
+                await context.stopAll()
+                try await nested.spawn("calm") { try await Task.sleep(for: .seconds(1_000)) }
+            }
+            #expect(await !sleeper.isRunning)
+            #expect(top.children.first?.isRunning == true)
+        }
+    }
+
+    @Test func aChildOnThreadsMayStopItsSupervisor() async throws {
+        try await withContext(.threads) { context in
+            let supervisor = try context.supervisor()
+            try await supervisor.spawn("stopper") {
+                await supervisor.stop()
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            try await supervisor.wait()
+        }
+    }
+
+    @Test(arguments: [1, 2], Backend.allCases)
+    func aNestedSupervisorWhoseStartHangsCanBeStopped(_ depth: Int, on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state, top = try context.supervisor()
+            let start = Task { try await nest(depth, in: top, state) }
+            try await state.first { $0["starting", default: false] }
+            await top.stop()
+            await #expect(throws: (any Error).self) { try await start.value }
+        }
+    }
+
     /// A supervisor in a spawned process, whose failure is that process's.
     @Test func supervisorsNestAcrossProcesses() async throws {
         try await withContext(.processes) { context in
@@ -168,6 +230,18 @@ import ZProc
             try await state.first { $0["member", default: 0] != first }
             #expect(try await state.get("teams", as: Int.self) == 2)
         }
+    }
+}
+
+/// So many supervisors within each other, and in the last one a host that never gets ready.
+private func nest(_ depth: Int, in supervisor: Supervisor, _ state: SharedState) async throws {
+    if depth > 0 {
+        return try await supervisor.supervisor("nested", .oneForOne) { try await nest(depth - 1, in: $0, state) }
+    }
+    _ = try await supervisor.host("slow") { system in
+        try await state.set("starting", to: true)
+        try await Task.sleep(for: .seconds(1_000))
+        return Counter(actorSystem: system)
     }
 }
 

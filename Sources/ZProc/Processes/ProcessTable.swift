@@ -20,6 +20,8 @@ final class ProcessTable: Sendable {
         /// Nil for what lasts until it is stopped.
         let ending: Ending?
         let number: UInt64
+        /// The supervisor that has started it, and might start it again.
+        let supervisor: ObjectIdentifier?
     }
 
     /// What those who wait for everything want to know.
@@ -32,7 +34,7 @@ final class ProcessTable: Sendable {
         let isIdle: @Sendable () -> Bool
     }
 
-    /// The bodies that the present task runs within, on `.threads`: they would wait for themselves.
+    /// The bodies that the present task runs within, on `.threads`, and their supervisors: they would wait for themselves.
     @TaskLocal static var ancestors: [ObjectIdentifier] = []
 
     private struct State {
@@ -48,7 +50,10 @@ final class ProcessTable: Sendable {
 
         var others: [Entry] {
             let own = ProcessTable.ancestors
-            return entries.filter { !own.contains($0.key) }.map(\.value)
+            return entries.filter { key, entry in
+                // What belongs to a supervisor that goes on is that one's business.
+                !own.contains(key) && entry.supervisor.map(own.contains) != true
+            }.map(\.value)
         }
     }
     private let state = Mutex(State())
@@ -91,18 +96,43 @@ final class ProcessTable: Sendable {
         return true
     }
 
+    /// What became of the wish to enter something.
+    enum Insertion {
+        case entered
+        /// There are as many as there may be.
+        case full
+        /// The context has ended.
+        case closed
+    }
+
     /// Enters what is stopped with the context; false when the context has ended.
     func insert(_ process: any Stoppable, rank: Rank, ending: Ending? = nil) -> Bool {
-        state.withLock { state in
-            guard !state.isClosed else { return false }
+        insert(process, rank: rank, ending: ending, limit: .max) == .entered
+    }
+
+    /// Enters what is stopped with the context, unless there are too many.
+    ///
+    /// - Parameters:
+    ///   - process: what is entered.
+    ///   - rank: who is stopped before it.
+    ///   - ending: what those want to know who wait for everything; nil for what lasts until it is stopped.
+    ///   - limit: how many there may be with it.
+    /// - Returns: whether it was entered.
+    func insert(_ process: any Stoppable, rank: Rank, ending: Ending?, limit: Int) -> Insertion {
+        let supervisor = Spawning.isSupervised ? Self.ancestors.last : nil
+        return state.withLock { state in
+            guard !state.isClosed else { return .closed }
+            // Counted here and not before: others spawn at the same time.
+            guard state.entries.count < limit else { return .full }
             state.lastNumber += 1
             state.entries[ObjectIdentifier(process)] = Entry(
                 process: process,
                 rank: rank,
                 ending: ending,
-                number: state.lastNumber
+                number: state.lastNumber,
+                supervisor: supervisor
             )
-            return true
+            return .entered
         }
     }
 
@@ -118,8 +148,6 @@ final class ProcessTable: Sendable {
             state.failures.append((entry.number, error, ending.isObserved))
         }
     }
-
-    var count: Int { state.withLock { $0.entries.count } }
 
     /// Waits for everything that runs, and for what is started in the meantime, but for the bodies it is called in.
     ///

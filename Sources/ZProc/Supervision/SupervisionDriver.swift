@@ -99,6 +99,8 @@ final class SupervisionDriver: Sendable {
         }
         cancel?()
         _ = send(.stop)
+        // A body on `.threads` that stops its own supervisor is stopped with the others, and must not wait for itself.
+        if ProcessTable.ancestors.contains(ObjectIdentifier(self)) { return }
         _ = await end.settled()
     }
 
@@ -220,8 +222,8 @@ final class SupervisionDriver: Sendable {
                 }
                 await run?.child.stop(grace: grace)
                 report(name, incarnation, .stopped)
-            case .giveUp(let name):
-                report(name, state.withLock { $0.core.incarnation(of: name) } ?? 0, .gaveUp)
+            case .giveUp(let name, let incarnation):
+                report(name, incarnation, .gaveUp)
                 let text = "the supervisor '\(self.name)' has given up: '\(name)' was the last to end too often"
                 finish(.failure(SupervisorError(.gaveUp, text)))
             }
@@ -232,8 +234,12 @@ final class SupervisionDriver: Sendable {
     private func start(_ name: String, _ incarnation: Int) async throws {
         let task = state.withLock { state -> Task<any Supervised, any Error>? in
             guard !state.isStopping, let start = state.specifications[name]?.start else { return nil }
-            // A task of its own, so that whoever stops the supervisor need not wait for a start that hangs.
-            let task = Spawning.$isSupervised.withValue(true) { Task { try await start() } }
+            // A task of its own, so that whoever stops the supervisor need not wait for a start that hangs. What is
+            // started is within this supervisor: on `.threads`, it must not wait for it.
+            let ancestors = ProcessTable.ancestors + [ObjectIdentifier(self)]
+            let task = ProcessTable.$ancestors.withValue(ancestors) {
+                Spawning.$isSupervised.withValue(true) { Task { try await start() } }
+            }
             state.cancelStart = { task.cancel() }
             return task
         }

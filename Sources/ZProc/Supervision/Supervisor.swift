@@ -145,7 +145,13 @@ public actor Supervisor {
         try await driver.add(name, restart, grace) {
             let nested = Supervisor(context, strategy, intensity, name: path)
             do {
-                try await build(nested)
+                // A start in it that hangs is ended by stopping it, and by nothing else.
+                try await withTaskCancellationHandler {
+                    try await build(nested)
+                    try Task.checkCancellation()
+                } onCancel: {
+                    Task { await nested.stop() }
+                }
             } catch {
                 await nested.stop()
                 throw error
@@ -179,7 +185,7 @@ public actor Supervisor {
 
     /// Stops all children, newest first, for good.
     ///
-    /// Returns when they have ended.
+    /// Returns when they have ended; in a child on `.threads`, which is stopped with the others, at once.
     public nonisolated func stop() async { await driver.stop() }
 }
 

@@ -29,8 +29,9 @@ package struct Supervision<ID: Hashable & Sendable>: Sendable {
         case stop(ID, incarnation: Int)
         /// There were too many restarts.
         ///
-        /// The last step, after the stops of all that run. The child is the one whose end or failed start was one too many.
-        case giveUp(ID)
+        /// The last step, after the stops of all that run. The child is the one whose end or failed start was one too many,
+        /// the incarnation the one that ended or was not to be.
+        case giveUp(ID, incarnation: Int)
     }
 
     private enum Phase {
@@ -155,7 +156,10 @@ package struct Supervision<ID: Hashable & Sendable>: Sendable {
     private mutating func restart(_ id: ID, at now: Duration) -> [Step] {
         restarts.removeAll { now - $0 > intensity.period }
         restarts.append(now)
-        guard restarts.count <= intensity.maximumRestarts else { return stop() + [.giveUp(id)] }
+        guard restarts.count <= intensity.maximumRestarts else {
+            let incarnation = members[id]?.incarnation ?? 0
+            return stop() + [.giveUp(id, incarnation: incarnation)]
+        }
         let group = group(of: id)
         var steps = stopRunning(group)
         // All that are left in the group are started, also transient children that had ended normally. OTP does the same:
