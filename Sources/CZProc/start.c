@@ -14,11 +14,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef int (*main_function)(int, char **, char **);
@@ -144,4 +146,31 @@ int __libc_start_main(
 void czproc_exit(int status) {
     fflush(NULL);
     _exit(status);
+}
+    sem_post(&others_written);
+    return NULL;
+}
+
+static void write_buffered(void) {
+    fflush(stdout);
+    fflush(stderr);
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += other_streams_seconds;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 256 << 10);
+    if (sem_init(&others_written, 0, 0) != 0 || pthread_create(&thread, &attributes, write_others, NULL) != 0) return;
+    while (sem_clockwait(&others_written, CLOCK_MONOTONIC, &end) != 0 && errno == EINTR) {}
+}
+
+void czproc_exit(int status) {
+    write_buffered();
+
+void czproc_exit_by(int signal) {
+    write_buffered();
+    czproc_die_of(signal);
+    // Another thread may be the one that gets it.
+    while (1) pause();
 }

@@ -210,14 +210,8 @@ extension Context {
                         + "\(self.options.maximumDepth); does a body spawn itself?"
                 )
             }
-            guard system.processes.count < self.options.maximumProcesses else {
-                throw SpawnError(
-                    "\(self.options.maximumProcesses) bodies live already, the context's maximumProcesses; await some, or "
-                        + "raise it"
-                )
-            }
-            return try await enter(spawning) { failure in
-                TaskAttempt(name: spawning.name, options: options, depth: depth + 1, body: body.run(failure))
+            return try await enter(spawning, limit: self.options.maximumProcesses) { failure in
+                try TaskAttempt(name: spawning.name, options: options, depth: depth + 1, body: body.run(failure))
             }
         case .processes:
             if let problem = options.problem { throw SpawnError(problem) }
@@ -236,13 +230,13 @@ extension Context {
                 let others = try failure.flatMap { try body.arguments($0) }
                 let next = try others.map { try system.encodeJob(closure, $0, options) }
                 return ProcessAttempt(try await system.startChild(request, job: next ?? job), decode: body.decode)
-        limit: Int = .max,
             }
         }
     }
 
     private func enter<Value: Sendable>(
         _ spawning: Spawning,
+        limit: Int = .max,
         launch: @escaping ProcessLife<Value>.Launch
     ) async throws -> SpawnedProcess<Value> {
         let life = ProcessLife(name: spawning.name, retry: spawning.retry, launch: launch)

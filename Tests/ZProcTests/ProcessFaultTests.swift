@@ -5,6 +5,7 @@ import Glibc
 import Synchronization
 import Testing
 import ZProc
+import ZProcCore
 
 /// What ends a process and how its parent is told; what a process costs and leaves.
 @Suite(.tags(.process, .fault), .timeLimit(.minutes(5))) struct ProcessFaultTests {
@@ -42,17 +43,83 @@ import ZProc
         }
     }
 
+    /// The measure is the system call that waits for the same death.
     @Test func aDeathIsKnownAtOnce() async throws {
         try await withContext(.processes) { context in
-            var slowest = Duration.zero
+            var waiters = Duration.seconds(1_000), systems = waiters
             for _ in 0..<10 {
                 let process = try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
+                let pid = id_t(try #require(process.pid)), thread = ThreadExecutor(), isWaiting = Flag()
+                let system = Task(executorPreference: thread) {
+                    isWaiting.raise()
+                    var info = siginfo_t()
+                    // Leaves it to be reaped by whoever it belongs to.
+                    while waitid(P_PID, pid, &info, WEXITED | WNOWAIT) != 0, errno == EINTR {}
+                    return ContinuousClock.now
+                }
+                try await eventually { isWaiting.isRaised }
                 let start = ContinuousClock.now
                 try process.signal(SIGKILL)
                 await #expect(throws: ProcessTermination.self) { try await process.value }
-                slowest = max(slowest, .now - start)
+                waiters = min(waiters, .now - start)
+                systems = min(systems, await system.value - start)
+                thread.finish()
             }
-            print("from the signal to the waiter: at most \(slowest) in 10 deaths")
+            print("from the signal to the waiter: \(waiters); to a system call that waits: \(systems)")
+            #expect(waiters < systems * 10)
+        }
+    }
+
+    /// Nobody can write out a stream that a thread reads from, nor does it keep the process from ending.
+    @Test func aThreadThatReadsDoesNotKeepAProcessFromEnding() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withContext(.processes) { context in
+                let process = try await context.spawn {
+                    var ends: [Int32] = [-1, -1]
+                    pipe(&ends)
+                    let stream = fdopen(ends[0], "r"), reading = Promise<Void>()
+                    nonisolated(unsafe) let input = stream
+                    startThread(for: "that reads") {
+                        reading.settle()
+                        _ = fgetc(input)
+                    }
+                    _ = await reading.settled()
+                    // It has the stream's lock when nobody else can get it.
+                    while ftrylockfile(input) == 0 {
+                        funlockfile(input)
+                        usleep(1_000)
+                    }
+                    return 1
+                }
+                #expect(try await process.value == 1)
+                try await process.wait()
+            }
+            // What can be written out is.
+            try await withContext(.processes) { context in
+                try await context.spawn { fputs("written", fopen("\(directory)/unclosed", "w")) }.wait()
+            }
+            #expect(try read("\(directory)/unclosed") == "written")
+        }
+    }
+
+    @Test func aBodyThatBlocksAndHasNoThreadIsAnError() async throws {
+        try await withContext(.processes) { context in
+            var options = ProcessOptions.withoutBacktrace
+            // For a few stacks.
+            options.limits.memoryByteCount = 96 << 20
+            let refusal = try await context.isolated(options: options) { () -> String in
+                try await withContext(.threads) { inner in
+                    do {
+                        _ = try await inner.spawn(count: 64, options: .blocking) {
+                            while !Task.isCancelled { usleep(1_000) }
+                        }
+                        return "none"
+                    } catch let error as SpawnError {
+                        return error.message
+                    }
+                }
+            }
+            #expect(refusal.contains("there is no thread"), "\(refusal)")
         }
     }
 

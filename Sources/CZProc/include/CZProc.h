@@ -122,3 +122,5 @@ void czproc_die_of(int signal);
 void czproc_exit(int status) __attribute__((noreturn));
 
 #endif
+/// The same by a signal.
+void czproc_exit_by(int signal) __attribute__((noreturn));

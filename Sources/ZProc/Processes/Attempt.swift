@@ -60,14 +60,23 @@ final class TaskAttempt<Value: Sendable>: Attempt {
     ///   - options: how long it may take, and whether it blocks.
     ///   - depth: how deep it is in the tree of bodies.
     ///   - body: what to run.
+    /// - Throws: ``SpawnError`` when it blocks and there is no thread for it.
     init(
         name: String?,
         options: ProcessOptions,
         depth: Int,
         body: @concurrent @escaping @Sendable () async throws -> Value
-    ) {
+    ) throws(SpawnError) {
         let outcome = outcome, exit = exit
-        let thread = options.isBlocking ? ThreadExecutor() : nil
+        let thread: ThreadExecutor?
+        do throws(ThreadError) {
+            thread = options.isBlocking ? try ThreadExecutor(ifPossible: ()) : nil
+        } catch {
+            throw SpawnError(
+                "there is no thread for a body that blocks: \(error); await some, or raise the limit of threads",
+                errorNumber: error.errorNumber
+            )
+        }
         // What holds for the spawning task does not for the body.
         task = ProcessDepth.$current.withValue(depth) {
             Spawning.$isSupervised.withValue(false) {

@@ -175,7 +175,16 @@ struct ChildMain: Sendable {
         }
         job.setup?.apply()
         for hub in job.hubs { system.hubs.join(hub, system) }
-        let executor: (any TaskExecutor)? = job.setup?.isBlocking == true ? ThreadExecutor() : system.node.taskExecutor
+        let executor: (any TaskExecutor)?
+        do throws(ThreadError) {
+            executor = job.setup?.isBlocking == true ? try ThreadExecutor(ifPossible: ()) : system.node.taskExecutor
+        } catch {
+            let problem = SpawnError(
+                "there is no thread for a body that blocks: \(error)",
+                errorNumber: error.errorNumber
+            )
+            return Task { throw problem }
+        }
         return Task(executorPreference: executor) {
             guard let closure = job.body else { return try await hostActors() }
             guard let body = closure.holder as? any PortableBody else {

@@ -16,10 +16,23 @@ package final class ThreadExecutor: TaskExecutor {
     /// Counts up with each job, and once for the end.
     nonisolated(unsafe) private let semaphore: UnsafeMutablePointer<sem_t>
 
-    package init() {
+    /// Starts the thread, or ends the program when there is none to be had.
+    package convenience init() {
+        do throws(ThreadError) {
+            try self.init(ifPossible: ())
+        } catch {
+            preconditionFailure("no thread of its own for a body that blocks: \(error)")
+        }
+    }
+
+    /// Starts the thread.
+    ///
+    /// - Parameter ifPossible: says that the caller can do without.
+    /// - Throws: ``ThreadError``.
+    package init(ifPossible: Void) throws(ThreadError) {
         semaphore = .allocate(capacity: 1)
         sem_init(semaphore, 0, 0)
-        startThread(for: "of its own for a body that blocks") { [self] in run() }
+        try tryToStartThread { [self] in run() }
     }
 
     deinit {

@@ -3,14 +3,35 @@
 
 internal import Glibc
 
-/// Starts a thread of its own, which nobody joins and on which no signal handler of the program runs.
-///
-/// For threads that wait in the kernel, which no thread of Swift's pool may.
+/// There is no thread to be had.
+package struct ThreadError: Error, CustomStringConvertible {
+    /// The system's error number.
+    package let errorNumber: Int32
+
+    /// What the system says.
+    package var description: String { String(cString: strerror(errorNumber)) }
+}
+
+/// Starts a thread of its own, as ``tryToStartThread(_:)`` does, that the program cannot do without.
 ///
 /// - Parameters:
 ///   - purpose: what it is for, should there be no thread to be had, which ends the program.
 ///   - body: what it does.
 package func startThread(for purpose: String, _ body: @escaping @Sendable () -> Void) {
+    do throws(ThreadError) {
+        try tryToStartThread(body)
+    } catch {
+        preconditionFailure("no thread \(purpose): \(error)")
+    }
+}
+
+/// Starts a thread of its own, which nobody joins and on which no signal handler of the program runs.
+///
+/// For threads that wait in the kernel, which no thread of Swift's pool may.
+///
+/// - Parameter body: what it does.
+/// - Throws: ``ThreadError``.
+package func tryToStartThread(_ body: @escaping @Sendable () -> Void) throws(ThreadError) {
     final class Start: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -25,6 +46,7 @@ package func startThread(for purpose: String, _ body: @escaping @Sendable () -> 
     pthread_sigmask(SIG_SETMASK, &all, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     var thread = pthread_t()
+    let start = Unmanaged.passRetained(Start(body))
     let error = pthread_create(
         &thread,
         &attributes,
@@ -32,7 +54,10 @@ package func startThread(for purpose: String, _ body: @escaping @Sendable () -> 
             if let start { Unmanaged<Start>.fromOpaque(start).takeRetainedValue().body() }
             return nil
         },
-        Unmanaged.passRetained(Start(body)).toOpaque()
+        start.toOpaque()
     )
-    precondition(error == 0, "no thread \(purpose): \(String(cString: strerror(error)))")
+    if error != 0 {
+        start.release()
+        throw ThreadError(errorNumber: error)
+    }
 }
