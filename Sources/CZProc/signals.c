@@ -30,6 +30,27 @@ int czproc_catch(int signal, int event) {
     return sigaction(signal, &action, NULL) == 0;
 }
 
+// What SIGTERM means depends on what goes on in the child; see czproc_catch_termination.
+static _Atomic(int) has_body, terminations;
+
+static void terminate(int signal, siginfo_t *info, void *unused) {
+    (void)unused;
+    int is_final = info->si_code == SI_QUEUE && info->si_value.sival_int == CZPROC_FINAL;
+    if (is_final || !atomic_load(&has_body) || atomic_fetch_add(&terminations, 1) > 0) return czproc_die_of(signal);
+    count_signal(signal);
+}
+
+int czproc_catch_termination(int event) {
+    struct sigaction now;
+    if (sigaction(SIGTERM, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL) return 0;
+    atomic_store(&events[SIGTERM], event);
+    struct sigaction action = {.sa_sigaction = terminate, .sa_flags = SA_RESTART | SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    return sigaction(SIGTERM, &action, NULL) == 0;
+}
+
+void czproc_has_body(void) { atomic_store(&has_body, 1); }
+
 void czproc_die_of(int signal) {
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigemptyset(&action.sa_mask);

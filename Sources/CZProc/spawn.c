@@ -151,6 +151,17 @@ int czproc_signal(int process_descriptor, int signal) {
     return syscall(SYS_pidfd_send_signal, process_descriptor, signal, NULL, 0) == 0 ? 0 : errno;
 }
 
+int czproc_end(int process_descriptor) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    info.si_signo = SIGTERM;
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_int = CZPROC_FINAL;
+    return syscall(SYS_pidfd_send_signal, process_descriptor, SIGTERM, &info, 0) == 0 ? 0 : errno;
+}
+
 int czproc_reap(pid_t process, czproc_termination *termination) {
     int status;
     struct rusage usage;

@@ -34,10 +34,25 @@ static char *child_argument;
 
 const char *czproc_child_argument(void) { return child_argument; }
 
-static int interrupts = -1;
+// Count the signals that cancel the body: those after which the process lives on until its parent has stopped it, and
+// SIGTERM, of which it then dies.
+static int interrupts = -1, terminations = -1;
 
-/// Told, on a thread of this file, when the process gets SIGINT.
-extern void czproc_child_interrupted(void);
+/// Told, on a thread of this file, when the process gets a signal that cancels its body; of which it is to die when that
+/// has ended, or 0.
+extern void czproc_child_interrupted(int end);
+
+static int64_t milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// Whether a signal was counted.
+static int take(const struct pollfd *event) {
+    uint64_t count;
+    return (event->revents & POLLIN) && read(event->fd, &count, sizeof count) > 0;
+}
 
 // Waits for the end of the parent and ends this process with it, whatever its own threads do.
 static void *watch_parent(void *unused) {
@@ -45,15 +60,19 @@ static void *watch_parent(void *unused) {
     struct pollfd watched[] = {
         {.fd = CZPROC_LIFELINE_DESCRIPTOR, .events = POLLIN},
         {.fd = interrupts, .events = POLLIN},
+        {.fd = terminations, .events = POLLIN},
     };
+    int64_t end = 0;
     while (1) {
-        if (poll(watched, 2, -1) < 0 && errno != EINTR) break;
-        if (watched[1].revents & POLLIN) {
-            uint64_t count;
-            ssize_t taken = read(interrupts, &count, sizeof count);
-            (void)taken;
-            czproc_child_interrupted();
+        int64_t left = end - milliseconds();
+        for (int index = 0; index < 3; index++) watched[index].revents = 0;
+        if (poll(watched, 3, end == 0 ? -1 : left > 0 ? (int)left : 0) < 0 && errno != EINTR) break;
+        if (take(&watched[1])) czproc_child_interrupted(0);
+        if (take(&watched[2])) {
+            czproc_child_interrupted(SIGTERM);
+            if (end == 0) end = milliseconds() + CZPROC_PATIENCE_SECONDS * 1000;
         }
+        if (end != 0 && end <= milliseconds()) czproc_die_of(SIGTERM);
         char byte;
         if ((watched[0].revents & (POLLIN | POLLHUP)) && read(CZPROC_LIFELINE_DESCRIPTOR, &byte, 1) <= 0) break;
     }
@@ -71,9 +90,16 @@ static int child_main(int count, char **arguments, char **environment) {
     // What this process starts by other means than ours has no use for them.
     fcntl(CZPROC_LIFELINE_DESCRIPTOR, F_SETFD, FD_CLOEXEC);
     fcntl(CZPROC_ROLL_DESCRIPTOR, F_SETFD, FD_CLOEXEC);
-    // An interrupt is for the whole tree: the body is told, and the process lives until its parent has stopped it.
+    // What a terminal sends is for the whole tree: the body is told, and the process lives until its parent has stopped
+    // it. So may SIGTERM be; as it is also for single processes, the process ends of it, like any program, when the body
+    // has tidied up.
     interrupts = eventfd(0, EFD_CLOEXEC);
-    if (interrupts >= 0) czproc_catch(SIGINT, interrupts);
+    if (interrupts >= 0) {
+        czproc_catch(SIGINT, interrupts);
+        czproc_catch(SIGHUP, interrupts);
+    }
+    terminations = eventfd(0, EFD_CLOEXEC);
+    if (terminations >= 0) czproc_catch_termination(terminations);
     // The parent may have narrowed these for the start.
     cpu_set_t processors;
     if (sched_getaffinity(getppid(), sizeof processors, &processors) == 0) {
@@ -143,10 +169,15 @@ int __libc_start_main(
     return start(main, count, arguments, init, fini, rtld_fini, stack_end);
 }
 
-void czproc_exit(int status) {
+// A stream that another thread reads from is locked by it, and flushing all would wait for it, perhaps for ever. So the
+// others are written out on a thread that is not waited for longer than this.
+static const time_t other_streams_seconds = 1;
+
+static sem_t others_written;
+
+static void *write_others(void *unused) {
+    (void)unused;
     fflush(NULL);
-    _exit(status);
-}
     sem_post(&others_written);
     return NULL;
 }
@@ -167,6 +198,8 @@ static void write_buffered(void) {
 
 void czproc_exit(int status) {
     write_buffered();
+    _exit(status);
+}
 
 void czproc_exit_by(int signal) {
     write_buffered();

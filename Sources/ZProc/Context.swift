@@ -134,6 +134,9 @@ public final class Context: Sendable {
 
     /// How many spare processes wait for a body.
     package var readySpareCount: Int { system.spares.readyCount }
+    /// How long this process takes at most to end in order after a signal; for tests.
+    package static func setSignalPatience(_ time: Duration) { Interruption.patience.withLock { $0 = time } }
+
 
     /// Waits for everything that this process has spawned and that still runs, also what is spawned in the meantime.
     ///

@@ -6,10 +6,11 @@ import ZProc
 
 /// A program for the tests to interrupt: it spawns a small tree, says so, and waits.
 ///
-///     InterruptedProgram processes|threads [deaf] [nested]
+///     InterruptedProgram processes|threads [deaf] [nested] [supervised] [blocking] [stuck]
 @main struct InterruptedProgram {
     static func main() async throws {
         let isDeaf = CommandLine.arguments.contains("deaf")
+        if CommandLine.arguments.contains("supervised") { return try await supervise() }
         try await withContext(Backend(named: CommandLine.arguments[1])) { context in
             let state = context.state
             for _ in 0..<2 {
@@ -25,6 +26,19 @@ import ZProc
             }
             try await state.first { $0["ready", default: 0] == 2 }
             say("address \(try context.address)")
+            if CommandLine.arguments.contains("blocking") {
+                return try await withTaskCancellationHandler {
+                    say("ready")
+                    try await untilCancelled("the scope tidies up")
+                } onCancel: {
+                    say("the handler blocks")
+                    while true { usleep(1_000_000) }
+                }
+            }
+            if CommandLine.arguments.contains("stuck") {
+                Context.setSignalPatience(.seconds(1))
+                for _ in 0..<sysconf(Int32(_SC_NPROCESSORS_ONLN)) { Task.detached { while true {} } }
+            }
             if !CommandLine.arguments.contains("nested") { say("ready") }
             guard CommandLine.arguments.contains("nested") else {
                 return try await untilCancelled("the scope tidies up")
@@ -35,6 +49,35 @@ import ZProc
                 try await process.value
             }
         }
+    }
+}
+
+/// A process with a supervisor, which tells how often that has started its child.
+private func supervise() async throws {
+    try await withContext(.processes) { context in
+        let state = context.state
+        try await context.spawn {
+            let supervisor = try context.supervisor(intensity: RestartIntensity(1_000, within: .seconds(1)))
+            try await supervisor.spawn("inner") {
+                try await state.set("ready", to: true)
+                try await untilCancelled("inner tidies up")
+            }
+            try? await supervisor.wait()
+            // A task that is not cancelled.
+            let starts = await Task.detached {
+                for await event in supervisor.events { if case .ended = event.kind { break } }
+                // Done after all that follows from the end.
+                try? await supervisor.remove("inner")
+                await supervisor.stop()
+                var starts = 0
+                for await event in supervisor.events { if case .started = event.kind { starts += 1 } }
+                return starts
+            }.value
+            say("starts: \(starts)")
+        }
+        try await state.first { $0.contains("ready") }
+        say("ready")
+        try await untilCancelled("the scope tidies up")
     }
 }
 

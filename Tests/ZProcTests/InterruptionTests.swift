@@ -20,13 +20,45 @@ import ZProc
     }
 
     /// As a terminal does it: everybody in the group gets the signal.
-    @Test func aSignalToTheWholeGroupStopsTheTreeInOrder() async throws {
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+    func aSignalToTheWholeGroupStopsTheTreeInOrder(_ number: Int32) async throws {
         let program = try Program("InterruptedProgram", ["processes"])
         let before = try await program.linesUntilReady()
-        kill(-program.pid, SIGINT)
-        #expect(try await program.end() == .signaled(SIGINT))
+        kill(-program.pid, number)
+        #expect(try await program.end() == .signaled(number))
         #expect(try await program.rest().filter { $0 == "inner tidies up" }.count == 2)
         try await nothingIsLeft(of: before)
+    }
+
+    /// What a signal has cancelled is not started again by a supervisor that the signal has come to as well.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+    func aSupervisorInAProcessRestartsNothingThatASignalEnds(_ number: Int32) async throws {
+        let program = try Program("InterruptedProgram", ["processes", "supervised"])
+        _ = try await program.linesUntilReady()
+        kill(-program.pid, number)
+        #expect(try await program.end() == .signaled(number))
+        let after = try await program.rest()
+        #expect(after.filter { $0.hasPrefix("starts: ") } == ["starts: 1"])
+    }
+
+    /// Such a handler is the user's code.
+    @Test(arguments: Backend.allCases)
+    func aSecondSignalEndsAProgramWhoseCancellationHandlerBlocks(_ backend: Backend) async throws {
+        let program = try Program("InterruptedProgram", [backend.rawValue, "blocking"])
+        _ = try await program.linesUntilReady()
+        kill(program.pid, SIGTERM)
+        _ = try await program.lines(until: "the handler blocks")
+        kill(program.pid, SIGINT)
+        #expect(try await program.end() == .signaled(SIGINT))
+    }
+
+    @Test(arguments: Backend.allCases)
+    func aProgramWhosePoolIsBusyEndsAfterItsPatience(_ backend: Backend) async throws {
+        let program = try Program("InterruptedProgram", [backend.rawValue, "stuck"])
+        let before = try await program.linesUntilReady()
+        kill(program.pid, SIGTERM)
+        #expect(try await program.end() == .signaled(SIGTERM))
+        try await nothingIsLeft(of: before, andNoFiles: false)
     }
 
     @Test func deafBodiesAreStoppedToo() async throws {

@@ -61,11 +61,14 @@ final class Program: Sendable {
         kill(-pid, SIGKILL)
     }
 
-    func linesUntilReady() async throws -> [String] {
+    func linesUntilReady() async throws -> [String] { try await lines(until: "ready") }
+
+    /// What it writes up to a line that is the last so far.
+    func lines(until last: String) async throws -> [String] {
         var text: [UInt8] = []
         try await eventually {
             text += read()
-            return String(decoding: text, as: UTF8.self).hasSuffix("ready\n")
+            return String(decoding: text, as: UTF8.self).hasSuffix("\(last)\n")
         }
         return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
     }

@@ -4,6 +4,7 @@
 import Glibc
 import Testing
 import ZProc
+import ZProcCore
 
 @Suite(.tags(.process), .timeLimit(.minutes(5))) struct SpawnTests {
     @Test func processesAreProcessesAndThreadsAreNot() async throws {
@@ -99,6 +100,95 @@ import ZProc
             await process.stop(grace: .seconds(20))
             #expect(await !process.isRunning)
             await #expect(throws: CancellationError.self) { try await process.value }
+            #expect(try await state.get("cancelled", as: Bool.self) == true)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func stopCallsTheBodysCancellationHandlers(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            let process = try await context.spawn {
+                try await state.set("started", to: true)
+                let called = Promise<Void>()
+                await withTaskCancellationHandler {
+                    // Cancelled or not: only the handler ends it.
+                    _ = await called.settled()
+                } onCancel: {
+                    called.settle()
+                }
+                return Task.isCancelled
+            }
+            try await state.first { $0.contains("started") }
+            await process.stop(grace: .seconds(20))
+            #expect(try await process.value)
+        }
+    }
+
+    /// SIGTERM, and not SIGKILL, is what ends a body that does not notice that it is cancelled.
+    @Test func stopEndsBodiesThatBlock() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            let blocked = try await context.spawn {
+                try await state.set("blocks", to: true)
+                while true { usleep(1_000_000) }
+            }
+            try await state.first { $0.contains("blocks") }
+            await blocked.stop(grace: .milliseconds(50))
+            let error = try await #require(throws: ProcessTermination.self) { try await blocked.value }
+            // Unless the machine is so slow that it is still dying after the grace.
+            #expect(error.cause == .signal(Int(SIGTERM)), "\(error)")
+        }
+    }
+
+    @Test func aTerminatedProcessTidiesUpAndDiesOfTheSignal() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            let process = try await context.spawn {
+                let inner = try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
+                try await state.set("inner", to: inner.pid ?? 0)
+                do {
+                    try await Task.sleep(for: .seconds(1_000))
+                } catch {
+                    try await state.set("tidied", to: true)
+                    throw error
+                }
+            }
+            let inner = try await state.first { $0.contains("inner") }.get("inner", default: 0)
+            try process.signal(SIGTERM)
+            let error = try await #require(throws: ProcessTermination.self) { try await process.value }
+            #expect(error.cause == .signal(Int(SIGTERM)), "\(error)")
+            #expect(try await state.get("tidied", as: Bool.self) == true)
+            #expect(!exists(inner))
+
+            // What is done in spite of it is done.
+            let stubborn = try await context.spawn {
+                try await state.set("stubborn", to: true)
+                try? await Task.sleep(for: .seconds(1_000))
+                return 4
+            }
+            try await state.first { $0.contains("stubborn") }
+            try stubborn.signal(SIGTERM)
+            #expect(try await stubborn.value == 4)
+        }
+    }
+
+    @Test func aSecondSIGTERMEndsABodyThatDoesNotListen() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            let deaf = try await context.spawn {
+                try await state.set("runs", to: true)
+                while !Task.isCancelled { usleep(1_000) }
+                try await state.set("isCancelled", to: true)
+                while true { usleep(1_000_000) }
+            }
+            try await state.first { $0.contains("runs") }
+            try deaf.signal(SIGTERM)
+            try await state.first { $0.contains("isCancelled") }
+            #expect(await deaf.isRunning)
+            try deaf.signal(SIGTERM)
+            let error = try await #require(throws: ProcessTermination.self) { try await deaf.value }
+            #expect(error.cause == .signal(Int(SIGTERM)), "\(error)")
         }
     }
 

@@ -65,6 +65,13 @@ int czproc_process_descriptor(pid_t process);
 /// Sends a signal to the process of a descriptor, which cannot hit a stranger that got its number. Returns 0 or errno.
 int czproc_signal(int process_descriptor, int signal);
 
+/// Sends SIGTERM to a child that has been told to end and has not: it is to die of it whatever its body does. Returns 0
+/// or errno.
+int czproc_end(int process_descriptor);
+
+/// What goes with such a signal, so that the child can tell it from others.
+#define CZPROC_FINAL 0x7a70726f
+
 /// How a child ended.
 typedef struct {
     /// 1 when it exited by itself with `status`; 0 when signal `status` killed it.
@@ -115,12 +122,20 @@ void czproc_roll_strike(czproc_roll *roll, int place, pid_t process);
 /// Has a signal counted on an eventfd instead of ending the process, when it has its default effect now. Returns 1
 /// then, else 0.
 int czproc_catch(int signal, int event);
+/// The same for SIGTERM in a child, which still ends the process at once before there is a body, the second time, and
+/// when the parent insists (`czproc_end`).
+int czproc_catch_termination(int event);
+/// Says that there is a body from now on, which can be cancelled.
+void czproc_has_body(void);
 /// Gives a signal its default effect again and sends it to this process.
 void czproc_die_of(int signal);
 
+/// How long a child that got SIGTERM may take to end in order: as long as a program that did.
+#define CZPROC_PATIENCE_SECONDS 15
+
 /// Ends the process at once, after writing out what stdio has buffered; no destructors run under other threads' feet.
 void czproc_exit(int status) __attribute__((noreturn));
-
-#endif
 /// The same by a signal.
 void czproc_exit_by(int signal) __attribute__((noreturn));
+
+#endif

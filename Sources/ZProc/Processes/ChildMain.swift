@@ -110,8 +110,18 @@ struct ChildMain: Sendable {
     /// What it then writes to its standard error first.
     static func failureMark(_ processID: Int) -> String { "zproc: child process \(processID): " }
 
-    /// Settled when this process gets SIGINT.
-    fileprivate static let interrupt = Mutex(Promise<Void>())
+    /// What has come for this process: a signal that cancels its body.
+    fileprivate struct Interrupt {
+        /// Settled soon after.
+        let promise = Promise<Void>()
+        var hasCome = false
+        /// The signal that the process dies of when the body has ended; 0 for none.
+        var end: Int32 = 0
+    }
+    fileprivate static let interrupt = Mutex(Interrupt())
+
+    /// Whether a signal has cancelled the body.
+    static var isInterrupted: Bool { interrupt.withLock { $0.hasCome } }
 
     private func run() async -> Never {
         let job: [UInt8]
@@ -123,9 +133,10 @@ struct ChildMain: Sendable {
         let body = start(job)
         let interrupt = Self.interrupt.withLock { interrupt in
             // One that came before there was a body was not meant for this one.
-            if argument.isSpare { interrupt = Promise() }
-            return interrupt
+            if argument.isSpare { interrupt = Interrupt() }
+            return interrupt.promise
         }
+        czproc_has_body()
         interrupt.whenSettled { _ in body.cancel() }
         do {
             // An error means that the parent has gone, and that ends this process anyway.
@@ -141,7 +152,9 @@ struct ChildMain: Sendable {
         }
         let outcome: BodyOutcome
         var status: UInt8 = 0
-        switch await body.result {
+        let result = await body.result
+        let end = Self.interrupt.withLock { $0.end }
+        switch result {
         // With room for what goes round it.
         case .success(let result) where result.count > Envelope.maximumByteCount - 1_024:
             let error = CallError(
@@ -151,6 +164,11 @@ struct ChildMain: Sendable {
             )
             outcome = .threw(system.errorCoder.encode(error))
         case .success(let result): outcome = .returned(result)
+        case .failure(is CancellationError) where end != 0:
+            // The signal is what it ended of.
+            await system.processes.close(grace: Context.childGrace)
+            await system.leave()
+            czproc_exit_by(end)
         case .failure(let error):
             outcome = .threw(system.errorCoder.encode(error))
             status = (error as? ProcessExit)?.code ?? 0
@@ -162,6 +180,7 @@ struct ChildMain: Sendable {
             Self.fail("cannot tell its parent how it ended: \(error)")
         }
         await system.leave()
+        if end != 0 { czproc_exit_by(end) }
         czproc_exit(Int32(status))
     }
 
@@ -221,9 +240,18 @@ struct ChildMain: Sendable {
 /// Called by the C start code instead of the program's main.
 @_cdecl("czproc_child_main") func childMain() { ChildMain.start() }
 
-/// Called by the C start code when the process gets SIGINT.
-@_cdecl("czproc_child_interrupted") func childInterrupted() {
+/// Called by the C start code when the process gets a signal that cancels its body.
+@_cdecl("czproc_child_interrupted") func childInterrupted(_ end: Int32) {
+    let promise = ChildMain.interrupt.withLock { interrupt in
+        interrupt.hasCome = true
+        if end != 0 { interrupt.end = end }
+        return interrupt.promise
+    }
     // Cancellation handlers are the user's code, and this thread watches the parent.
-    let interrupt = ChildMain.interrupt.withLock { $0 }
-    Task.detached { interrupt.settle() }
+    do throws(ThreadError) {
+        // A body may have taken all of the pool's threads; no task would get to cancel it.
+        try tryToStartThread { promise.settle() }
+    } catch {
+        Task.detached { promise.settle() }
+    }
 }

@@ -98,12 +98,24 @@ final class ChildProcess: Sendable, Stoppable {
         }
     }
 
+    /// Sends a SIGTERM that does not only cancel the body, as others do.
+    private func end() {
+        state.withLock { state in
+            if state.pid == 0 {
+                // Before there is a body it is like any other.
+                state.early = SIGTERM
+            } else if state.descriptor >= 0 {
+                _ = czproc_end(state.descriptor)
+            }
+        }
+    }
+
     /// Cancels the body, then sends SIGTERM, then SIGKILL, each when the process is still there after `grace`.
     func stop(grace: Duration) async {
         stopRequest.settle()
         // A spare process has nothing that could be cancelled.
         if await ends(within: job.result == nil ? .zero : grace) { return }
-        signal(SIGTERM)
+        end()
         if await ends(within: grace) { return }
         signal(SIGKILL)
         // Whoever stops a process relies on it being gone, cancelled or not.

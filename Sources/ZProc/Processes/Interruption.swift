@@ -9,7 +9,8 @@ internal import ZProcCore
 /// Ends this process in order when it gets SIGINT, SIGTERM or SIGHUP: first the scopes' bodies are cancelled, then
 /// everything spawned is stopped, then the process dies of the signal, so that whoever started it sees why.
 ///
-/// A thread waits for the signals from the first context on. In a child process the parent does this, and it has none.
+/// A thread waits for the signals from the first context on. In a child process the parent does this, and it has none;
+/// what a signal to the child itself does is in ``ChildMain``.
 final class Interruption: Sendable {
     private struct Scope {
         let context: Context
@@ -31,11 +32,11 @@ final class Interruption: Sendable {
     /// Whether the present task is within a scope.
     @TaskLocal static var isNested = false
 
-    /// Whether a signal ends this process: nothing is restarted any more.
-    var isEnding: Bool { state.withLock { $0.signal != nil } }
+    /// Whether a signal ends this process, or in a child its body: nothing is restarted any more.
+    var isEnding: Bool { state.withLock { $0.signal != nil } || ChildMain.isInterrupted }
 
     /// The most time that stopping takes; what hangs for longer must not keep the process from ending.
-    private static let patience: Duration = .seconds(15)
+    static let patience = Mutex(Duration.seconds(15))
 
     func add(_ context: Context) {
         let isFirst = state.withLock { state in
@@ -85,13 +86,19 @@ final class Interruption: Sendable {
         startThread(for: "to wait for signals") { [self] in
             czproc_name_thread("zproc-signal")
             var watched = signals.map { pollfd(fd: $0.1, events: Int16(POLLIN), revents: 0) }
+            // Kept here and on no other thread: those of the program may be what hangs.
+            var end: (time: ContinuousClock.Instant, signal: Int32)?
             while true {
-                _ = poll(&watched, nfds_t(watched.count), -1)
+                let left = end.map { Int32(clamping: max(0, Int(($0.time - .now) / .milliseconds(1)) + 1)) }
+                for index in watched.indices { watched[index].revents = 0 }
+                _ = poll(&watched, nfds_t(watched.count), left ?? -1)
                 for (event, signal) in zip(watched, signals) where event.revents & Int16(POLLIN) != 0 {
                     var ignored: eventfd_t = 0
                     eventfd_read(event.fd, &ignored)
                     received(signal.0)
+                    if end == nil { end = (.now + Self.patience.withLock { $0 }, signal.0) }
                 }
+                if let end, end.time <= .now { czproc_die_of(end.signal) }
             }
         }
     }
@@ -104,28 +111,28 @@ final class Interruption: Sendable {
             return Array(state.scopes.values)
         }
         guard let scopes else { return czproc_die_of(signal) }
-        for scope in scopes { scope.cancel?() }
+        // Cancellation handlers are the user's code: they may block, and this thread waits for the next signal.
+        let cancel: @Sendable () -> Void = { for scope in scopes { scope.cancel?() } }
+        do throws(ThreadError) {
+            // Where bodies have taken all of the pool's threads, no task would get to cancel them.
+            try tryToStartThread { cancel() }
+        } catch {
+            Task { cancel() }
+        }
         Task {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    await withDiscardingTaskGroup { stops in
-                        for scope in scopes {
-                            stops.addTask {
-                                // A scope's body may still tidy up; the scope ends its context itself.
-                                if scope.cancel == nil {
-                                    await scope.context.shutdown()
-                                } else {
-                                    _ = await scope.left.settled()
-                                }
-                            }
+            await withDiscardingTaskGroup { stops in
+                for scope in scopes {
+                    stops.addTask {
+                        // A scope's body may still tidy up; the scope ends its context itself.
+                        if scope.cancel == nil {
+                            await scope.context.shutdown()
+                        } else {
+                            _ = await scope.left.settled()
                         }
                     }
                 }
-                group.addTask { try? await Task.sleep(for: Self.patience) }
-                await group.next()
-                // Not awaited: what is left hangs.
-                czproc_die_of(signal)
             }
+            czproc_die_of(signal)
         }
     }
 }

@@ -85,6 +85,8 @@ public actor SpawnedProcess<Value: Sendable> {
 
     /// Sends a signal to the process; one that is being started gets it then.
     ///
+    /// SIGINT and SIGHUP cancel the body, and so does a first SIGTERM, of which the process dies when the body has ended.
+    ///
     /// - Throws: ``ProcessControlError`` on `.threads`, where there is no process that could get it, and when the process
     ///   does not run.
     public nonisolated func signal(_ number: Int32) throws(ProcessControlError) { try life.signal(number) }
