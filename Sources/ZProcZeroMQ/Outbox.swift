@@ -8,7 +8,7 @@ internal import Synchronization
 /// Whoever finds nobody sending sends, on its own thread, until nothing is left; the others put their message down and
 /// go on. So threads never wait for each other, and what comes while one is sending goes out as one batch. When many jobs
 /// wait for their turn, each with something to send, nobody sends at once: one sends for all.
-final class Outbox<Item: Sendable>: Sendable {
+package final class Outbox<Item: Sendable>: Sendable {
     private struct State {
         var waiting: [Item] = []
         var isSending = false
@@ -21,17 +21,22 @@ final class Outbox<Item: Sendable>: Sendable {
     }
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Sends `item`, unless somebody else does: who is sending, or who has promised to.
     ///
     /// - Parameters:
     ///   - item: the message.
     ///   - promise: whether ``flush(send:)`` will be called soon; asked when nobody is sending.
     ///   - send: gets messages in order, at least one.
-    /// - Throws: what `send` throws; the sending ends, and what still waits is dropped.
-    func put<Failure: Error>(
+    ///   - onLateFailure: gets what `send` throws for others' messages, which this caller has sent after its own. They
+    ///     are lost, and those who put them down cannot be told otherwise.
+    /// - Throws: what `send` throws for `item`, which has not been sent then; what still waits is dropped.
+    package func put<Failure: Error>(
         _ item: Item,
         unless promise: () -> Bool,
-        send: ([Item]) throws(Failure) -> Void
+        send: ([Item]) throws(Failure) -> Void,
+        onLateFailure: (Failure) -> Void = { _ in }
     ) throws(Failure) {
         let isAlone = state.withLock { state in
             if !state.isSending, state.collectors == 0, !state.isPromised { state.isPromised = promise() }
@@ -42,13 +47,24 @@ final class Outbox<Item: Sendable>: Sendable {
             state.isSending = true
             return true
         }
-        if isAlone { try sendAll([item], send) }
+        guard isAlone else { return }
+        // Whoever is told that a message was not sent may send it again.
+        var isSent = false
+        do throws(Failure) {
+            try sendAll([item]) { items throws(Failure) in
+                try send(items)
+                isSent = true
+            }
+        } catch {
+            if !isSent { throw error }
+            onLateFailure(error)
+        }
     }
 
     /// Sends what waits, as was promised.
     ///
     /// - Throws: what `send` throws.
-    func flush<Failure: Error>(send: ([Item]) throws(Failure) -> Void) throws(Failure) {
+    package func flush<Failure: Error>(send: ([Item]) throws(Failure) -> Void) throws(Failure) {
         let items = state.withLock { state -> [Item] in
             state.isPromised = false
             return Self.take(&state)
@@ -59,7 +75,7 @@ final class Outbox<Item: Sendable>: Sendable {
     /// Has messages wait that are put during `body`, and sends them together afterwards.
     ///
     /// - Throws: what `send` throws.
-    func collect<Failure: Error>(
+    package func collect<Failure: Error>(
         during body: () -> Void,
         send: ([Item]) throws(Failure) -> Void
     ) throws(Failure) {
@@ -77,7 +93,7 @@ final class Outbox<Item: Sendable>: Sendable {
     /// Sends what waits, then calls `end`, once; or has that done by whoever is sending or collecting.
     ///
     /// - Throws: what `send` throws; `end` is called all the same.
-    func finish<Failure: Error>(
+    package func finish<Failure: Error>(
         _ end: @escaping @Sendable () -> Void,
         send: ([Item]) throws(Failure) -> Void
     ) throws(Failure) {

@@ -6,6 +6,7 @@ import Glibc
 import MessagePack
 import Testing
 import ZProc
+import ZProcCore
 
 distributed actor Counter {
     typealias ActorSystem = ZProcSystem
@@ -81,11 +82,23 @@ distributed actor Counter {
         await callee.shutdown()
     }
 
-    static func proxy(of counter: Counter, of callee: Context, at caller: Context) throws -> Counter {
+    /// A proxy as it travels; with an endpoint, of an actor that is to be reached there.
+    static func proxy(
+        of counter: Counter,
+        of callee: Context,
+        at caller: Context,
+        by endpoint: Endpoint? = nil
+    ) throws -> Counter {
         var encoder = MessagePackEncoder(), decoder = MessagePackDecoder()
         encoder.userInfo[.actorSystemKey] = callee.system
         decoder.userInfo[.actorSystemKey] = caller.system
-        return try decoder.decode(Counter.self, from: encoder.encode(counter))
+        var bytes = try encoder.encode(counter)
+        if let endpoint {
+            var parts = try decoder.decode([Value].self, from: bytes)
+            parts[2] = .string(endpoint.description)
+            bytes = try encoder.encode(parts)
+        }
+        return try decoder.decode(Counter.self, from: bytes)
     }
 
     static func conforms(_ counter: Counter, _ context: Context) async throws {

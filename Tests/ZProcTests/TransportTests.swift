@@ -4,6 +4,7 @@
 import Glibc
 import Synchronization
 import Testing
+import ZProc
 import ZProcCore
 import ZProcZeroMQ
 
@@ -75,6 +76,67 @@ import ZProcZeroMQ
         }
     }
 
+    @Test func linksThatHaveEndedAreForgotten() async throws {
+        let server = InProcessTransport(), client = InProcessTransport()
+        let listener = try server.listen(at: Endpoint(.inproc, "*")), answers = Answers()
+        try listener.start(Echo(listener))
+        let links = try (0..<100).map { _ in try client.connect(to: listener.endpoint, receiver: answers) }
+        #expect(client.linkCount == 100)
+        for link in links.prefix(50) { link.close() }
+        #expect(client.linkCount == 50)
+        listener.close()
+        #expect(client.linkCount == 0)
+        let nowhere = try client.connect(to: Endpoint(.inproc, "nobody is here"), receiver: answers)
+        try await eventually { client.linkCount == 0 }
+        nowhere.close()
+        await client.shutdown()
+        #expect(throws: TransportError.self) { try client.connect(to: listener.endpoint, receiver: answers) }
+        #expect(client.linkCount == 0)
+        await server.shutdown()
+    }
+
+    /// Whoever sends also sends what others put down meanwhile.
+    ///
+    /// When that fails, its own message is on its way all the same:
+    /// told that it is not, the caller would send it again.
+    @Test func aFailureOfOthersMessagesIsNotTheSenders() throws {
+        struct Failure: Error, Equatable {}
+        let outbox = Outbox<Int>(), sent = Mutex<[[Int]]>([]), late = Mutex(0)
+        func send(_ numbers: [Int]) throws(Failure) {
+            if numbers == [2] { throw Failure() }
+            sent.withLock { $0.append(numbers) }
+            // Somebody else's, while this one is sending.
+            if numbers == [1] { try outbox.put(2, unless: { false }, send: send) }
+        }
+        try outbox.put(1, unless: { false }, send: send, onLateFailure: { _ in late.withLock { $0 += 1 } })
+        #expect(sent.withLock { $0 } == [[1]])
+        #expect(late.withLock { $0 } == 1)
+        // The next one is a sender again, and its own failure its own.
+        #expect(throws: Failure()) { try outbox.put(2, unless: { false }, send: send) }
+        try outbox.put(3, unless: { false }, send: send)
+        #expect(sent.withLock { $0 } == [[1], [3]])
+    }
+
+    /// Every message of a caller comes twice, as on a wire that repeats what it has lost the receipt of.
+    @Test(arguments: Kind.allCases)
+    func aCallThatComesTwiceIsCarriedOutOnce(over kind: Kind) async throws {
+        let address: String? = kind == .tcp ? "tcp://127.0.0.1:*" : nil
+        let backend = kind == .inProcess ? Backend.threads : .processes
+        let caller = try Context(backend, address: address), callee = try Context(backend, address: address)
+        let counter = Counter(actorSystem: callee.system)
+        let repeater = try Repeater(kind, before: try callee.system.address().endpoint)
+        let proxy = try ActorTests.proxy(of: counter, of: callee, at: caller, by: repeater.endpoint)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<200 { group.addTask { _ = try await proxy.increment(by: 1) } }
+            try await group.waitForAll()
+        }
+        #expect(try await proxy.increment(by: 0) == 200)
+        #expect(repeater.count > 400)
+        await caller.shutdown()
+        await repeater.shutdown()
+        await callee.shutdown()
+    }
+
     /// An end of a listener that is told twice does not end the next one at the same place.
     @Test(arguments: Kind.allCases)
     func theNextAtTheSamePlaceStays(over kind: Kind) async throws {
@@ -96,6 +158,52 @@ import ZProcZeroMQ
         try await eventually { answers.messages == [[1]] }
         await other.shutdown()
     }
+}
+
+/// Listens in another's place, and passes everything on: what callers send twice.
+private final class Repeater: ListenerReceiver {
+    /// The way back to a caller.
+    private final class Back: LinkReceiver {
+        let peer: PeerID, listener: any TransportListener
+
+        init(_ peer: PeerID, _ listener: any TransportListener) {
+            self.peer = peer
+            self.listener = listener
+        }
+
+        func linkReceived(_ message: [UInt8]) { try? listener.send(message, to: peer) }
+        func linkClosed(_ error: TransportError) {}
+    }
+
+    private let transport: any Transport
+    private let listener: any TransportListener
+    private let target: Endpoint
+    private let state = Mutex<(links: [PeerID: any TransportLink], count: Int)>(([:], 0))
+
+    init(_ kind: TransportTests.Kind, before target: Endpoint) throws {
+        transport = kind.make()
+        listener = try transport.listen(at: kind.endpoint())
+        self.target = target
+        try listener.start(self)
+    }
+
+    var endpoint: Endpoint { listener.endpoint }
+    /// How many messages it has passed on to the target.
+    var count: Int { state.withLock { $0.count } }
+    func shutdown() async { await transport.shutdown() }
+
+    func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        // One peer's messages come one at a time.
+        let known = state.withLock { $0.links[peer] }
+        guard let link = try? known ?? transport.connect(to: target, receiver: Back(peer, listener)) else { return }
+        state.withLock { state in
+            state.links[peer] = link
+            state.count += 2
+        }
+        for _ in 0..<2 { try? link.send(message) }
+    }
+
+    func listenerLost(_ peer: PeerID) {}
 }
 
 private final class Echo: ListenerReceiver {

@@ -39,15 +39,24 @@ public final class InProcessTransport: Transport {
         receiver: any LinkReceiver
     ) throws(TransportError) -> any TransportLink {
         try check(endpoint)
-        let link = InProcessLink(receiver: receiver)
+        let link = InProcessLink(receiver: receiver) { [weak self] ended in
+            self?.state.withLock { _ = $0.links.removeValue(forKey: ObjectIdentifier(ended)) }
+        }
+        // First, because it may end at once.
+        try state.withLock { state throws(TransportError) in
+            try check(state)
+            state.links[ObjectIdentifier(link)] = link
+        }
         if let listener = network.listener(at: endpoint) {
             listener.accept(link)
         } else {
             link.end(TransportError(.unreachable, "nobody listens at \(endpoint)"))
         }
-        state.withLock { $0.links[ObjectIdentifier(link)] = link }
         return link
     }
+
+    /// How many links have been opened and have not ended.
+    package var linkCount: Int { state.withLock { $0.links.count } }
 
     /// See ``Transport/shutdown()``.
     public func shutdown() async {
@@ -66,9 +75,11 @@ public final class InProcessTransport: Transport {
                 "the in-process transport cannot reach \(endpoint); use inproc://NAME"
             )
         }
-        guard !state.withLock({ $0.isShutDown }) else {
-            throw TransportError(.closed, "the transport has been shut down")
-        }
+        try state.withLock { state throws(TransportError) in try check(state) }
+    }
+
+    private func check(_ state: State) throws(TransportError) {
+        if state.isShutDown { throw TransportError(.closed, "the transport has been shut down") }
     }
 }
 
@@ -189,7 +200,15 @@ private final class InProcessLink: TransportLink {
     }
     private let state = Mutex(State())
 
-    init(receiver: any LinkReceiver) { queue.start(receiver) }
+    private let onEnd: @Sendable (InProcessLink) -> Void
+
+    /// - Parameters:
+    ///   - receiver: who hears of what happens on this side.
+    ///   - onEnd: called once, when it has ended.
+    init(receiver: any LinkReceiver, onEnd: @escaping @Sendable (InProcessLink) -> Void) {
+        self.onEnd = onEnd
+        queue.start(receiver)
+    }
 
     func attach(to listener: InProcessListener, as peer: PeerID) {
         state.withLock {
@@ -222,10 +241,12 @@ private final class InProcessLink: TransportLink {
     }
 
     private func detach() -> State? {
-        state.withLock { state in
+        let ended = state.withLock { state -> State? in
             guard !state.isClosed else { return nil }
             defer { state = State(isClosed: true) }
             return state
         }
+        if ended != nil { onEnd(self) }
+        return ended
     }
 }
