@@ -71,6 +71,8 @@ final class ZeroMQLink: TransportLink, SocketOwner {
                 socket.context.loop.deferred { [weak self] in self?.flush() }
             } send: { messages throws(ZeroMQError) in
                 try send(messages)
+            } onLateFailure: { error in
+                end(failure(error))
             }
         } catch {
             throw failure(error)
