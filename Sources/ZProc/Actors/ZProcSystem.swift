@@ -305,11 +305,14 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         while true {
             do {
                 let connection = try node.connection(to: address)
-                return try await connection.call(ActorService.name, method, arguments: arguments, isLimited: true)
-            } catch let error as TransportError where error.code == .unreachable && .now + pause < end {
-            } catch let error as WireError {
-                guard error.code == ErrorCoder.actorNotFound, .now + pause < end else { throw errorCoder.decode(error) }
-            }
+                do {
+                    return try await connection.call(ActorService.name, method, arguments: arguments, isLimited: true)
+                } catch let error as WireError {
+                    guard error.code == ErrorCoder.actorNotFound, .now + pause < end else {
+                        throw await thrown(error, over: connection)
+                    }
+                }
+            } catch let error as TransportError where error.code == .unreachable && .now + pause < end {}
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(100))
         }
@@ -326,12 +329,18 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         at address: NodeAddress,
         isLimited: Bool = false
     ) async throws -> [UInt8] {
+        let connection = try node.connection(to: address)
         do {
-            let connection = try node.connection(to: address)
             return try await connection.call(service, method, arguments: arguments, isLimited: isLimited)
         } catch let error as WireError {
-            throw errorCoder.decode(error)
+            throw await thrown(error, over: connection)
         }
+    }
+
+    /// The error of a call as it was thrown.
+    private func thrown(_ error: WireError, over connection: Connection) async -> any Error {
+        // It has answered, so who it is is known, unless it has gone since.
+        errorCoder.decode(error, processID: try? await connection.peer().processID)
     }
 
     /// Calls a service of another node; the message is on its way when this returns.
@@ -346,7 +355,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         do {
             let connection = try node.connection(to: address)
             connection.start(service, method, arguments: arguments) { result in
-                answer(result.mapError { ($0 as? WireError).map(errorCoder.decode) ?? $0 })
+                answer(result.mapError { error in (error as? WireError).map { errorCoder.decode($0) } ?? error })
             }
         } catch {
             answer(.failure(error))

@@ -42,7 +42,12 @@ struct ErrorCoder: Sendable {
     }
 
     /// The error as it was thrown, when its type is known here.
-    func decode(_ error: WireError) -> any Error {
+    ///
+    /// - Parameters:
+    ///   - error: what came.
+    ///   - thrower: the process that it came from; nil when that is not known.
+    /// - Returns: the error, or a ``RemoteError`` that stands for it.
+    func decode(_ error: WireError, processID thrower: Int? = nil) -> any Error {
         if error.code == Self.cancelled { return CancellationError() }
         if error.code == Self.actorNotFound { return CallError(.actorNotFound, error.message) }
         if error.code == WireError.forbidden { return CallError(.forbidden, error.message) }
@@ -56,6 +61,22 @@ struct ErrorCoder: Sendable {
         {
             return original
         }
-        return RemoteError(typeName: error.code, message: error.message, processID: processID)
+        return standIn(for: error, processID: thrower ?? 0, decoder)
+    }
+
+    /// What is said of an error whose type is not known here, such as that of another program.
+    private func standIn(for error: WireError, processID: Int, _ decoder: MessagePackDecoder) -> RemoteError {
+        guard error.code == Self.thrown, let colon = error.message.firstRange(of: ": ") else {
+            return RemoteError(typeName: error.code, message: error.message, processID: processID)
+        }
+        let typeName = error.message[..<colon.lowerBound]
+        if typeName == "\(RemoteError.self)", let known = try? decoder.decode(RemoteError.self, from: error.payload) {
+            return known
+        }
+        return RemoteError(
+            typeName: String(typeName),
+            message: String(error.message[colon.upperBound...]),
+            processID: processID
+        )
     }
 }

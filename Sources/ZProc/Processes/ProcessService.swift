@@ -69,7 +69,7 @@ struct ProcessService: Service {
                 case .returned(let result):
                     child.outcome.settle(.success(result))
                 case .threw(let error):
-                    let original = system.errorCoder.decode(error)
+                    let original = system.errorCoder.decode(error, processID: child.processID)
                     child.outcome.settle(.failure(original))
                     child.hosted.settle(.failure(original))
                 }
