@@ -41,11 +41,12 @@ public final class Context: Sendable {
     ///
     /// - Parameters:
     ///   - backend: what `spawn` makes.
-    ///   - address: where other processes reach this one, such as `tcp://127.0.0.1:*`. By default a socket in a fresh
-    ///     directory only this user can enter. Nothing listens before the first process is spawned.
+    ///   - address: where other processes reach this one, such as `tcp://127.0.0.1:*`. A relative path is one of the
+    ///     present working directory. By default a socket in a fresh directory only this user can enter. Nothing listens before the first process is spawned.
     ///   - state: where the state is kept, for how long, and how much of its past.
     ///   - options: how it treats what it spawns.
-    /// - Throws: ``TransportError`` for an address that cannot be used; ``StateError`` for storage that cannot.
+    /// - Throws: ``TransportError`` for an address that cannot be used; ``StateError`` for storage that cannot;
+    ///   ``SpawnError`` for options that cannot.
     public convenience init(
         _ backend: Backend,
         address: String? = nil,
@@ -63,6 +64,7 @@ public final class Context: Sendable {
         options: ContextOptions = ContextOptions(),
         program: String
     ) throws {
+        if let problem = options.problem { throw SpawnError(problem) }
         self.backend = backend
         self.options = options
         system = try ZProcSystem.root(backend, address: address, state: state, options: options, program: program)
@@ -132,11 +134,11 @@ public final class Context: Sendable {
         get throws { try system.node.address().endpoint.description }
     }
 
-    /// How many spare processes wait for a body.
-    package var readySpareCount: Int { system.spares.readyCount }
     /// How long this process takes at most to end in order after a signal; for tests.
     package static func setSignalPatience(_ time: Duration) { Interruption.patience.withLock { $0 = time } }
 
+    /// How many spare processes wait for a body.
+    package var readySpareCount: Int { system.spares.readyCount }
 
     /// Waits for everything that this process has spawned and that still runs, also what is spawned in the meantime.
     ///
@@ -178,7 +180,7 @@ public final class Context: Sendable {
 ///   - body: what to do with the context.
 /// - Returns: what `body` returns.
 /// - Throws: what `body` throws; ``TransportError`` for an address that cannot be used; ``StateError`` for storage that
-///   cannot. With ``ContextOptions/ScopeEnd/wait``, what a process threw that was waited for at the end.
+///   cannot; ``SpawnError`` for options that cannot. With ``ContextOptions/ScopeEnd/wait``, what a process threw that was waited for at the end.
 @discardableResult
 public func withContext<Result>(
     _ backend: Backend,

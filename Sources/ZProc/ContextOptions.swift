@@ -44,4 +44,10 @@ public struct ContextOptions: Hashable, Sendable, Codable {
 
     /// Makes options with these values.
     public init() {}
+
+    /// Why no context can have these options; nil when one can.
+    var problem: String? {
+        if callsInFlight < 1 { return "with \(callsInFlight) callsInFlight no actor could be called; take 1 or more" }
+        return nil
+    }
 }

@@ -147,6 +147,7 @@ import ZProc
             try await expectProblem("variable") { $0.environment = ["": "c"] }
             try await expectProblem("/nowhere/at/all") { $0.workingDirectory = "/nowhere/at/all" }
             try await expectProblem("-1") { $0.niceness = -1 }
+            try await expectProblem("1000000 threads") { $0.threadCount = 1_000_000 }
             try await expectProblem("negative") { $0.limits.openFileCount = -1 }
             #expect(try await context.spawn { 1 }.value == 1)
         }

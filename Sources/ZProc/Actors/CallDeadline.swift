@@ -73,7 +73,13 @@ struct CallCircumstances: Codable {
     }
 
     var deadline: ContinuousClock.Instant? { timeLeft.map { .now + $0.countable } }
-    var taskPriority: TaskPriority { TaskPriority(rawValue: priority) }
+    /// The priority with a name that is nearest: the runtime ends the program for others, and this is a peer's number.
+    var taskPriority: TaskPriority {
+        let named: [TaskPriority] = [.background, .low, .medium, .high]
+        return named.min { distance($0) < distance($1) } ?? .medium
+    }
+
+    private func distance(_ other: TaskPriority) -> Int { abs(Int(other.rawValue) - Int(priority)) }
 
     init(from decoder: any Decoder) throws {
         var container = try decoder.unkeyedContainer()

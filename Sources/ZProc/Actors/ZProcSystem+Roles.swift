@@ -20,7 +20,7 @@ extension ZProcSystem {
         // A context that is made in a child process is as deep in the tree as that.
         let depth = ChildArgument.ofThisProcess?.depth ?? 0
         let place = ProcessPlace(depth: depth, threadCount: availableProcessorCount(), options: context)
-        let endpoint: Endpoint? = if let address { try Endpoint(address) } else { nil }
+        let endpoint: Endpoint? = if let address { try absolute(Endpoint(address)) } else { nil }
         if let endpoint, !context.isInsecure { try endpoint.checkIsPrivate("set ContextOptions.isInsecure") }
         if backend == .threads, endpoint == nil {
             let anywhere = try Endpoint(.inproc, "*")
@@ -91,34 +91,29 @@ extension ZProcSystem {
             id: argument.identity?.node ?? .random()
         ) { () throws(TransportError) in
             if let endpoint = argument.identity?.endpoint { return endpoint }
-            return switch near.scheme {
-            case .ipc:
-                try Endpoint(
-                    .ipc,
-                    "\(near.address[..<(near.address.lastIndex(of: "/") ?? near.address.startIndex)])/\(getpid())"
-                )
-            case .tcp:
-                try Endpoint(.tcp, "\(near.address[..<(near.address.lastIndex(of: ":") ?? near.address.endIndex)]):*")
-            case .inproc: near
-            }
+            return try near.beside("\(getpid())")
         }
     }
 
     /// Who a process, or on `.threads` a system, is to be that stands for others that have ended.
     func newIdentity() throws -> NodeAddress {
-        let near = try node.address().endpoint, id = NodeID.random()
-        let endpoint =
-            switch near.scheme {
-            case .ipc:
-                try Endpoint(
-                    .ipc,
-                    "\(near.address[..<(near.address.lastIndex(of: "/") ?? near.address.startIndex)])/host-\(id)"
-                )
-            case .tcp:
-                try Endpoint(.tcp, "\(near.address[..<(near.address.lastIndex(of: ":") ?? near.address.endIndex)]):*")
-            case .inproc: try Endpoint(.inproc, "host-\(id)")
-            }
-        return NodeAddress(endpoint: endpoint, node: id)
+        let id = NodeID.random()
+        return NodeAddress(endpoint: try node.address().endpoint.beside("host-\(id)"), node: id)
+    }
+
+    /// The endpoint as processes with other working directories reach it.
+    private static func absolute(_ endpoint: Endpoint) throws(TransportError) -> Endpoint {
+        guard endpoint.scheme == .ipc, let first = endpoint.address.first, !"/@*".contains(first) else {
+            return endpoint
+        }
+        guard let directory = getcwd(nil, 0) else {
+            throw TransportError(
+                .invalidEndpoint,
+                "'\(endpoint)' is beside a working directory that is no more; write ipc:///PATH"
+            )
+        }
+        defer { free(directory) }
+        return try Endpoint(.ipc, "\(String(cString: directory))/\(endpoint.address)")
     }
 
     private static func transport(for endpoint: Endpoint, _ threadCount: Int) -> any Transport {

@@ -43,9 +43,10 @@ public struct ProcessOptions: Hashable, Sendable {
     ///
     /// Each attempt of a body that is retried has that much.
     public var timeout: Duration?
-    /// How many threads the process has for tasks; nil for its share of this process's, which its siblings that live at
-    /// the same time are counted for.
+    /// How many threads the process has for tasks, 1,024 at most; nil for its share of this process's, which its siblings
+    /// that live at the same time are counted for.
     public var threadCount: Int?
+    private static let maximumThreadCount = 1_024
     /// Whether the body waits for something in other ways than `await`: then it has a thread of its own.
     public var isBlocking = false
 
@@ -77,6 +78,10 @@ public struct ProcessOptions: Hashable, Sendable {
         }
         if workingDirectory?.utf8.contains(0) == true { return "the working directory is no path" }
         if let threadCount, threadCount < 1 { return "a process with \(threadCount) threads can do nothing" }
+        if let threadCount, threadCount > Self.maximumThreadCount {
+            return
+                "\(threadCount) threads are more than the \(Self.maximumThreadCount) that a process may have for tasks"
+        }
         if !(0...19).contains(niceness) { return "a niceness of \(niceness) is not 0 to 19" }
         return limits.problem
     }

@@ -43,6 +43,12 @@ public struct Endpoint: Hashable, Sendable {
         guard !address.isEmpty else {
             throw TransportError(.invalidEndpoint, "'\(scheme.rawValue)://' lacks an address")
         }
+        guard !address.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
+            throw TransportError(
+                .invalidEndpoint,
+                "the address \(address.debugDescription) has a control character in it"
+            )
+        }
         switch scheme {
         case .inproc:
             break
@@ -67,6 +73,19 @@ public struct Endpoint: Hashable, Sendable {
         }
         self.scheme = scheme
         self.address = address
+    }
+
+    /// Where a node named `name` listens beside this one: in the same directory, or at a free port of the same host.
+    package func beside(_ name: String) throws(TransportError) -> Endpoint {
+        switch scheme {
+        case .ipc:
+            // The system's abstract names, with an @ first, are in no directory.
+            guard let slash = address.lastIndex(of: "/") else { return try Endpoint(.ipc, "\(address)-\(name)") }
+            return try Endpoint(.ipc, "\(address[...slash])\(name)")
+        case .tcp:
+            return try Endpoint(.tcp, "\(address[..<(address.lastIndex(of: ":") ?? address.endIndex)]):*")
+        case .inproc: return try Endpoint(.inproc, name)
+        }
     }
 }
 
