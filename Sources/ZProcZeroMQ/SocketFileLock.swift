@@ -8,7 +8,7 @@ internal import ZProcCore
 /// Keeps others from listening at the path of a Unix domain socket, which libzmq would take over without a question.
 ///
 /// A lock on a file beside the socket, which the system frees when its owner dies.
-final class SocketFileLock: Sendable {
+package final class SocketFileLock: Sendable {
     private let socketPath: String
     private let path: String
     private let descriptor: Mutex<Int32>
@@ -16,27 +16,56 @@ final class SocketFileLock: Sendable {
     init(path: String) throws(TransportError) {
         socketPath = path
         self.path = "\(path).lock"
-        let descriptor = open(self.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw TransportError(
-                errno == EACCES || errno == EPERM || errno == EROFS ? .permissionDenied : .invalidEndpoint,
-                "cannot make a socket at \(path): \(String(cString: strerror(errno))); choose another directory"
-            )
-        }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let owner = Self.owner(descriptor)
+        descriptor = Mutex(try Self.lock(self.path, forSocketAt: path))
+    }
+
+    private static func lock(_ path: String, forSocketAt socketPath: String) throws(TransportError) -> Int32 {
+        var owner: Int?
+        for attempt in 1...attempts {
+            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else {
+                throw TransportError(
+                    errno == EACCES || errno == EPERM || errno == EROFS ? .permissionDenied : .invalidEndpoint,
+                    "cannot make a socket at \(socketPath): \(String(cString: strerror(errno))); choose another directory"
+                )
+            }
+            let isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+            if isLocked, isFile(descriptor, at: path) {
+                // For those who want the path.
+                let text = Array("\(getpid())\n".utf8)
+                ftruncate(descriptor, 0)
+                _ = pwrite(descriptor, text, text.count, 0)
+                return descriptor
+            }
+            owner = isLocked ? nil : self.owner(descriptor)
             close(descriptor)
-            throw TransportError(
-                .addressInUse,
-                "\(owner.map { "process \($0)" } ?? "another process") listens at ipc://\(path); choose another path, or "
-                    + "end it"
-            )
+            // Somebody who removes what was left behind has it for a moment, or has removed it before it was locked.
+            if !isLocked, attempt < attempts { usleep(1_000) }
         }
-        // For those who want the path.
-        let text = Array("\(getpid())\n".utf8)
-        ftruncate(descriptor, 0)
-        _ = pwrite(descriptor, text, text.count, 0)
-        self.descriptor = Mutex(descriptor)
+        throw TransportError(
+            .addressInUse,
+            "\(owner.map { "process \($0)" } ?? "another process") listens at ipc://\(socketPath); choose another path, or "
+                + "end it"
+        )
+    }
+
+    /// How often the lock is tried for, when somebody has it a millisecond apart.
+    private static let attempts = 20
+
+    private static func isFile(_ descriptor: Int32, at path: String) -> Bool {
+        var open = stat(), named = stat()
+        return fstat(descriptor, &open) == 0 && stat(path, &named) == 0 && open.st_ino == named.st_ino
+            && open.st_dev == named.st_dev
+    }
+
+    /// Removes a socket and its lock whose owner has died, unless somebody has the lock.
+    package static func removeAbandoned(_ socketPath: String) {
+        let path = "\(socketPath).lock", descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, isFile(descriptor, at: path) else { return }
+        unlink(socketPath)
+        unlink(path)
     }
 
     /// Removes the socket, which libzmq leaves behind, and lets others have the path.

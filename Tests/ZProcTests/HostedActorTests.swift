@@ -5,6 +5,7 @@ import Distributed
 import Glibc
 import Testing
 import ZProc
+import ZProcCore
 
 /// Hosts, names, ends, deadlines and restarts of actors, the same on every backend.
 @Suite(.tags(.actors), .timeLimit(.minutes(5))) struct HostedActorTests {
@@ -52,6 +53,89 @@ import ZProc
                 let again = try await host.release(try #require(counter))
                 #expect(!again)
             }
+        }
+    }
+
+    @Test func onThreadsAnActorTerminatesWhenItIsLetGo() async throws {
+        let caller = try Context(.threads), callee = try Context(.threads)
+        var counter: Counter? = Counter(actorSystem: callee.system)
+        let proxy = try ActorTests.proxy(of: try #require(counter), of: callee, at: caller)
+        let waiting = Task { "\(try await proxy.terminated())" }
+        #expect(try await proxy.increment(by: 1) == 1)
+        counter = nil
+        #expect(try await waiting.value == "ended")
+        #expect(try await "\(proxy.terminated())" == "ended")
+        await callee.shutdown()
+        guard case .processGone = try await proxy.terminated() else {
+            Issue.record("its system is still there")
+            return
+        }
+        await caller.shutdown()
+    }
+
+    @Test(arguments: Backend.allCases)
+    func aSupervisedActorTerminatesWhenItIsRemoved(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let supervisor = try context.supervisor()
+            let counter = try await supervisor.host("counter") { Counter(actorSystem: $0) }
+            let waiting = Task { _ = try await counter.terminated() }
+            #expect(try await counter.increment(by: 1) == 1)
+            try await supervisor.remove("counter")
+            try await waiting.value
+        }
+    }
+
+    /// What a lost host fails of, and `make` may as well: the end of the host is not waited for.
+    @Test(arguments: ["unreachable", "peerGone", "tooLarge"])
+    func anErrorOfMakeIsNoEndOfTheHost(_ code: String) async throws {
+        try await withContext(.processes) { context in
+            let host = try await context.actorHost(), state = context.state
+            let counter = try await host.host { Counter(actorSystem: $0) }
+            let hosting = Task {
+                try await host.host { system in
+                    try await state.set("thrown", to: true)
+                    if code == "unreachable" { throw TransportError(.unreachable, "mine") }
+                    if code == "peerGone" { throw TransportError(.peerGone, "mine") }
+                    if code == "tooLarge" { throw TransportError(.tooLarge, "mine") }
+                    return Counter(actorSystem: system)
+                }
+            }
+            try await state.first { $0["thrown", default: false] }
+            // The error is there before the answers to all of these.
+            for number in 1...50 { #expect(try await counter.increment(by: 1) == number) }
+            // An end that was waited for would be the error.
+            await #expect(throws: TransportError.self) { try await counter.crash() }
+            let error = try await #require(throws: TransportError.self) { try await hosting.value }
+            #expect(error.message == "mine")
+        }
+    }
+
+    /// A host that comes back has a socket that is not named for its process.
+    @Test func killedHostsLeaveNoFiles() async throws {
+        try await withContext(.processes) { context in
+            let directory = try String(context.address.dropFirst("ipc://".count).dropLast("/hub".count))
+            let before = files(in: directory)
+            let supervisor = try context.supervisor()
+            let counter = try await supervisor.host("counter", restart: .temporary) { Counter(actorSystem: $0) }
+            #expect(files(in: directory).contains { $0.hasPrefix("host-") })
+            await #expect(throws: (any Error).self) { try await counter.crash() }
+            try await eventually { files(in: directory) == before }
+
+            // Under one that is killed with it.
+            let state = context.state
+            let owner = try await context.spawn {
+                let inner = try await context.supervisor().host("counter") { Counter(actorSystem: $0) }
+                try await state.set("inner", to: try await inner.pid())
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            let inner = try await state.first { $0.contains("inner") }.get("inner", default: 0)
+            #expect(files(in: directory).contains { $0.hasPrefix("host-") })
+            try owner.signal(SIGKILL)
+            try await owner.wait()
+            try await eventually { !exists(inner) }
+            // The next start leaves nothing of those that could not tidy up.
+            _ = try await context.spawn { 1 }.value
+            #expect(files(in: directory) == before)
         }
     }
 

@@ -177,8 +177,12 @@ private final class ProcessActorHome: ActorHome {
     private func call(_ method: HostMethod, _ arguments: some Encodable) async throws -> [UInt8] {
         let arguments = try system.encoder.encode(arguments)
         do {
-            return try await system.call(HostService.name, method.rawValue, arguments: arguments, at: home)
-        } catch let error as TransportError {
+            let connection = try system.node.connection(to: home)
+            return try await connection.call(HostService.name, method.rawValue, arguments: arguments)
+        } catch let error as WireError {
+            // Thrown there, also when it is of a kind that is thrown here.
+            throw system.errorCoder.decode(error, processID: processID)
+        } catch let error as TransportError where error.code == .peerGone || error.code == .unreachable {
             // Why it went says more than that it has gone. A lost connection is nearly always an end that is known in
             // milliseconds; the limit is for machines under load, and for a process that lives and cannot be reached.
             if try await child.exit.isSettled(within: .seconds(10)), case .failure(let end)? = child.outcome.result {

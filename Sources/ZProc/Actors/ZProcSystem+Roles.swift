@@ -98,7 +98,10 @@ extension ZProcSystem {
     /// Who a process, or on `.threads` a system, is to be that stands for others that have ended.
     func newIdentity() throws -> NodeAddress {
         let id = NodeID.random()
-        return NodeAddress(endpoint: try node.address().endpoint.beside("host-\(id)"), node: id)
+        return NodeAddress(
+            endpoint: try node.address().endpoint.beside("\(RuntimeDirectory.hostPrefix)\(id)"),
+            node: id
+        )
     }
 
     /// The endpoint as processes with other working directories reach it.

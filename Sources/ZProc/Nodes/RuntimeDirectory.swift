@@ -3,6 +3,7 @@
 
 internal import Glibc
 internal import ZProcCore
+internal import ZProcZeroMQ
 
 /// A directory for sockets, or for shared memory, that only this user can enter, gone with the context that made it.
 ///
@@ -53,7 +54,11 @@ final class RuntimeDirectory: Sendable {
         close(lock)
     }
 
-    /// Removes what processes that were killed have left in the directory of an endpoint: sockets named for them.
+    /// What the name begins with of a socket whose process is followed by others there.
+    static let hostPrefix = "host-"
+
+    /// Removes what processes that were killed have left in the directory of an endpoint: sockets named for them, and those
+    /// of hosts that nobody listens at any more.
     ///
     /// Only where the directory is one of these.
     static func sweepSockets(beside endpoint: Endpoint) {
@@ -63,6 +68,11 @@ final class RuntimeDirectory: Sendable {
         }
         let path = parts.dropLast().joined(separator: "/")
         for name in names(in: path) {
+            if name.hasPrefix(hostPrefix) {
+                let suffix = ".lock"
+                if name.hasSuffix(suffix) { SocketFileLock.removeAbandoned("\(path)/\(name.dropLast(suffix.count))") }
+                continue
+            }
             guard let pid = pid_t(name.prefix { $0 != "." }), kill(pid, 0) != 0, errno == ESRCH else { continue }
             unlink("\(path)/\(name)")
         }
@@ -83,23 +93,53 @@ final class RuntimeDirectory: Sendable {
     private static func sweep(_ parent: String) {
         for name in names(in: parent) where name.hasPrefix("\(prefix)\(getuid())-") {
             let path = "\(parent)/\(name)"
-            let lock = open("\(path)/\(lockName)", O_RDWR | O_CLOEXEC)
+            guard let directory = openOwn(path) else { continue }
+            defer { close(directory) }
+            let lock = openat(directory, lockName, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
             // Without a lock file it is being made, or removed, right now.
             guard lock >= 0 else { continue }
-            if flock(lock, LOCK_EX | LOCK_NB) == 0 { remove(path) }
+            if flock(lock, LOCK_EX | LOCK_NB) == 0 { remove(path, directory) }
             close(lock)
         }
     }
 
+    /// Opens a directory, when it is one and this user's: others may put what they like beside it.
+    private static func openOwn(_ path: String) -> Int32? {
+        let directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard directory >= 0 else { return nil }
+        var status = stat()
+        if fstat(directory, &status) == 0, status.st_uid == getuid() { return directory }
+        close(directory)
+        return nil
+    }
+
     private static func remove(_ path: String) {
+        guard let directory = openOwn(path) else { return }
+        remove(path, directory)
+        close(directory)
+    }
+
+    private static func remove(_ path: String, _ directory: Int32) {
         // The lock goes last: as long as it is there, the directory can be swept by somebody else.
-        for name in names(in: path) where name != lockName { unlink("\(path)/\(name)") }
-        unlink("\(path)/\(lockName)")
+        for name in names(in: directory) where name != lockName { unlinkat(directory, name, 0) }
+        unlinkat(directory, lockName, 0)
         rmdir(path)
     }
 
-    private static func names(in directory: String) -> [String] {
-        guard let stream = opendir(directory) else { return [] }
+    private static func names(in path: String) -> [String] {
+        let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { return [] }
+        defer { close(directory) }
+        return names(in: directory)
+    }
+
+    private static func names(in directory: Int32) -> [String] {
+        let own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard own >= 0 else { return [] }
+        guard let stream = fdopendir(own) else {
+            close(own)
+            return []
+        }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
