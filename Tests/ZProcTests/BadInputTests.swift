@@ -15,11 +15,69 @@ import ZeroMQ
         #expect(try Backend(named: "threads") == .threads)
     }
 
-    @Test(arguments: ["", "nonsense", "tcp://", "tcp://localhost", "tcp://h:99999", "udp://x:1", "ipc://"])
+    @Test(arguments: [
+        "", "nonsense", "tcp://", "tcp://localhost", "tcp://h:99999", "udp://x:1", "ipc://", "ipc:///tmp/a\nb",
+    ])
     func aBadAddressIsATypedError(_ address: String) throws {
         let error = try #require(throws: TransportError.self) { try Context(.processes, address: address) }
         #expect(error.code == .invalidEndpoint)
         #expect(!error.description.contains("\n"))
+    }
+
+    @Test(arguments: [0, -1, .min], Backend.allCases)
+    func optionsThatCannotBeAreErrors(_ callsInFlight: Int, on backend: Backend) throws {
+        var options = ContextOptions()
+        options.callsInFlight = callsInFlight
+        let error = try #require(throws: SpawnError.self) { try Context(backend, options: options) }
+        #expect(error.message.contains("callsInFlight"))
+    }
+
+    /// In a process of its own, because a working directory is everybody's.
+    @Test func aRelativePathIsOneOfTheWorkingDirectory() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withContext(.processes) { context in
+                var options = ProcessOptions()
+                options.workingDirectory = directory
+                let addresses = try await context.spawn(options: options) {
+                    try await withContext(.processes, address: "ipc://hub.sock") { inner in
+                        var elsewhere = ProcessOptions()
+                        elsewhere.workingDirectory = "/"
+                        let below = try await inner.spawn(options: elsewhere) {
+                            _ = try await inner.spawn { 1 }.value
+                            return try inner.address
+                        }
+                        return [try inner.address, try await below.value, "\(below.pid ?? 0)"]
+                    }
+                }.value
+                #expect(addresses[0] == "ipc://\(directory)/hub.sock")
+                #expect(addresses[1] == "ipc://\(directory)/\(addresses[2])")
+            }
+        }
+    }
+
+    /// A context removes the directories of contexts that were killed; others may put there what looks like one.
+    @Test func onlyOnesOwnDirectoriesAreSwept() async throws {
+        try await withTemporaryDirectory { parent in
+            try await withTemporaryDirectory { victim in
+                try write("", to: "\(victim)/owner.lock")
+                try write("precious", to: "\(victim)/file")
+                let link = "\(parent)/zproc-\(getuid())-victim", left = "\(parent)/zproc-\(getuid())-left"
+                #expect(symlink(victim, link) == 0)
+                #expect(mkdir(left, 0o700) == 0)
+                try write("", to: "\(left)/owner.lock")
+                try write("", to: "\(left)/hub")
+                try await withContext(.processes) { context in
+                    var options = ProcessOptions()
+                    options.environment = ["XDG_RUNTIME_DIR": parent]
+                    try await context.spawn(options: options) {
+                        try await withContext(.processes) { inner in _ = try inner.address }
+                    }.value
+                }
+                #expect(files(in: victim) == ["file", "owner.lock"])
+                // What is swept is.
+                #expect(files(in: parent) == ["zproc-\(getuid())-victim"])
+            }
+        }
     }
 
     @Test func aPathTooLongForASocketSaysSo() throws {
@@ -181,6 +239,44 @@ import ZeroMQ
         }
     }
 
+    /// The runtime ends a program that starts a task of a priority it does not know.
+    @Test func aPriorityOfAPeerIsOneThereIs() async throws {
+        let caller = try Context(.threads), callee = try Context(.threads)
+        let counter = Counter(actorSystem: callee.system)
+        let address = try callee.system.address()
+        for priority in UInt8.min...UInt8.max {
+            let arguments: [Value] = [.uint(1), .array([]), .array([.nil, .uint(UInt64(priority))])]
+            let error = try await #require(throws: CallError.self) {
+                _ = try await caller.system.call(
+                    "actor",
+                    "there is no such method",
+                    arguments: MessagePackEncoder().encode(arguments),
+                    at: address
+                )
+            }
+            #expect(error.code == .methodNotFound)
+        }
+        #expect(try await counter.increment(by: 1) == 1)
+        await caller.shutdown()
+        await callee.shutdown()
+    }
+
+    /// An error of another program, say, says what it was and where.
+    @Test func anErrorOfAnUnknownTypeKeepsWhatIsKnownOfIt() async throws {
+        let transport = InProcessTransport(), listener = try transport.listen(at: Endpoint(.inproc, "*"))
+        let info = PeerInfo(build: "another", node: .random(), processID: 4_711)
+        try listener.start(Refuser(listener, info))
+        let caller = try Context(.threads), address = NodeAddress(endpoint: listener.endpoint, node: info.node)
+        let error = try await #require(throws: RemoteError.self) {
+            _ = try await caller.system.call("oven", "bake", arguments: [], at: address)
+        }
+        #expect(error.typeName == "Burnt")
+        #expect(error.message == "at 240: too hot")
+        #expect(error.processID == 4_711)
+        await caller.shutdown()
+        await transport.shutdown()
+    }
+
     @Test func nobodyAtAnAddressIsUnreachable() async throws {
         try await withContext(.processes) { context in
             let nowhere = NodeAddress(endpoint: try Endpoint("ipc:///tmp/zproc-nobody-\(getpid())"), node: .random())
@@ -202,4 +298,27 @@ import ZeroMQ
         await caller.shutdown()
         await callee.shutdown()
     }
+}
+
+/// A node that answers calls with an error of a type nobody knows.
+private final class Refuser: ListenerReceiver {
+    private let listener: any TransportListener
+    private let info: PeerInfo
+
+    init(_ listener: any TransportListener, _ info: PeerInfo) {
+        self.listener = listener
+        self.info = info
+    }
+
+    func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        switch try? Envelope(decoding: message) {
+        case .hello: try? listener.send(Envelope.welcome(info).encoded(), to: peer)
+        case .call(let id, _, _, _):
+            let error = WireError(code: "thrown", message: "Burnt: at 240: too hot", type: [0xc1], payload: [0x90])
+            try? listener.send(Envelope.failure(id, error).encoded(), to: peer)
+        default: break
+        }
+    }
+
+    func listenerLost(_ peer: PeerID) {}
 }
