@@ -120,7 +120,7 @@ let package = Package(
             dependencies: [
                 "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ",
                 "ZeroMQ", "Linearizability",
-                "MessagePack",
+                "MessagePack", logging,
             ],
             swiftSettings: settings
         ),

@@ -47,9 +47,9 @@ static int count(czproc_roll *roll, int is_thorough) {
     return number;
 }
 
-int czproc_roll_reserve(czproc_roll *roll, int limit) {
-    if (count(roll, 0) >= limit && count(roll, 1) >= limit) return -1;
-    for (int place = 0; place < CZPROC_ROLL_CAPACITY; place++) {
+// Takes one of the first `limit` places; -1 when none is free.
+static int take(czproc_roll *roll, int limit) {
+    for (int place = 0; place < CZPROC_ROLL_CAPACITY && place < limit; place++) {
         pid_t nobody = 0;
         if (atomic_load_explicit(&roll->places[place], memory_order_relaxed) == 0
             && atomic_compare_exchange_strong(&roll->places[place], &nobody, getpid())) {
@@ -57,6 +57,16 @@ int czproc_roll_reserve(czproc_roll *roll, int limit) {
         }
     }
     return -1;
+}
+
+int czproc_roll_reserve(czproc_roll *roll, int limit) {
+    // Others, in other processes, may count the same at the same time. What keeps all within their limit is that no more
+    // places are given away; the count is for those who share the roll with others whose limit is higher.
+    if (count(roll, 0) < limit) {
+        int place = take(roll, limit);
+        if (place >= 0) return place;
+    }
+    return count(roll, 1) < limit ? take(roll, limit) : -1;
 }
 
 void czproc_roll_enter(czproc_roll *roll, int place, pid_t process) { atomic_store(&roll->places[place], process); }

@@ -4,6 +4,7 @@
 import Distributed
 import Foundation
 import Glibc
+import Logging
 import Synchronization
 import Testing
 import ZProc
@@ -106,6 +107,29 @@ import ZProcCore
         }
     }
 
+    /// How many there are is counted where they are entered, by all that spawn at the same time.
+    @Test(arguments: Backend.allCases)
+    func noMoreAreSpawnedAtTheSameTimeThanThereMayBe(on backend: Backend) async throws {
+        var options = ContextOptions()
+        options.maximumProcesses = 6
+        try await withContext(backend, options: options) { context in
+            let state = context.state
+            for round in 0..<(backend == .threads ? 50 : 3) {
+                // Two of them spawn as well.
+                try await context.spawn(count: 2) {
+                    try await state.increment("living", by: 1 + sleepers(16, in: context))
+                    try await state.increment("done")
+                    try await Task.sleep(for: .seconds(1_000))
+                }
+                let own = await sleepers(16, in: context)
+                let living = try await state.first { $0["done", default: 0] == 2 }.get("living", default: 0)
+                #expect(own + living == 6, "round \(round)")
+                await context.stopAll()
+                try await state.clear()
+            }
+        }
+    }
+
     // MARK: Results
 
     @Test func aResultThatIsTooLargeIsAnErrorAtTheWaiter() async throws {
@@ -114,6 +138,39 @@ import ZProcCore
             let error = try await #require(throws: CallError.self) { try await process.value }
             #expect(error.code == .badResult)
             #expect(error.message.contains("put large data into the state"))
+        }
+    }
+
+    @Test func anErrorThatIsTooLargeIsAnErrorAtTheWaiter() async throws {
+        try await withContext(.processes) { context in
+            let process = try await context.spawn { throw LargeFailure(data: Data(count: 257 << 20)) }
+            let error = try await #require(throws: CallError.self) { try await process.value }
+            #expect(error.code == .badResult)
+            #expect(error.message.contains("LargeFailure"))
+            #expect(error.message.contains("very large"))
+            #expect(error.message.utf8.count < 10_000)
+        }
+    }
+
+    /// In a process of its own: a program can choose where its log goes only once.
+    @Test(arguments: Backend.allCases)
+    func eachRetryIsLogged(on backend: Backend) async throws {
+        try await withContext(.processes) { context in
+            let records = try await context.spawn {
+                let records = Records()
+                LoggingSystem.bootstrap { RecordingHandler(label: $0, records: records) }
+                return try await withContext(backend) { inner in
+                    let process = try await inner.spawn(name: "baker", retry: RetryPolicy(2)) {
+                        throw TestFailure(reason: "burnt")
+                    }
+                    await #expect(throws: TestFailure.self) { try await process.value }
+                    var reports: [String] = []
+                    for await report in process.retries { reports.append("notice zproc.process \(report)") }
+                    return [reports, records.all]
+                }
+            }.value
+            #expect(records[0].count == 2)
+            #expect(records[1].filter { $0.contains("'baker'") } == records[0])
         }
     }
 
@@ -268,6 +325,31 @@ import ZProcCore
     }
 }
 
+private struct LargeFailure: Error, Codable, CustomStringConvertible {
+    var data: Data
+    var description: String { "very large" }
+}
+
+/// What was logged.
+private final class Records: Sendable {
+    private let records = Mutex<[String]>([])
+    var all: [String] { records.withLock { $0 } }
+    func add(_ record: String) { records.withLock { $0.append(record) } }
+}
+
+private struct RecordingHandler: LogHandler {
+    let label: String
+    let records: Records
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { records.add("\(event.level) \(label) \(event.message)") }
+}
+
 distributed actor Sleeper {
     typealias ActorSystem = ZProcSystem
 
@@ -286,6 +368,23 @@ extension ProcessOptions {
         var options = ProcessOptions()
         options.standardOutput = output
         return options
+    }
+}
+
+/// Tries to spawn so many that sleep, all at once, and gives how many there are.
+private func sleepers(_ count: Int, in context: Context) async -> Int {
+    await withTaskGroup(of: Bool.self) { group in
+        for _ in 0..<count {
+            group.addTask {
+                do {
+                    try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
+                    return true
+                } catch {
+                    return false
+                }
+            }
+        }
+        return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
     }
 }
 

@@ -170,7 +170,7 @@ struct ChildMain: Sendable {
             await system.leave()
             czproc_exit_by(end)
         case .failure(let error):
-            outcome = .threw(system.errorCoder.encode(error))
+            outcome = .threw(Self.travelling(error, system.errorCoder))
             status = (error as? ProcessExit)?.code ?? 0
         }
         await system.processes.close(grace: Context.childGrace)
@@ -182,6 +182,23 @@ struct ChildMain: Sendable {
         await system.leave()
         if end != 0 { czproc_exit_by(end) }
         czproc_exit(Int32(status))
+    }
+
+    /// The error as it travels, or what there is to say of one that is too large for that.
+    private static func travelling(_ error: any Error, _ coder: ErrorCoder) -> WireError {
+        let encoded = coder.encode(error)
+        // With room for what goes round it.
+        let count = encoded.message.utf8.count + encoded.type.count + encoded.payload.count
+        if count <= Envelope.maximumByteCount - 1_024 { return encoded }
+        let name = String(reflecting: type(of: error)),
+            start = String(decoding: encoded.message.utf8.prefix(1_000), as: UTF8.self)
+        return coder.encode(
+            CallError(
+                .badResult,
+                "the body threw a \(name) of \(count) bytes, of at most \(Envelope.maximumByteCount - 1_024), which begins "
+                    + "'\(start)'; put large data into the state or a file"
+            )
+        )
     }
 
     /// Runs the job's body: on the transport's threads, or on one of its own when it blocks.
