@@ -71,9 +71,11 @@ extension Context {
         return try entry.map { try $0.resolve(name, as: type, using: system) }
     }
 
-    /// The actors that have this name, now and from now on: each as it gets the name.
+    /// The actors that have this name, now and from now on, each soon after it got the name.
     ///
     ///     for try await printer in context.lookups("printer", as: Printer.self) { … }
+    ///
+    /// Gives who has the name when the next is asked for: an actor that lost it to another before that is left out.
     ///
     /// Ends with an error: ``RegistryError`` when one is of another type, ``TransportError`` when the process that keeps
     /// the names has gone, `CancellationError`.
@@ -106,7 +108,8 @@ extension Context {
 extension DistributedActor where ActorSystem == ZProcSystem {
     /// Waits until the actor has ended, wherever it lives.
     ///
-    /// One that is supervised ends with each process that it lives in, and comes back.
+    /// One that is supervised ends with each process that it lives in, and comes back. Who waits for an actor of this
+    /// process that is at hand itself, and not a proxy, holds it for as long.
     ///
     /// - Returns: how it ended.
     /// - Throws: `CancellationError`.
