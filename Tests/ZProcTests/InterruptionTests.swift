@@ -30,6 +30,18 @@ import ZProc
         try await nothingIsLeft(of: before)
     }
 
+    /// As the command `timeout` does it: the program gets the signal, and then the group.
+    @Test func aSignalThatComesTwiceAtOnceIsOne() async throws {
+        let program = try Program("InterruptedProgram", ["processes"])
+        let before = try await program.linesUntilReady()
+        for pid in [program.pid, -program.pid] { kill(pid, SIGTERM) }
+        #expect(try await program.end() == .signaled(SIGTERM))
+        let after = try await program.rest()
+        #expect(after.contains("the scope tidies up"))
+        #expect(after.filter { $0 == "inner tidies up" }.count == 2)
+        try await nothingIsLeft(of: before)
+    }
+
     /// What a signal has cancelled is not started again by a supervisor that the signal has come to as well.
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
     func aSupervisorInAProcessRestartsNothingThatASignalEnds(_ number: Int32) async throws {

@@ -25,6 +25,8 @@ final class Interruption: Sendable {
         var isWatching = false
         /// The signal that ends this process.
         var signal: Int32?
+        /// Until when that signal, once more, is the same one.
+        var echoEnd: ContinuousClock.Instant?
     }
     private let state = Mutex(State())
 
@@ -37,6 +39,19 @@ final class Interruption: Sendable {
 
     /// The most time that stopping takes; what hangs for longer must not keep the process from ending.
     static let patience = Mutex(Duration.seconds(15))
+
+    /// What a signal says.
+    private enum Meaning {
+        /// That these are to end.
+        case wish([Scope])
+        /// The same once more: who ends a program and its group, as the command `timeout` does, sends it twice.
+        case echo
+        /// Whoever asks twice does not want to wait.
+        case impatience
+    }
+
+    /// No person is as quick as that.
+    private static let echoTime: Duration = .milliseconds(250)
 
     func add(_ context: Context) {
         let isFirst = state.withLock { state in
@@ -104,13 +119,21 @@ final class Interruption: Sendable {
     }
 
     private func received(_ signal: Int32) {
-        let scopes = state.withLock { state -> [Scope]? in
-            // Whoever asks twice does not want to wait.
-            guard state.signal == nil else { return nil }
+        let meaning = state.withLock { state -> Meaning in
+            if state.signal == signal, let end = state.echoEnd, .now < end { return .echo }
+            guard state.signal == nil else { return .impatience }
             state.signal = signal
-            return Array(state.scopes.values)
+            state.echoEnd = .now + Self.echoTime
+            return .wish(Array(state.scopes.values))
         }
-        guard let scopes else { return czproc_die_of(signal) }
+        switch meaning {
+        case .wish(let scopes): end(scopes, by: signal)
+        case .echo: break
+        case .impatience: czproc_die_of(signal)
+        }
+    }
+
+    private func end(_ scopes: [Scope], by signal: Int32) {
         // Cancellation handlers are the user's code: they may block, and this thread waits for the next signal.
         let cancel: @Sendable () -> Void = { for scope in scopes { scope.cancel?() } }
         do throws(ThreadError) {
