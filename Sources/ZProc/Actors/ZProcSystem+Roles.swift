@@ -105,7 +105,7 @@ extension ZProcSystem {
     }
 
     /// The endpoint as processes with other working directories reach it.
-    private static func absolute(_ endpoint: Endpoint) throws(TransportError) -> Endpoint {
+    static func absolute(_ endpoint: Endpoint) throws(TransportError) -> Endpoint {
         guard endpoint.scheme == .ipc, let first = endpoint.address.first, !"/@*".contains(first) else {
             return endpoint
         }

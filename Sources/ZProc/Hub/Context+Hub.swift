@@ -31,7 +31,7 @@ extension Context {
         patience: Duration = .seconds(30)
     ) async throws {
         let access = HubAccess(
-            endpoint: try Endpoint(address),
+            endpoint: try ZProcSystem.absolute(Endpoint(address)),
             credentials: credentials,
             patience: max(.zero, min(patience, Self.replyLifetime))
         )
