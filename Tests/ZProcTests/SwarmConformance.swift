@@ -433,6 +433,33 @@ import ZProcCore
         }
     }
 
+    /// Whenever a swarm is stopped, what is asked of it ends.
+    @Test func whatIsAskedWhileASwarmStopsEnds() async throws {
+        try await withContext(.threads) { context in
+            for _ in 0..<200 {
+                let swarm = try context.swarm(workers: 2), ready = Promise<Void>()
+                await withDiscardingTaskGroup { group in
+                    for _ in 0..<4 {
+                        group.addTask {
+                            do {
+                                while true {
+                                    _ = try await swarm.run { 1 }
+                                    ready.settle()
+                                }
+                            } catch {
+                                #expect((error as? SwarmError)?.code == .closed)
+                            }
+                        }
+                    }
+                    group.addTask {
+                        _ = await ready.settled()
+                        await swarm.stop()
+                    }
+                }
+            }
+        }
+    }
+
     @Test func workersGoWithTheirSwarm() async throws {
         try await withContext(.processes) { context in
             var swarm: Swarm? = try context.swarm(workers: 2)

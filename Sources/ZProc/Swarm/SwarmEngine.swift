@@ -315,16 +315,21 @@ final class SwarmEngine: Stoppable {
     // MARK: The end
 
     func stop(grace: Duration) async {
-        let jobs = state.withLock { Array($0.jobs.keys) }
-        for job in jobs { cancel(job, SwarmError.hasEnded) }
+        let now = now
         let (workers, endCalls, isFirst) = state.withLock { state in
+            // All at once: a job that was added in between would never end.
             defer { state.isClosed = true }
+            for job in state.jobs.keys {
+                if state.errors[job] == nil { state.errors[job] = SwarmError.hasEnded }
+                state.effects.append(contentsOf: state.broker.cancel(job, now: now))
+            }
             state.timer?.task.cancel()
             state.timer = nil
             state.watch?.cancel()
             defer { state.endCalls = [:] }
             return (Array(state.workers.values), state.endCalls.values, !state.isClosed)
         }
+        carryOut()
         for call in endCalls { call.fail(SwarmError.hasEnded, encoder: system.errorCoder) }
         await withDiscardingTaskGroup { group in
             for worker in workers { group.addTask { await worker.stop(grace: grace) } }
