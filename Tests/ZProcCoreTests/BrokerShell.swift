@@ -70,6 +70,12 @@ struct BrokerShell {
         carryOut(broker.workerLeft(id, now: now))
     }
 
+    /// Lets time go by.
+    mutating func pass(to time: Duration) {
+        now = max(now, time)
+        carryOut(broker.timePassed(now: now))
+    }
+
     mutating func failToStart() {
         starts -= 1
         carryOut(broker.workerFailedToStart(now: now))

@@ -360,14 +360,67 @@ import ZProcCore
         shell.carryOut(shell.broker.setWorkerCount(2, now: .zero))
         let job = shell.add(inputCount: 5)
         var failures = 0
-        while shell.starts > 0, failures < 100 {
-            shell.failToStart()
-            failures += 1
+        while failures < 100 {
+            while shell.starts > 0 {
+                shell.failToStart()
+                failures += 1
+            }
+            guard let time = shell.broker.nextDeadline else { break }
+            shell.pass(to: time)
         }
         #expect(shell.jobs[job]?.end == .noWorkers)
-        #expect((5...6).contains(failures))
+        // Two at first, then one at a time.
+        #expect(failures == 6)
         #expect(shell.jobs[shell.add(inputCount: 5)]?.end == .noWorkers)
-        shell.carryOut(shell.broker.setWorkerCount(2, now: .zero))
+        shell.carryOut(shell.broker.setWorkerCount(2, now: shell.now))
         #expect(shell.starts == 2)
+    }
+
+    @Test func noWorkersIsNotSaidWhileSomeStart() {
+        var shell = BrokerShell()
+        shell.carryOut(shell.broker.setWorkerCount(8, now: .zero))
+        let job = shell.add(inputCount: 5)
+        for _ in 0..<7 {
+            shell.now += .seconds(1)
+            shell.failToStart()
+        }
+        #expect(shell.jobs[job]?.end == nil)
+        _ = shell.join(isOwn: true)
+        shell.run()
+        #expect(shell.jobs[job]?.end == .finished)
+    }
+
+    /// One of two works, the other never begins.
+    @Test func startsThatFailAreTriedAgainLessAndLessOften() {
+        var shell = BrokerShell()
+        shell.carryOut(shell.broker.setWorkerCount(2, now: .zero))
+        _ = shell.join(isOwn: true)
+        shell.starts = 1
+        let job = shell.add(inputCount: 100_000)
+        var times: [Duration] = []
+        while shell.now < .seconds(60) {
+            shell.supplyAll()
+            shell.consumeAll()
+            while shell.starts > 0 {
+                times.append(shell.now)
+                shell.failToStart()
+            }
+            // The other one goes on meanwhile, which is no reason to start this one sooner.
+            guard shell.step() else { break }
+            shell.pass(to: shell.now)
+        }
+        #expect(shell.jobs[job]?.end == nil)
+        #expect((10...30).contains(times.count), "\(times)")
+        let pauses = zip(times, times.dropFirst()).map { $1 - $0 }
+        #expect(pauses.allSatisfy { $0 >= .milliseconds(20) && $0 < .seconds(6) })
+        #expect((pauses.last ?? .zero) >= .seconds(5))
+        // When it begins after all, the pauses are forgotten.
+        while shell.starts == 0, shell.step() { shell.pass(to: shell.now); shell.supplyAll(); shell.consumeAll() }
+        shell.starts = 0
+        let late = shell.join(isOwn: true)
+        shell.supplyAll()
+        shell.finishHead(of: late)
+        shell.leave(late)
+        #expect(shell.starts == 1)
     }
 }

@@ -12,6 +12,8 @@ struct Deadline: Comparable {
         case chunk(ChunkID, WorkerID)
         /// The worker is to have got work again.
         case idle(WorkerID)
+        /// Workers may be started again.
+        case start
     }
 
     let time: Duration
@@ -38,6 +40,7 @@ extension Broker {
             case .idle(let id):
                 workers[id]?.isRetiring = true
                 retireIfDone(id, now)
+            case .start: adjustWorkers(now)
             }
         }
         return takeEffects(now)
@@ -62,6 +65,7 @@ extension Broker {
                 jobs.isEmpty && worker.chunks.isEmpty && !worker.isRetiring && workers.count > limits.minimumWorkers
                     && limits.idleLimit.map { worker.idleSince + $0 <= deadline.time } == true
             } ?? false
+        case .start: startFailures > 0 && !isBroken && deadline.time == nextStart
         }
     }
 

@@ -15,7 +15,7 @@ extension Broker {
     package mutating func setWorkerCount(_ count: Int, force: Bool = false, now: Duration) -> [Effect] {
         wanted = max(0, count)
         isBroken = false
-        startFailures = 0
+        forgetStartFailures()
         adjustWorkers(now)
         if force {
             // Also those that were to go already, and are still at it.
@@ -162,13 +162,25 @@ extension Broker {
     // MARK: How many
 
     private mutating func failedToStart(_ now: Duration) {
-        startFailures += 1
-        if startFailures >= max(1, limits.maximumStartFailures), workers.isEmpty {
+        // Those that were started together and fail together count once.
+        if now >= nextStart {
+            startFailures += 1
+            let factor = 1 << min(startFailures - 1, 20)
+            nextStart = now + min(limits.startPause * factor, limits.maximumStartPause)
+            deadlines.insert(Deadline(time: nextStart, event: .start))
+        }
+        // While others start, one of them may live.
+        if startFailures >= max(1, limits.maximumStartFailures), workers.isEmpty, starting == 0, wanted > 0 {
             isBroken = true
             for job in jobs.keys.sorted(by: { $0.number < $1.number }) { end(job, .noWorkers, now) }
         } else {
             adjustWorkers(now)
         }
+    }
+
+    mutating func forgetStartFailures() {
+        startFailures = 0
+        nextStart = .zero
     }
 
     /// Starts what is lacking, and has those go that are too many: first who has nothing to do.
@@ -180,8 +192,12 @@ extension Broker {
             limits.idleLimit == nil || !jobs.isEmpty
             ? wanted : min(wanted, max(limits.minimumWorkers, staying + starting))
         if staying + starting < goal {
-            effects.append(.start(goal - staying - starting))
-            starting = goal - staying
+            guard now >= nextStart else { return }
+            // After a failure one alone shows whether it works again, when there is no other.
+            let lacking = goal - staying - starting
+            let count = startFailures == 0 || !workers.isEmpty ? lacking : starting == 0 ? 1 : 0
+            if count > 0 { effects.append(.start(count)) }
+            starting += count
         } else if staying > wanted {
             let order = workers.filter { $0.value.isOwn && !$0.value.isRetiring }.sorted { left, right in
                 let load = (left.value.chunks.count, right.value.chunks.count)

@@ -69,7 +69,10 @@ package struct Broker: Sendable {
     // What `Workforce` is about.
     var wanted = 0
     var starting = 0
+    /// Starts that have failed since a new worker did something.
     var startFailures = 0
+    /// No worker is started before.
+    var nextStart: Duration = .zero
     var isBroken = false
     var effects: [Effect] = []
 
@@ -177,6 +180,8 @@ package struct Broker: Sendable {
             if left > 1 { worker.messages[0] = left - 1 } else { worker.messages.removeFirst() }
         }
         let chunk = chunks[id]
+        // Not with everything that others do, or what fails would be started without a pause.
+        let isProof = worker.isOwn && !worker.hasWorked && startFailures > 0
         worker.hasWorked = true
         worker.itemCount += chunk?.range.count ?? 0
         if worker.messages.isEmpty {
@@ -184,7 +189,10 @@ package struct Broker: Sendable {
             if !worker.isRetiring { idle.append(workerID) }
         }
         workers[workerID] = worker
-        startFailures = 0
+        if isProof {
+            forgetStartFailures()
+            adjustWorkers(now)
+        }
         standAhead(workerID)
         watchHead(of: workerID, now)
         if let chunk { settle(id, chunk, report, runTime, now) }

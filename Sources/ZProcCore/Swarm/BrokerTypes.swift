@@ -65,6 +65,9 @@ package struct BrokerLimits: Sendable {
     package var itemsPerWorker: Int?
     /// How many starts may fail in a row when no worker lives.
     package var maximumStartFailures = 5
+    /// How long to wait after a start that failed; twice as long after each further one, up to the maximum.
+    package var startPause: Duration = .milliseconds(20)
+    package var maximumStartPause: Duration = .seconds(5)
 
     package init() {}
 }
