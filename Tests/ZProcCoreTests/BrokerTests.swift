@@ -264,6 +264,47 @@ import ZProcCore
         #expect(shell.jobs[job]?.delivered == [2, 3])
     }
 
+    /// What does not listen to being cancelled.
+    @Test(arguments: [nil, Duration.seconds(60)])
+    func anItemHasItsTimeAfterItsJobHasEnded(_ itemTimeout: Duration?) {
+        var shell = BrokerShell()
+        var options = JobOptions()
+        options.itemTimeout = itemTimeout
+        options.chunkSize = 1
+        let worker = shell.join()
+        let job = shell.add(options, inputCount: 4), other = shell.add(inputCount: 4)
+        shell.supplyAll()
+        shell.pass(to: .seconds(30))
+        shell.carryOut(shell.broker.cancel(job, now: shell.now))
+        let end: Duration = itemTimeout ?? shell.now + BrokerLimits().cancelGrace
+        shell.pass(to: end - .milliseconds(1))
+        #expect(shell.killed == [])
+        shell.pass(to: end)
+        #expect(shell.killed == [worker])
+        _ = shell.join()
+        shell.run()
+        #expect(shell.jobs[other]?.end == .finished)
+        #expect(shell.jobs[other]?.lost == [])
+        #expect(shell.broker.nextDeadline == nil)
+    }
+
+    @Test func whatEndsWhenItIsCancelledCostsNoWorker() {
+        var shell = BrokerShell()
+        let worker = shell.join()
+        let job = shell.add(inputCount: 100)
+        for _ in 0..<3 {
+            shell.supplyAll()
+            shell.finishHead(of: worker)
+        }
+        shell.supplyAll()
+        shell.carryOut(shell.broker.cancel(job, now: shell.now))
+        shell.pass(to: shell.now + .seconds(9))
+        while shell.workers[worker]?.chunks.isEmpty == false { shell.finishHead(of: worker) }
+        shell.pass(to: shell.now + .seconds(1_000))
+        #expect(shell.killed == [])
+        #expect(shell.broker.nextDeadline == nil)
+    }
+
     // MARK: Workers
 
     @Test func soManyWorkersAreStartedAsAreWanted() {

@@ -22,6 +22,7 @@ import ZProcCore
         limits.minimumWorkers = Int.random(in: 0...1, using: &random)
         limits.itemsPerWorker = Bool.random(using: &random) ? 50 : nil
         limits.maximumStartFailures = 1_000_000
+        limits.cancelGrace = .milliseconds(Bool.random(using: &random) ? 5 : 10_000)
         var shell = BrokerShell(limits)
         let unit = Int.random(in: 1...2_000, using: &random)
         shell.cost = { .microseconds($0 % 7 * unit) }

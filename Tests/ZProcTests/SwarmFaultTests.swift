@@ -76,6 +76,26 @@ import ZProc
         }
     }
 
+    /// It is given up although nobody waits for it any more.
+    @Test func anItemThatDoesNotListenToBeingCancelledLosesItsWorker() async throws {
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 1), state = context.state
+            var options = MapOptions()
+            options.itemTimeout = .seconds(1)
+            let map = Task { [options] in
+                try await swarm.forEach(0..<1, options: options) { _ in
+                    try await state.set("started", to: Int(getpid()))
+                    while true { usleep(1_000) }
+                }
+            }
+            try await state.firstAvailable("started")
+            map.cancel()
+            await #expect(throws: CancellationError.self) { try await map.value }
+            let pid = try await swarm.run { Int(getpid()) }
+            #expect(try await state.get("started", default: 0) != pid)
+        }
+    }
+
     @Test func whatCannotTravelIsAnError() async throws {
         try await withContext(.processes) { context in
             let swarm = try context.swarm(workers: 1)

@@ -56,6 +56,9 @@ public struct MapOptions: Sendable {
     /// Then its worker is ended and replaced, and its whole chunk has failed.
     /// A chunk of several items has as many times as long. On `.threads` the item is cancelled, and another worker takes
     /// the place of the one that still runs it.
+    ///
+    /// It holds also for an item that does not end when the map was cancelled or has failed; without it, such an item
+    /// has 10 seconds from then on.
     public var itemTimeout: Duration?
     /// How long all of it may take; nil for ever.
     public var timeout: Duration?

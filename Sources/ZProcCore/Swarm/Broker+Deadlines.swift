@@ -8,7 +8,7 @@ struct Deadline: Comparable {
     enum Event: Hashable {
         /// The job is to have ended.
         case job(JobID)
-        /// The worker is to have finished the chunk.
+        /// The worker is to have finished the chunk, whether its job has ended or not.
         case chunk(ChunkID, WorkerID)
         /// The worker is to have got work again.
         case idle(WorkerID)
@@ -34,8 +34,12 @@ extension Broker {
                 // What waits behind it comes back when the worker has gone.
                 workers[worker]?.isRetiring = true
                 workers[worker]?.chunks.removeAll { $0 == id }
-                if let job = chunks[id]?.job { jobs[job]?.assigned[id] = nil }
-                settle(id, .timedOut, now)
+                if let job = job(of: id) {
+                    jobs[job]?.assigned[id] = nil
+                    settle(id, .timedOut, now)
+                } else {
+                    chunks[id] = nil
+                }
                 effects.append(.kill(worker))
             case .idle(let id):
                 workers[id]?.isRetiring = true
@@ -48,17 +52,22 @@ extension Broker {
 
     /// Keeps the time of the chunk that a worker works on now.
     mutating func watchHead(of worker: WorkerID, _ now: Duration) {
-        guard let id = workers[worker]?.chunks.first, let chunk = chunks[id], let job = jobs[chunk.job],
-            let time = job.options.itemTimeout
-        else { return }
+        guard let id = workers[worker]?.chunks.first, let chunk = chunks[id] else { return }
+        guard let job = jobs[chunk.job] else { return watchCancelled(id, worker, now) }
+        guard let time = job.options.itemTimeout else { return }
         deadlines.insert(Deadline(time: now + time * chunk.range.count, event: .chunk(id, worker)))
+    }
+
+    /// Keeps the time of a chunk that nobody waits for any more: what does not end would keep its worker for ever.
+    mutating func watchCancelled(_ id: ChunkID, _ worker: WorkerID, _ now: Duration) {
+        deadlines.insert(Deadline(time: now + limits.cancelGrace, event: .chunk(id, worker)))
     }
 
     /// Whether something has not been overtaken by events.
     private func isCurrent(_ deadline: Deadline) -> Bool {
         switch deadline.event {
         case .job(let id): jobs[id] != nil
-        case .chunk(let id, let worker): workers[worker]?.chunks.first == id && job(of: id) != nil
+        case .chunk(let id, let worker): workers[worker]?.chunks.first == id
         case .idle(let id):
             workers[id].map { worker in
                 // While there are jobs, there may be work for it at any time.

@@ -275,7 +275,13 @@ package struct Broker: Sendable {
         for chunk in job.sequence where job.assigned[chunk] == nil { chunks[chunk] = nil }
         tidyLines()
         effects.append(.ended(id, end))
-        for (chunk, worker) in job.assigned { effects.append(.cancel(worker, chunk)) }
+        for (chunk, worker) in job.assigned {
+            effects.append(.cancel(worker, chunk))
+            // One that has a time for its items keeps it.
+            if job.options.itemTimeout == nil, workers[worker]?.chunks.first == chunk {
+                watchCancelled(chunk, worker, now)
+            }
+        }
         if jobs.isEmpty, limits.idleLimit != nil { watchIdleWorkers(now) }
     }
 

@@ -61,6 +61,8 @@ package struct BrokerLimits: Sendable {
     package var idleLimit: Duration?
     /// How many workers stay, however long they have nothing to do.
     package var minimumWorkers = 0
+    /// How long a cancelled chunk may go on before its worker is ended, when there is no time for its items.
+    package var cancelGrace: Duration = .seconds(10)
     /// How many items a worker works on before another takes its place; nil for no end.
     package var itemsPerWorker: Int?
     /// How many starts may fail in a row when no worker lives.
