@@ -174,6 +174,27 @@ import ZProcCore
         if workerCount == 2 { #expect(ideal / shell.now > 0.9) }
     }
 
+    /// What is known to be cheap waits for nobody whose item may take long.
+    @Test func nothingWaitsBehindWhatMayTakeLong() {
+        var shell = BrokerShell()
+        // Items of the first job take an hour, which is not known before one is done.
+        shell.cost = { _ in .seconds(3_600) }
+        let long = shell.join()
+        _ = shell.add(inputCount: 1)
+        shell.supplyAll()
+        #expect(shell.workers[long]?.chunks.count == 1)
+        shell.cost = { _ in .milliseconds(1) }
+        let short = shell.join()
+        let job = shell.add(inputCount: 100)
+        for _ in 0..<1_000 where shell.jobs[job]?.end == nil {
+            shell.supplyAll()
+            shell.consumeAll()
+            #expect(shell.workers[long]?.chunks.count == 1)
+            shell.finishHead(of: short)
+        }
+        #expect(shell.jobs[job]?.end == .finished)
+    }
+
     @Test func manyCheapItemsMakeFewChunks() {
         var shell = BrokerShell()
         shell.cost = { _ in .nanoseconds(20) }

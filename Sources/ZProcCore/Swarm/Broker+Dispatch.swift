@@ -7,7 +7,7 @@ extension Broker {
     /// Gives ready chunks to workers that have a place for them: first to those without work.
     mutating func dispatch(_ now: Duration) {
         while readyCount > 0, let worker = nextIdle() { give(worker, now) }
-        while readyCount > 0, mayWait(), let worker = nextAhead() { give(worker, now) }
+        while readyCount > 0, let next = nextChunk, mayWait(next), let worker = nextAhead() { give(worker, now) }
     }
 
     private mutating func nextIdle() -> WorkerID? {
@@ -26,19 +26,26 @@ extension Broker {
         return nil
     }
 
-    /// Enters a worker that may be given a message to wait for.
+    /// Enters a worker that may be given a message to wait for: not while it works on what may take long.
     mutating func standAhead(_ id: WorkerID) {
         guard let worker = workers[id], worker.messages.count == 1, !worker.isInLine, !worker.isRetiring,
-            worker.chunks.first.flatMap({ chunks[$0]?.isSuspect }) != true
+            let head = worker.chunks.first, mayWait(head)
         else { return }
         workers[id]?.isInLine = true
         ahead.append(id)
     }
 
-    /// Whether the next chunk may wait at a worker: not what may take long, while another worker might be free before.
-    private func mayWait() -> Bool {
-        guard let id = nextChunk, chunks[id]?.isSuspect == false, let time = expectedTime(id) else { return false }
-        return time <= limits.waitingTime / .seconds(1)
+    /// Whether a chunk may wait at a worker, or be waited for there: not what may take long, while another worker might
+    /// be free before.
+    private func mayWait(_ id: ChunkID) -> Bool {
+        guard chunks[id]?.isSuspect == false, let time = expectedTime(id) else { return false }
+        return time <= (isLast(id) ? limits.batchTime : limits.waitingTime) / .seconds(1)
+    }
+
+    /// Whether nothing follows it in its job, so that a worker which is free before has nothing else to do.
+    private func isLast(_ id: ChunkID) -> Bool {
+        guard let chunk = chunks[id], let job = jobs[chunk.job], !job.options.isTask else { return false }
+        return job.progress.isInputEnded || job.progress.supplied == job.options.count
     }
 
     /// How long a chunk is expected to run, in seconds; nil when nothing is known.
