@@ -123,6 +123,21 @@ import ZProcCore
         #expect(fixed.next(remaining: 3, workers: 8) == 5)
     }
 
+    @Test(arguments: [nil, .max, -1]) func oddNumbersAreBorne(_ count: Int?) {
+        for window in [nil, Int.max, -1] {
+            var shell = BrokerShell()
+            for _ in 0..<8 { _ = shell.join() }
+            var options = JobOptions()
+            options.chunkSize = .max
+            options.window = window
+            options.count = count
+            options.itemTimeout = .seconds(3_000_000_000)
+            let job = shell.add(options, inputCount: 100)
+            shell.run()
+            #expect(shell.jobs[job]?.end == .finished)
+        }
+    }
+
     @Test func cheapTasksGoTogether() {
         var shell = BrokerShell()
         shell.cost = { _ in .microseconds(5) }

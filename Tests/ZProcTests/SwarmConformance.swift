@@ -88,6 +88,37 @@ import ZProcCore
         }
     }
 
+    /// Ranges with more numbers than can be counted, and sizes beyond all bounds.
+    @Test(arguments: Backend.allCases)
+    func oddInputIsBorne(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2)
+            func expectFirst<Source: Sequence & Sendable>(
+                _ numbers: Source,
+                _ first: Source.Element
+            ) async throws where Source.Element: FixedWidthInteger & Codable & Sendable {
+                let results = try swarm.mapLazy(numbers) { $0 }
+                var iterator = results.makeAsyncIterator()
+                for offset in 0..<1_000 {
+                    #expect(try await iterator.next() == first + Source.Element(offset))
+                }
+                #expect(results.progress.total == nil)
+            }
+            try await expectFirst(0...Int.max, 0)
+            try await expectFirst(Int.min..<Int.max, .min)
+            try await expectFirst(0..<UInt64.max, 0)
+            try await expectFirst(0...UInt64.max, 0)
+            let few = try swarm.mapLazy(Int8.min...Int8.max) { $0 }
+            #expect(few.progress.total == 256)
+            #expect(try await swarm.map((0..<10).lazy.map { $0 * 2 }) { $0 } == (0..<10).map { $0 * 2 })
+            var options = MapOptions()
+            options.chunkSize = .max
+            #expect(try await swarm.map(0..<10, options: options) { $0 } == Array(0..<10))
+            #expect(try await swarm.map([1, 2, 3], options: options) { $0 } == [1, 2, 3])
+            #expect(throws: SpawnError.self) { try context.swarm(workers: .max) }
+        }
+    }
+
     @Test(arguments: Backend.allCases)
     func aSlowConsumerHoldsBackTheInput(on backend: Backend) async throws {
         try await withContext(backend) { context in

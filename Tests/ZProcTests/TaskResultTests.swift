@@ -138,5 +138,12 @@ import ZProc
         #expect(progress.description == "7 4/s, 1 worker")
         progress = MapProgress(label: nil, total: 0, done: 0, workers: 0, elapsed: .zero)
         #expect(progress.description == "0/0 100% 0/s, 0 workers")
+        for (total, done) in [(Int.max, 1), (Int.max, Int.max), (1, .max), (.min, .max), (.max, .min)] {
+            for elapsed in [Duration.zero, .nanoseconds(1), .seconds(3_000_000_000)] {
+                progress = MapProgress(label: nil, total: total, done: done, workers: 1, elapsed: elapsed)
+                #expect(!progress.description.isEmpty)
+                #expect((progress.remaining ?? .zero) < .seconds(4_000_000_000))
+            }
+        }
     }
 }

@@ -87,7 +87,7 @@ final class SequenceSource<Item: Sendable>: ItemSource {
     private static func slices(of items: [Item]) -> (Int) -> (items: [Item], isLast: Bool) {
         var start = 0
         return { count in
-            let end = min(items.count, start + count)
+            let end = start + min(items.count - start, count)
             defer { start = end }
             return (Array(items[start..<end]), end == items.count)
         }

@@ -38,10 +38,13 @@ public struct MapProgress: Hashable, Sendable {
     /// Items for each second so far.
     public var rate: Double { elapsed > .zero ? Double(done) / (elapsed / .seconds(1)) : 0 }
 
+    /// In seconds; what takes longer than about a hundred years is said to take that.
+    private static let longest = 3e9
+
     /// How long it takes at this rate until the end; nil when that is not known.
     public var remaining: Duration? {
         guard let total, rate > 0 else { return nil }
-        return .seconds(Double(max(0, total - done)) / rate)
+        return .seconds(min(max(0, Double(total) - Double(done)) / rate, Self.longest))
     }
 }
 
@@ -55,20 +58,25 @@ extension MapProgress: CustomStringConvertible {
         } else {
             words.append("\(done)")
         }
-        words.append("\(Int(rate.rounded()))/s,")
+        words.append("\(Int(max(0, min(rate, 1e15)).rounded()))/s,")
         if let remaining, done < total ?? 0 { words.append("\(Self.text(remaining)) left,") }
         words.append(workers == 1 ? "1 worker" : "\(workers) workers")
         return words.joined(separator: " ")
     }
 
     private func percentage(_ total: Int) -> Int {
-        total > 0 ? Int(100 * Double(min(done, total)) / Double(total)) : 100
+        Int(100 * share(of: total))
+    }
+
+    /// From 0 to 1.
+    private func share(of total: Int) -> Double {
+        total > 0 ? Double(max(0, min(done, total))) / Double(total) : 1
     }
 
     /// The same with a bar of so many places in front.
     func bar(_ width: Int) -> String {
         guard let total, width > 0 else { return description }
-        let full = total > 0 ? min(width, Int(Double(width) * Double(done) / Double(total))) : width
+        let full = Int(Double(width) * share(of: total))
         return "[" + String(repeating: "#", count: full) + String(repeating: " ", count: width - full)
             + "] \(description)"
     }

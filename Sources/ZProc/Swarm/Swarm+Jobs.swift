@@ -152,6 +152,44 @@ extension Swarm {
 }
 
 extension Sequence {
-    /// How many elements there are, where that is known at once.
-    var knownCount: Int? { (self as? any RandomAccessCollection)?.count }
+    /// How many elements there are, where that is known at once and can be counted.
+    var knownCount: Int? {
+        if let range = self as? any WholeNumberRange { return range.safeCount }
+        // A collection made of a range may have more elements than its `count` can say.
+        guard let collection = self as? any RandomAccessCollection else { return nil }
+        return collection.safeCount
+    }
+}
+
+extension RandomAccessCollection {
+    fileprivate var safeCount: Int? {
+        guard let start = startIndex as? Int, let end = endIndex as? Int else { return nil }
+        return end.subtractingReportingOverflow(start).overflow ? nil : count
+    }
+}
+
+/// A range whose bounds may be too far apart for an `Int`.
+private protocol WholeNumberRange {
+    var safeCount: Int? { get }
+}
+
+extension Range: WholeNumberRange where Bound: FixedWidthInteger {
+    fileprivate var safeCount: Int? { distance(lowerBound, upperBound) }
+}
+
+extension ClosedRange: WholeNumberRange where Bound: FixedWidthInteger {
+    fileprivate var safeCount: Int? {
+        guard let (count, overflows) = distance(lowerBound, upperBound)?.addingReportingOverflow(1) else { return nil }
+        return overflows ? nil : count
+    }
+}
+
+/// From one number to one that is not smaller; nil when an `Int` is too small for it.
+private func distance<Number: FixedWidthInteger>(_ lower: Number, _ upper: Number) -> Int? {
+    if let lower = Int(exactly: lower), let upper = Int(exactly: upper) {
+        let (distance, overflows) = upper.subtractingReportingOverflow(lower)
+        return overflows ? nil : distance
+    }
+    let (distance, overflows) = upper.subtractingReportingOverflow(lower)
+    return overflows ? nil : Int(exactly: distance)
 }

@@ -59,6 +59,9 @@ extension Swarm {
         let address = try SwarmAddress(address)
         if options.streams { throw SpawnError("nobody could read what a worker writes; do not stream it") }
         if let problem = options.problem { throw SpawnError(problem) }
+        if let count, count > Swarm.maximumCount {
+            throw SpawnError("a swarm is joined by at most \(Swarm.maximumCount) workers at a time, not \(count)")
+        }
         try await withContext(.processes) { context in
             let member = SwarmMember(
                 of: address,

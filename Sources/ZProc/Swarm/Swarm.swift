@@ -16,6 +16,9 @@ internal import ZProcCore
 ///
 /// The workers end with the last reference to the swarm, or with the context. A map keeps the swarm.
 public final class Swarm: Sendable {
+    /// How many workers of its own a swarm has at most.
+    public static let maximumCount = 4_096
+
     let context: Context
     let engine: SwarmEngine
     private let wanted: Mutex<Int>
@@ -48,11 +51,11 @@ public final class Swarm: Sendable {
     /// With none, work waits. Workers that joined from elsewhere are not counted, and stay.
     ///
     /// - Parameters:
-    ///   - count: how many there are to be.
+    ///   - count: how many there are to be, up to ``maximumCount``.
     ///   - force: whether those that are too many end at once, in the middle of an item, which then runs again on another
     ///     one. On `.threads` the item is cancelled.
     public func resize(to count: Int, force: Bool = false) {
-        let count = max(0, count)
+        let count = max(0, min(count, Self.maximumCount))
         wanted.withLock { $0 = count }
         engine.setWorkerCount(count, force: force)
     }
@@ -108,6 +111,9 @@ extension Context {
         prepare: @escaping @Sendable () async throws -> any Sendable
     ) throws -> Swarm {
         let count = max(0, count ?? availableProcessorCount())
+        guard count <= Swarm.maximumCount else {
+            throw SpawnError("a swarm has at most \(Swarm.maximumCount) workers, not \(count)")
+        }
         var limits = BrokerLimits()
         limits.idleLimit = options.idleLimit
         limits.minimumWorkers = options.minimumWorkers

@@ -142,10 +142,11 @@ extension Broker {
         // A chunk for each worker lies ready.
         guard job.ready.count < places else { return }
         let size = job.chunking.next(
-            remaining: job.options.count.map { $0 - job.progress.supplied },
+            remaining: job.options.count.map { max(0, $0) - job.progress.supplied },
             workers: places
         )
-        let window = job.options.window ?? (limits.windowChunks * places * size)
+        let (share, overflows) = size.multipliedReportingOverflow(by: limits.windowChunks * places)
+        let window = job.options.window ?? (overflows ? .max : share)
         let room = max(1, window) - (job.progress.supplied - job.consumed)
         guard room > 0 else { return }
         jobs[id]?.isPulling = true

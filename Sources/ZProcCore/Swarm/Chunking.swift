@@ -6,6 +6,8 @@
 /// Begins with one, and is at most four times as large after each measurement, so that a few cheap items at the start
 /// do not make a chunk that runs for long.
 package struct Chunking: Sendable {
+    /// How many items a chunk has at most, whatever is asked for: they are all in memory.
+    private static let maximum = 1 << 24
     private let fixed: Int?
     private let target: Double
     private let limit: Int
@@ -14,7 +16,7 @@ package struct Chunking: Sendable {
     package private(set) var itemTime: Double?
 
     package init(fixed: Int?, target: Duration, limit: Int) {
-        self.fixed = fixed.map { max(1, $0) }
+        self.fixed = fixed.map { max(1, min($0, Self.maximum)) }
         self.target = target / .seconds(1)
         self.limit = max(1, limit)
     }
