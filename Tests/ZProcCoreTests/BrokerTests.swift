@@ -244,11 +244,11 @@ import ZProcCore
                 shell.finishHead(of: worker)
             }
         }
-        // Once more when others were with it the first time.
-        #expect((3...4).contains(deaths))
+        // Of the chunk and its halves, until it is alone, and then three; once more when others were with it at first.
+        #expect((6...7).contains(deaths))
         #expect(shell.jobs[job]?.end == .finished)
-        #expect(shell.jobs[job]?.lost == [20..<22])
-        #expect(shell.jobs[job]?.delivered.count == 62)
+        #expect(shell.jobs[job]?.lost == [21..<22])
+        #expect(shell.jobs[job]?.delivered.count == 63)
     }
 
     @Test func whatWasNotAloneWhenAWorkerEndedIsGivenOutAlone() {

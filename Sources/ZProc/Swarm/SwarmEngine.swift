@@ -444,8 +444,8 @@ final class SwarmEngine: Stoppable {
         case .lost(let kills):
             error = SwarmError(
                 .workerDied,
-                "\(Self.items(range)) ended \(kills) workers that were given them, the last of them in the middle of "
-                    + "the work; run them with `isolated` to see why",
+                "\(Self.items(range)) ended \(kills) workers that had nothing else, the last of them in the middle of "
+                    + "the work; run it with `isolated` to see why",
                 items: range
             )
         case .timedOut:

@@ -123,29 +123,34 @@ extension Broker {
 
     // MARK: Chunks of workers that have ended
 
-    /// What is to run again of a chunk that a worker ended over: its halves, so that what ends workers is found.
+    /// What is to run again of a chunk that a worker ended over: its halves, until the item that ends workers is alone.
     private mutating func killed(_ id: ChunkID, _ now: Duration) -> [ChunkID] {
         guard var chunk = chunks[id], let job = jobs[chunk.job] else {
             chunks[id] = nil
             return []
         }
-        chunk.kills += 1
         chunk.isSuspect = true
+        // Only what was alone is to blame: the others of a chunk may have done nothing.
+        if chunk.range.count <= 1 { chunk.kills += 1 }
         chunks[id] = chunk
         jobs[chunk.job]?.assigned[id] = nil
         if chunk.kills >= max(1, job.options.maximumKills) {
             settle(id, .lost(kills: chunk.kills), now)
             return []
         }
-        guard chunk.range.count > 1 else { return [id] }
+        return chunk.range.count > 1 ? halve(id) : [id]
+    }
+
+    /// Divides a chunk of several items.
+    mutating func halve(_ id: ChunkID) -> [ChunkID] {
+        guard let chunk = chunks.removeValue(forKey: id) else { return [] }
         let middle = chunk.range.lowerBound + chunk.range.count / 2
         let halves = [chunk.range.lowerBound..<middle, middle..<chunk.range.upperBound].map { range in
             lastChunk += 1
             let half = ChunkID(lastChunk)
-            chunks[half] = Chunk(job: chunk.job, range: range, kills: chunk.kills, isSuspect: true)
+            chunks[half] = Chunk(job: chunk.job, range: range, kills: 0, isSuspect: chunk.isSuspect)
             return half
         }
-        chunks[id] = nil
         jobs[chunk.job]?.openCount += 1
         if let place = jobs[chunk.job]?.sequence.firstIndex(of: id) {
             jobs[chunk.job]?.sequence.replaceSubrange(place...place, with: halves)
@@ -154,7 +159,7 @@ extension Broker {
     }
 
     /// Puts chunks back, the first of them to be the next.
-    private mutating func takeBack(_ back: [ChunkID]) {
+    mutating func takeBack(_ back: [ChunkID]) {
         for chunk in back.reversed() { putBack(chunk) }
         for job in Set(back.compactMap { chunks[$0]?.job }).sorted(by: { $0.number < $1.number }) { standInLine(job) }
     }

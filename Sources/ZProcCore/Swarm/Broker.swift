@@ -13,7 +13,7 @@ package struct Broker: Sendable {
     struct Chunk {
         let job: JobID
         let range: Range<Int>
-        /// How many workers have ended over it, or over what it is a part of.
+        /// How many workers have ended over its only item.
         var kills: Int
         /// Whether it was one of several that a worker had when it ended: it is given out alone, to be sure.
         var isSuspect = false

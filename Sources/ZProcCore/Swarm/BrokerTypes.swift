@@ -29,7 +29,7 @@ package struct JobOptions: Sendable {
     package var chunkSize: Int?
     /// How many items there are, where that is known.
     package var count: Int?
-    /// How many workers a chunk may end that had nothing else.
+    /// How many workers an item may end that had nothing else.
     package var maximumKills = 3
     /// How long an item may take; a chunk of many has as many times that.
     package var itemTimeout: Duration?
@@ -105,7 +105,7 @@ package enum Effect: Hashable, Sendable {
 /// What is delivered of a chunk.
 package enum Delivery: Hashable, Sendable {
     case results
-    /// It ended so many workers.
+    /// Its only item ended so many workers.
     case lost(kills: Int)
     case timedOut
 }
