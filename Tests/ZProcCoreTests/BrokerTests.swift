@@ -222,6 +222,29 @@ import ZProcCore
         #expect(shell.chunkCount < 200)
     }
 
+    @Test(arguments: [true, false]) func whatIsTooLargeGoesInHalves(_ isOrdered: Bool) {
+        var shell = BrokerShell()
+        var options = JobOptions()
+        options.isOrdered = isOrdered
+        options.chunkSize = 16
+        let worker = shell.join()
+        let job = shell.add(options, inputCount: 64)
+        for _ in 0..<100 where shell.jobs[job]?.end == nil {
+            shell.supplyAll()
+            shell.consumeAll()
+            let size = shell.workers[worker]?.chunks.first.flatMap { shell.broker.range(of: $0)?.count } ?? 0
+            shell.finishHead(of: worker, size > 4 ? .tooLarge : .succeeded)
+        }
+        #expect(shell.jobs[job]?.end == .finished)
+        #expect(shell.jobs[job]?.delivered.sorted() == Array(0..<64))
+        // What follows is no larger than what went well.
+        let second = shell.add(options, inputCount: 1)
+        shell.supplyAll()
+        guard let chunk = shell.workers[worker]?.chunks.first else { return }
+        shell.finishHead(of: worker, .tooLarge)
+        #expect(shell.jobs[second]?.end == .failed(chunk))
+    }
+
     // MARK: Death
 
     @Test func aChunkThatEndsItsWorkersFailsAloneAndTheRestDoesNot() {

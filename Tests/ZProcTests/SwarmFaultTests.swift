@@ -94,6 +94,43 @@ import ZProc
         }
     }
 
+    /// Results that are far larger than their items, and tasks whose arguments together are.
+    @Test func whatIsTooLargeTogetherGoesInParts() async throws {
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 2)
+            var options = MapOptions()
+            // Altogether 192 MiB, and a message may have 128.
+            options.chunkSize = 12
+            let results = try await swarm.map(0..<12, options: options) { number in
+                String(repeating: "\(number % 10)", count: 16 << 20)
+            }
+            #expect(results.map(\.utf8.count) == Array(repeating: 16 << 20, count: 12))
+            let large = String(repeating: "x", count: 1 << 20)
+            for _ in 0..<100 { _ = try await swarm.run { 1 } }
+            try await withThrowingDiscardingTaskGroup { group in
+                for _ in 0..<300 {
+                    group.addTask { #expect(try await swarm.run(large) { $0.utf8.count } == 1 << 20) }
+                }
+            }
+        }
+    }
+
+    @Test func aResultThatIsTooLargeIsNamed() async throws {
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 1)
+            var options = MapOptions()
+            options.chunkSize = 4
+            let results = try await swarm.mapResults(0..<4, options: options) { number in
+                String(repeating: "x", count: number == 2 ? 129 << 20 : 1)
+            }
+            for (number, result) in results.enumerated() where number != 2 { #expect(try result.get() == "x") }
+            let error = try #require(throws: SwarmError.self) { try results[2].get() }
+            #expect(error.code == .tooLarge)
+            #expect(error.items == 2..<3)
+            #expect(try await swarm.run { 1 } == 1)
+        }
+    }
+
     @Test func whatCannotTravelIsAnError() async throws {
         try await withContext(.processes) { context in
             let swarm = try context.swarm(workers: 1)

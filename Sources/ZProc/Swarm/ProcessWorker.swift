@@ -144,7 +144,12 @@ final class ProcessWorker: SwarmWorker {
             var batch = WorkBatch()
             batch.isLast = isLast
             batch.forgotten = forgotten.map(\.number)
-            for chunk in chunks { add(chunk, to: &batch, engine) }
+            var byteCount = 0, rest = chunks[...]
+            while byteCount < SwarmEngine.chunkByteCount, let chunk = rest.popFirst() {
+                byteCount += add(chunk, to: &batch, engine)
+            }
+            // What is too much for this message goes with the next one.
+            if !rest.isEmpty { state.withLock { $0.chunks.prepend(contentsOf: rest) } }
             do {
                 call.succeed(try engine.system.encoder.encode(batch))
             } catch {
@@ -154,19 +159,17 @@ final class ProcessWorker: SwarmWorker {
         }
     }
 
-    private func add(_ chunk: ChunkID, to batch: inout WorkBatch, _ engine: SwarmEngine) {
+    /// Adds a chunk's items, and says how many bytes they have.
+    private func add(_ chunk: ChunkID, to batch: inout WorkBatch, _ engine: SwarmEngine) -> Int {
         guard let (id, job, range) = engine.work(chunk) else {
-            return engine.finished(self.id, chunk, .cancelled, runTime: .zero)
+            engine.finished(self.id, chunk, .cancelled, runTime: .zero)
+            return 0
         }
         do {
             let items = try job.encodedItems(range)
-            guard items.count < Envelope.maximumByteCount / 2 else {
-                throw SwarmError(
-                    .tooLarge,
-                    "items \(range) have \(items.count) bytes, of at most \(Envelope.maximumByteCount / 2); put large "
-                        + "data into files, or use a smaller chunkSize",
-                    items: range
-                )
+            guard items.count < SwarmEngine.messageByteCount else {
+                engine.isTooLarge(chunk, of: self.id, runTime: .zero) { "\($0) has \(items.count) bytes" }
+                return 0
             }
             engine.measured(id, byteCount: items.count, itemCount: range.count)
             let isNew = state.withLock { job.isSingle || $0.known.insert(id).inserted }
@@ -182,8 +185,10 @@ final class ProcessWorker: SwarmWorker {
                 )
             }
             batch.chunks.append(ChunkWork(job: id.number, chunk: chunk.number, items: items))
+            return items.count
         } catch {
             engine.finished(self.id, chunk, .failed(error), runTime: .zero)
+            return 0
         }
     }
 }

@@ -51,8 +51,10 @@ final class SwarmEngine: Stoppable {
     private let end = Promise<Void>()
 
     private static let log = Logger(label: "zproc.swarm")
-    /// How many bytes the items of a chunk should not exceed.
-    private static let chunkByteCount = 8 << 20
+    /// How many bytes the items of a chunk, and their results, should not exceed.
+    static let chunkByteCount = 8 << 20
+    /// How many they may have at most.
+    static let messageByteCount = Envelope.maximumByteCount / 2
 
     init(
         number: UInt64,
@@ -283,11 +285,35 @@ final class SwarmEngine: Stoppable {
         let chunk = ChunkID(report.chunk)
         switch report.outcome {
         case .results(let results, let failures):
-            if let (_, job, range) = work(chunk) { job.keep(results, failures, of: range) }
+            if let (id, job, range) = work(chunk) {
+                job.keep(results, failures, of: range)
+                measured(id, byteCount: results.count, itemCount: range.count)
+            }
             finished(worker, chunk, .succeeded, runTime: report.runTime)
         case .failed(let failure):
             finished(worker, chunk, .failed(system.errorCoder.decode(failure.error)), runTime: report.runTime)
         case .cancelled: finished(worker, chunk, .cancelled, runTime: report.runTime)
+        case .tooLarge(let byteCount):
+            isTooLarge(chunk, of: worker, runTime: report.runTime) { items in
+                "the result of \(items) has \(byteCount) bytes"
+            }
+        }
+    }
+
+    /// The items or the results of a chunk do not fit into a message: its halves are tried, or its only item has failed.
+    func isTooLarge(_ chunk: ChunkID, of worker: WorkerID, runTime: Duration, problem: (_ items: String) -> String) {
+        guard let (_, job, range) = work(chunk) else { return finished(worker, chunk, .cancelled, runTime: runTime) }
+        if range.count > 1 { return finished(worker, chunk, .tooLarge, runTime: runTime) }
+        let error = SwarmError(
+            .tooLarge,
+            "\(problem(Self.items(range))), of at most \(Self.messageByteCount); put large data into files",
+            items: range
+        )
+        if job.collectsFailures {
+            job.keep(error, of: range)
+            finished(worker, chunk, .succeeded, runTime: runTime)
+        } else {
+            finished(worker, chunk, .failed(error), runTime: runTime)
         }
     }
 
@@ -297,6 +323,7 @@ final class SwarmEngine: Stoppable {
             switch end {
             case .succeeded: report = .succeeded
             case .cancelled: report = .cancelled
+            case .tooLarge: report = .tooLarge
             case .failed(let error):
                 report = .failed
                 if let job = state.broker.job(of: chunk), state.errors[job] == nil { state.errors[job] = error }

@@ -31,6 +31,8 @@ protocol SwarmJob: AnyObject, Sendable {
     func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd
     /// Keeps the results of a chunk that was worked on elsewhere.
     func keep(_ results: [UInt8], _ failures: [ItemFailure], of range: Range<Int>)
+    /// Keeps an error as the result of each item of a chunk.
+    func keep(_ error: any Error, of range: Range<Int>)
     /// Gives the results of a chunk to whoever waits for them.
     func deliver(_ range: Range<Int>)
     /// The same for a chunk without results.
@@ -46,6 +48,8 @@ enum ChunkEnd {
     case succeeded
     case failed(any Error)
     case cancelled
+    /// Its items or results do not fit into a message, but its halves may.
+    case tooLarge
 }
 
 /// Items of type `Item`, each of which gives an `Output`.
@@ -141,7 +145,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
     private func items(_ range: Range<Int>) -> [Item] {
         state.withLock { state in
             if let items = state.items[range.lowerBound], items.count == range.count { return items }
-            // Chunks are divided only when a worker has died: then this looks at all there are.
+            // Chunks are divided only when a worker has died or a message would be too large: then this looks at all there are.
             guard let start = state.items.keys.filter({ $0 <= range.lowerBound }).max(), let items = state.items[start],
                 start + items.count >= range.upperBound
             else { return [] }
@@ -164,6 +168,11 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
     func keep(_ results: [UInt8], _ failures: [ItemFailure], of range: Range<Int>) {
         let errors = failures.map { ItemError(offset: $0.offset, error: system.errorCoder.decode($0.error)) }
         state.withLock { $0.results[range.lowerBound] = (.encoded(results), errors) }
+    }
+
+    func keep(_ error: any Error, of range: Range<Int>) {
+        let errors = (0..<range.count).map { ItemError(offset: $0, error: error) }
+        state.withLock { $0.results[range.lowerBound] = (.typed([]), errors) }
     }
 
     func deliver(_ range: Range<Int>) {

@@ -191,6 +191,8 @@ struct ChunkReport: Codable {
         /// The first item to fail; the rest was not tried.
         case failed(ItemFailure)
         case cancelled
+        /// The results have so many bytes, more than a message may.
+        case tooLarge(Int)
     }
 
     var chunk: UInt64
@@ -214,6 +216,7 @@ struct ChunkReport: Codable {
             let results = try container.decode([UInt8].self)
             outcome = .results(results, failures: try container.decode([ItemFailure].self))
         case 2: outcome = .failed(try container.decode(ItemFailure.self))
+        case 4: outcome = .tooLarge(try container.decode(Int.self))
         default: outcome = .cancelled
         }
     }
@@ -234,6 +237,9 @@ struct ChunkReport: Codable {
             try container.encode(2 as UInt8)
             try container.encode(failure)
         case .cancelled: try container.encode(3 as UInt8)
+        case .tooLarge(let byteCount):
+            try container.encode(4 as UInt8)
+            try container.encode(byteCount)
         }
     }
 }

@@ -161,13 +161,7 @@ final class WorkLoop: Sendable {
     private func outcome(of chunk: ChunkWork, _ definition: Definition) async -> ChunkReport.Outcome {
         do {
             let (results, failures) = try await definition.work.get().run(items: chunk.items, in: definition.run)
-            guard results.count < Envelope.maximumByteCount / 2 else {
-                throw SwarmError(
-                    .tooLarge,
-                    "the results of a chunk have \(results.count) bytes, of at most \(Envelope.maximumByteCount / 2); "
-                        + "put large data into files, or use a smaller chunkSize"
-                )
-            }
+            guard results.count < SwarmEngine.messageByteCount else { return .tooLarge(results.count) }
             return .results(
                 results,
                 failures: failures.map { ItemFailure(offset: $0.offset, error: system.errorCoder.encode($0.error)) }

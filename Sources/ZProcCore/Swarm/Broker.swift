@@ -234,6 +234,12 @@ package struct Broker: Sendable {
             // Nobody has asked for that: it was its worker that was stopped.
             putBack(id)
             standInLine(chunk.job)
+        case .tooLarge where chunk.range.count > 1:
+            jobs[chunk.job]?.chunking.bound(chunk.range.count / 2)
+            takeBack(halve(id))
+        case .tooLarge:
+            end(chunk.job, .failed(id), now)
+            chunks[id] = nil
         }
     }
 

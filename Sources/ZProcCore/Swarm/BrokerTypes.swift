@@ -80,6 +80,8 @@ package enum Report: Sendable {
     /// The job has failed of it.
     case failed
     case cancelled
+    /// Its items or results do not fit into a message: its halves may.
+    case tooLarge
 }
 
 /// What is to be carried out, in order.
