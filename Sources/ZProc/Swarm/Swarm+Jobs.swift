@@ -157,12 +157,12 @@ extension Sequence {
         if let range = self as? any WholeNumberRange { return range.safeCount }
         // A collection made of a range may have more elements than its `count` can say.
         guard let collection = self as? any RandomAccessCollection else { return nil }
-        return collection.safeCount
+        return collection.countByIndices
     }
 }
 
 extension RandomAccessCollection {
-    fileprivate var safeCount: Int? {
+    fileprivate var countByIndices: Int? {
         guard let start = startIndex as? Int, let end = endIndex as? Int else { return nil }
         return end.subtractingReportingOverflow(start).overflow ? nil : count
     }
@@ -174,18 +174,18 @@ private protocol WholeNumberRange {
 }
 
 extension Range: WholeNumberRange where Bound: FixedWidthInteger {
-    fileprivate var safeCount: Int? { distance(lowerBound, upperBound) }
+    fileprivate var safeCount: Int? { wholeDistance(lowerBound, upperBound) }
 }
 
 extension ClosedRange: WholeNumberRange where Bound: FixedWidthInteger {
     fileprivate var safeCount: Int? {
-        guard let (count, overflows) = distance(lowerBound, upperBound)?.addingReportingOverflow(1) else { return nil }
+        guard let (count, overflows) = wholeDistance(lowerBound, upperBound)?.addingReportingOverflow(1) else { return nil }
         return overflows ? nil : count
     }
 }
 
 /// From one number to one that is not smaller; nil when an `Int` is too small for it.
-private func distance<Number: FixedWidthInteger>(_ lower: Number, _ upper: Number) -> Int? {
+private func wholeDistance<Number: FixedWidthInteger>(_ lower: Number, _ upper: Number) -> Int? {
     if let lower = Int(exactly: lower), let upper = Int(exactly: upper) {
         let (distance, overflows) = upper.subtractingReportingOverflow(lower)
         return overflows ? nil : distance
