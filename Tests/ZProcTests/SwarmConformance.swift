@@ -491,6 +491,41 @@ import ZProcCore
         }
     }
 
+    /// At once, and while their initializer runs.
+    @Test(arguments: Backend.allCases)
+    func workersThatHaveNotBegunEndWithTheirSwarm(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let state = context.state
+            for isBlocking in [false, true] {
+                var options = SwarmOptions()
+                options.process.isBlocking = isBlocking
+                let slow = try context.swarm(workers: 2, options: options) {
+                    try await state.increment("beginning")
+                    try await Task.sleep(for: .seconds(1_000))
+                }
+                try await state.first { $0["beginning", default: 0] == (isBlocking ? 4 : 2) }
+                await slow.stop()
+            }
+            for _ in 0..<20 { await (try context.swarm(workers: 2)).stop() }
+        }
+    }
+
+    /// Whether they have begun or not.
+    @Test func nothingIsLeftOfASwarmThatWasStopped() async throws {
+        let live = LiveCount()
+        try await withContext(.threads) { context in
+            for isBlocking in [false, true] {
+                var options = SwarmOptions()
+                options.process.isBlocking = isBlocking
+                for _ in 0..<100 {
+                    let object = Live(live)
+                    await (try context.swarm(workers: 2, options: options) { _ = object }).stop()
+                }
+            }
+            try await eventually { live.value == 0 }
+        }
+    }
+
     @Test func workersGoWithTheirSwarm() async throws {
         try await withContext(.processes) { context in
             var swarm: Swarm? = try context.swarm(workers: 2)
@@ -511,6 +546,22 @@ private final class Counted: Sendable {
 private struct CountedSequence: Sequence, IteratorProtocol {
     let counted: Counted
     mutating func next() -> Int? { counted.next() }
+}
+
+/// Counts objects that live.
+private final class LiveCount: Sendable {
+    private let count = Atomic(0)
+    var value: Int { count.load(ordering: .relaxed) }
+    func add(_ number: Int) { count.add(number, ordering: .relaxed) }
+}
+
+private final class Live: Sendable {
+    private let count: LiveCount
+    init(_ count: LiveCount) {
+        self.count = count
+        count.add(1)
+    }
+    deinit { count.add(-1) }
 }
 
 /// Counts the tasks of a worker.

@@ -75,8 +75,11 @@ final class ProcessWorker: SwarmWorker {
 
     func stop(grace: Duration) async {
         if !isOwn { return refuse() }
-        // One that is just being started is stopped with everything else of the context.
-        await (try? child.result?.get())?.stop(grace: grace)
+        if let child = try? child.result?.get() { return await child.stop(grace: grace) }
+        // One that is just being started is stopped when it is there.
+        child.whenSettled { child in
+            if let child = try? child.get() { Task { await child.stop(grace: grace) } }
+        }
     }
 
     // MARK: What its process asks

@@ -126,7 +126,7 @@ extension Context {
             let isBlocking = options.process.isBlocking
             start = { engine, id in
                 let worker = TaskWorker(id)
-                engine.enter(worker, id)
+                try engine.enter(worker, id)
                 worker.start(for: engine, isBlocking: isBlocking, prepare: prepare)
             }
         case .processes:
@@ -138,7 +138,7 @@ extension Context {
             _ = try system.encodeJob(closure, [], process)
             start = { engine, id in
                 let worker = ProcessWorker(id, of: engine)
-                engine.enter(worker, id)
+                try engine.enter(worker, id)
                 let request = ZProcSystem.ChildRequest(
                     name: "worker \(id.number)",
                     options: process,

@@ -121,11 +121,18 @@ final class SwarmEngine: Stoppable {
         }
     }
 
-    func enter(_ worker: any SwarmWorker, _ id: WorkerID) { state.withLock { $0.workers[id] = worker } }
+    /// Takes a worker in that is about to start.
+    func enter(_ worker: any SwarmWorker, _ id: WorkerID) throws {
+        try state.withLock { state in
+            if state.isClosed { throw SwarmError.hasEnded }
+            state.workers[id] = worker
+        }
+    }
 
     func joined(_ id: WorkerID, isOwn: Bool) {
         event { state, now in
-            state.joined.insert(id)
+            // It may have joined with another request, or have ended in the meantime.
+            guard state.workers[id] != nil, state.joined.insert(id).inserted else { return [] }
             return state.broker.workerJoined(id, isOwn: isOwn, now: now)
         }
     }
@@ -247,6 +254,7 @@ final class SwarmEngine: Stoppable {
     }
 
     func failedToStart(_ id: WorkerID, _ error: (any Error)?) {
+        if state.withLock({ $0.isClosed }) { return }
         if let error { Self.log.error("worker \(id.number) of swarm \(number) could not be started: \(error)") }
         event { state, now in
             state.workers[id] = nil

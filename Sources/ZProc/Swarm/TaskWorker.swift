@@ -13,6 +13,8 @@ final class TaskWorker: SwarmWorker {
         var current: (chunk: ChunkID, task: Task<ChunkEnd, Never>)?
         var cancelled: Set<ChunkID> = []
         var isEnding = false
+        /// Prepares, and works.
+        var task: Task<Void, Never>?
         var waiter: UnsafeContinuation<ChunkID?, Never>?
     }
 
@@ -32,22 +34,30 @@ final class TaskWorker: SwarmWorker {
     ///   - prepare: makes what it keeps for itself.
     func start(for engine: SwarmEngine, isBlocking: Bool, prepare: @escaping @Sendable () async throws -> any Sendable)
     {
-        let thread = isBlocking ? ThreadExecutor() : nil
-        CallDeadline.$current.withValue(nil) {
-            _ = Task(executorPreference: thread) { [self] in
-                do {
-                    let storage = try await prepare()
-                    let own = WorkerStorage(storage, number: Int(id.number))
-                    engine.joined(id, isOwn: true)
-                    await WorkerStorage.$current.withValue(own) { await run(for: engine, on: thread) }
-                    engine.left(id)
-                } catch {
-                    engine.failedToStart(id, error)
+        let isStopped = state.withLock { state in
+            // It may have been stopped before it began.
+            if state.isEnding { return true }
+            let thread = isBlocking ? ThreadExecutor() : nil
+            state.task = CallDeadline.$current.withValue(nil) {
+                Task(executorPreference: thread) { [self] in
+                    do {
+                        let storage = try await prepare()
+                        let own = WorkerStorage(storage, number: Int(id.number))
+                        engine.joined(id, isOwn: true)
+                        await WorkerStorage.$current.withValue(own) { await run(for: engine, on: thread) }
+                        engine.left(id)
+                    } catch {
+                        engine.failedToStart(id, error)
+                    }
+                    thread?.finish()
+                    ended.settle()
+                    // It holds this.
+                    state.withLock { $0.task = nil }
                 }
-                thread?.finish()
-                ended.settle()
             }
+            return false
         }
+        if isStopped { ended.settle() }
     }
 
     private func run(for engine: SwarmEngine, on thread: ThreadExecutor?) async {
@@ -120,6 +130,8 @@ final class TaskWorker: SwarmWorker {
 
     func stop(grace: Duration) async {
         kill()
+        // It may be preparing.
+        state.withLock { $0.task }?.cancel()
         _ = await ended.settled()
     }
 }
