@@ -315,6 +315,30 @@ import ZProcCore
         }
     }
 
+    /// All workers could be waiting for each other.
+    @Test func whatAWorkerRunsDoesNotWaitForItsSwarm() async throws {
+        try await withContext(.threads) { context in
+            let swarm = try context.swarm(workers: 1)
+            for way in 0..<4 {
+                let error = try await #require(throws: SwarmError.self) {
+                    try await swarm.forEach(0..<1) { _ in
+                        switch way {
+                        case 0: _ = try await swarm.run { 1 }
+                        case 1: _ = try await swarm.map(0..<10) { $0 }
+                        case 2: try await swarm.forEach(0..<10) { _ in }
+                        default: for try await _ in try swarm.mapLazy(0..<10, transform: { $0 }) {}
+                        }
+                    }
+                }
+                #expect(error.code == .nested)
+            }
+            let submitted = try await swarm.run { try await swarm.submit { 1 } }
+            #expect(try await submitted.value == 1)
+            let other = try context.swarm(workers: 1)
+            #expect(try await swarm.run { try await other.run { 2 } } == 2)
+        }
+    }
+
     // MARK: Workers
 
     /// More at a time than the pool has threads.

@@ -65,11 +65,16 @@ extension Swarm {
             String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
         let running = TaskRecord<Output>(TaskInfo(owner: .own, label: label))
         try await results.set(id, to: running)
-        Task {
-            let end: Result<Output, any Error>
-            do { end = .success(try await value()) } catch { end = .failure(error) }
-            await running.finish(end, keep, as: id, in: results)
+        // It waits on its own account, also when a worker submits it.
+        WorkerStorage.$current.withValue(nil) {
+            _ = Task {
+                await running.finish(await Self.end(of: value), keep, as: id, in: results)
+            }
         }
         return TaskResult(id: id, in: results)
+    }
+
+    private static func end<Output>(of value: () async throws -> Output) async -> Result<Output, any Error> {
+        do { return .success(try await value()) } catch { return .failure(error) }
     }
 }

@@ -14,6 +14,9 @@ internal import ZProcCore
 /// On `.processes` each worker is a process; on `.threads` a task, to which items go as they are. A worker that dies is
 /// replaced, and what it worked on is done again elsewhere: a closure may run more than once for an item.
 ///
+/// What a worker runs may use other swarms, but not wait for its own: all workers could be waiting like that. On
+/// `.threads` that is an error, ``SwarmError/Code/nested``; to a process a swarm does not travel.
+///
 /// The workers end with the last reference to the swarm, or with the context. A map keeps the swarm.
 public final class Swarm: Sendable {
     /// How many workers of its own a swarm has at most.

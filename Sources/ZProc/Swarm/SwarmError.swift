@@ -6,7 +6,7 @@ public struct SwarmError: Error, Hashable, Sendable, Codable, CustomStringConver
     /// The kind of failure, for code that wants to tell failures apart.
     public struct Code: Hashable, Sendable, Codable, CustomStringConvertible {
         private enum Kind: String, Codable {
-            case workerDied, timedOut, noWorkers, closed, noStorage, tooLarge, otherBuild, notFound
+            case workerDied, timedOut, noWorkers, closed, noStorage, tooLarge, otherBuild, notFound, nested
         }
         private let kind: Kind
 
@@ -26,6 +26,9 @@ public struct SwarmError: Error, Hashable, Sendable, Codable, CustomStringConver
         public static var notFound: Code { Code(kind: .notFound) }
         /// An item, or a result, is larger than a message may be.
         public static var tooLarge: Code { Code(kind: .tooLarge) }
+
+        /// What a swarm's worker runs waits for the same swarm.
+        public static var nested: Code { Code(kind: .nested) }
 
         /// The code's name.
         public var description: String { kind.rawValue }
@@ -58,6 +61,14 @@ public struct SwarmError: Error, Hashable, Sendable, Codable, CustomStringConver
     /// Told to a worker that has been given up; those that hear of it end, and are replaced.
     static var workerGone: SwarmError {
         SwarmError(.closed, "the swarm does not know this worker, or has given it up")
+    }
+
+    static var nested: SwarmError {
+        SwarmError(
+            .nested,
+            "what a worker of the swarm runs waits for the same swarm, whose workers may all be waiting like that; use "
+                + "another swarm inside, or submit() and wait for the result outside"
+        )
     }
 
     static var hasEnded: SwarmError {

@@ -94,6 +94,8 @@ final class MapRun<Element: Sendable>: Sendable {
     /// The next chunk's results; nil at the end.
     func next() async throws -> [Element]? {
         do {
+            // All workers may wait like that, and then for ever.
+            if WorkerStorage.isInside(swarm.engine) { throw SwarmError.nested }
             let piece = try await withTaskCancellationHandler {
                 try await take()
             } onCancel: {

@@ -42,7 +42,7 @@ final class TaskWorker: SwarmWorker {
                 Task(executorPreference: thread) { [self] in
                     do {
                         let storage = try await prepare()
-                        let own = WorkerStorage(storage, number: Int(id.number))
+                        let own = WorkerStorage(storage, number: Int(id.number), swarm: engine)
                         engine.joined(id, isOwn: true)
                         await WorkerStorage.$current.withValue(own) { await run(for: engine, on: thread) }
                         engine.left(id)

@@ -12,11 +12,17 @@ public struct WorkerStorage: Sendable {
 
     private let value: any Sendable
     private let number: Int
+    /// The swarm whose worker it is, when that is in this process.
+    private let swarm: ObjectIdentifier?
 
-    init(_ value: any Sendable, number: Int) {
+    init(_ value: any Sendable, number: Int, swarm: SwarmEngine? = nil) {
         self.value = value
         self.number = number
+        self.swarm = swarm.map { ObjectIdentifier($0) }
     }
+
+    /// Whether the present task is one of a worker of this swarm.
+    static func isInside(_ swarm: SwarmEngine) -> Bool { current?.swarm == ObjectIdentifier(swarm) }
 
     /// What the `initializer` of the present worker returned.
     ///
