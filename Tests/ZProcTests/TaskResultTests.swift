@@ -129,6 +129,80 @@ import ZProc
         }
     }
 
+    // MARK: The display
+
+    @Test func aBarMovesInItsLine() throws {
+        let terminal = try #require(Terminal())
+        let display = ProgressDisplay(on: terminal.device)
+        #expect(display.interval == .milliseconds(100))
+        var progress = MapProgress(label: "cakes", total: 10, done: 5, workers: 2, elapsed: .seconds(1))
+        display.show(progress, isLast: false)
+        progress.done = 10
+        display.show(progress, isLast: true)
+        // The end has been shown.
+        display.show(progress, isLast: false)
+        display.close()
+        let half = String(repeating: "#", count: 15) + String(repeating: " ", count: 15)
+        #expect(
+            terminal.read()
+                == "\r\u{1b}[2K[\(half)] cakes 5/10 50% 5/s, 1 s left, 2 workers"
+                + "\r\u{1b}[2K[\(String(repeating: "#", count: 30))] cakes 10/10 100% 10/s, 2 workers\r\n"
+        )
+    }
+
+    /// By whoever leaves the loop over the results.
+    @Test func aBarThatIsGivenUpLeavesALineOfItsOwn() throws {
+        let terminal = try #require(Terminal()), display = ProgressDisplay(on: terminal.device)
+        let progress = MapProgress(label: nil, total: 1, done: 0, workers: 1, elapsed: .seconds(1))
+        display.show(progress, isLast: false)
+        display.close()
+        display.show(progress, isLast: false)
+        let text = terminal.read()
+        #expect(text.hasSuffix("1 worker\r\n"))
+        #expect(text.count { $0 == "[" } == 2)
+    }
+
+    @Test func elsewhereProgressComesInLines() throws {
+        var ends: [Int32] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        let display = ProgressDisplay(on: ends[1])
+        #expect(display.interval == .seconds(5))
+        var progress = MapProgress(label: "cakes", total: 10, done: 5, workers: 2, elapsed: .seconds(1))
+        display.show(progress, isLast: false)
+        progress.done = 10
+        display.show(progress, isLast: true)
+        display.close()
+        #expect(text(from: ends[0]) == "cakes 5/10 50% 5/s, 1 s left, 2 workers\ncakes 10/10 100% 10/s, 2 workers\n")
+    }
+
+    /// In a process of its own, whose standard error nobody else writes to.
+    @Test func aMapShowsItsProgressWhenAsked() async throws {
+        try await withContext(.processes) { context in
+            for display in MapProgress.Display.allCases {
+                var spawn = ProcessOptions()
+                spawn.standardError = .streamed
+                let process = try await context.spawn(options: spawn) {
+                    var options = MapOptions()
+                    options.progress = display
+                    options.label = "cakes"
+                    try await withContext(.threads) { inner in
+                        _ = try await inner.swarm(workers: 1).map(0..<10, options: options) { $0 }
+                    }
+                }
+                var lines: [String] = []
+                for try await line in process.standardError.lines { lines.append(line) }
+                try await process.value
+                if display == .none {
+                    #expect(lines.isEmpty)
+                } else {
+                    #expect(!lines.isEmpty)
+                    #expect(lines.last?.hasPrefix("cakes 10/10 100%") == true)
+                }
+            }
+        }
+    }
+
     @Test func progressReadsWell() {
         var progress = MapProgress(label: "squares", total: 1_000, done: 450, workers: 2, elapsed: .seconds(1))
         #expect(progress.description == "squares 450/1000 45% 450/s, 2 s left, 2 workers")
@@ -146,4 +220,33 @@ import ZProc
             }
         }
     }
+}
+
+/// A terminal that nobody looks at.
+private final class Terminal {
+    private let screen: Int32
+    /// What a program writes to.
+    let device: Int32
+
+    init?() {
+        screen = posix_openpt(O_RDWR | O_NOCTTY)
+        guard screen >= 0, grantpt(screen) == 0, unlockpt(screen) == 0, let name = ptsname(screen) else { return nil }
+        device = open(name, O_RDWR | O_NOCTTY)
+        if device < 0 { return nil }
+    }
+
+    deinit {
+        close(screen)
+        close(device)
+    }
+
+    /// What has been written.
+    func read() -> String { text(from: screen) }
+}
+
+/// What is there to be read.
+private func text(from descriptor: Int32) -> String {
+    var bytes = [UInt8](repeating: 0, count: 1 << 12)
+    let count = read(descriptor, &bytes, bytes.count)
+    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
 }

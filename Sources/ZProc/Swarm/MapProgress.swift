@@ -88,21 +88,43 @@ extension MapProgress: CustomStringConvertible {
     }
 }
 
-/// Shows the progress of a map on the standard error.
-final class ProgressDisplay: Sendable {
-    private static let isTerminal = isatty(STDERR_FILENO) == 1
-    static let interval: Duration = isTerminal ? .milliseconds(100) : .seconds(5)
+/// Shows the progress of a map on the standard error, or what stands for it.
+package final class ProgressDisplay: Sendable {
+    private struct State {
+        var hasEnded = false
+        /// Whether the bar is in the last line, without an end.
+        var isInLine = false
+    }
 
-    private let hasEnded = Mutex(false)
+    private let descriptor: Int32
+    private let isTerminal: Bool
+    private let state = Mutex(State())
+
+    package init(on descriptor: Int32 = STDERR_FILENO) {
+        self.descriptor = descriptor
+        isTerminal = isatty(descriptor) == 1
+    }
+
+    /// How often it is to be shown.
+    package var interval: Duration { isTerminal ? .milliseconds(100) : .seconds(5) }
 
     /// Shows it, unless the end has been shown.
-    func show(_ progress: MapProgress, isLast: Bool) {
-        let text =
-            Self.isTerminal ? "\r\u{1b}[2K" + progress.bar(30) + (isLast ? "\n" : "") : "\(progress)\n"
-        hasEnded.withLock { hasEnded in
-            if hasEnded { return }
-            hasEnded = isLast
-            _ = write(STDERR_FILENO, text, text.utf8.count)
+    package func show(_ progress: MapProgress, isLast: Bool) {
+        let text = isTerminal ? "\r\u{1b}[2K" + progress.bar(30) + (isLast ? "\n" : "") : "\(progress)\n"
+        state.withLock { state in
+            if state.hasEnded { return }
+            state.hasEnded = isLast
+            state.isInLine = isTerminal && !isLast
+            _ = write(descriptor, text, text.utf8.count)
+        }
+    }
+
+    /// Nothing more is shown: what is written next begins a line of its own.
+    package func close() {
+        state.withLock { state in
+            if state.isInLine { _ = write(descriptor, "\n", 1) }
+            state.isInLine = false
+            state.hasEnded = true
         }
     }
 }

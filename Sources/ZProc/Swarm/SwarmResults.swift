@@ -76,6 +76,7 @@ final class MapRun<Element: Sendable>: Sendable {
 
     deinit {
         ended.settle()
+        display?.close()
         cancel()
     }
 
@@ -121,7 +122,8 @@ final class MapRun<Element: Sendable>: Sendable {
 
     /// Shows the progress now and then; the end shows itself.
     private func show() {
-        let interval = ProgressDisplay.interval, ended = ended
+        guard let interval = display?.interval else { return }
+        let ended = ended
         Task { [weak self] in
             while try await !ended.isSettled(within: interval) {
                 guard let self else { return }
