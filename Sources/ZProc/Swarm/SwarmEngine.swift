@@ -229,12 +229,15 @@ final class SwarmEngine: Stoppable {
     /// - Returns: whether there are none any more.
     private func forgetSilentMachines() -> Bool {
         let now = now
-        let (gone, isEmpty) = state.withLock { state in
+        let (gone, calls, isEmpty) = state.withLock { state in
             let gone = state.machines.expired(now: now)
-            state.endCalls = state.endCalls.filter { state.machines.contains($0.key) }
+            let calls = state.endCalls.filter { !state.machines.contains($0.key) }
+            for machine in calls.keys { state.endCalls[machine] = nil }
             if state.machines.isEmpty { state.watch = nil }
-            return (gone, state.machines.isEmpty)
+            return (gone, calls.values, state.machines.isEmpty)
         }
+        // Should the machine come back, it asks again.
+        for call in calls { call.fail(SwarmError.silent, encoder: system.errorCoder) }
         if !gone.isEmpty {
             Self.log.warning(
                 "swarm \(number) has not heard of \(gone.count) of its workers on another machine for \(machineTimeout)"

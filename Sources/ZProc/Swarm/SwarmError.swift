@@ -63,6 +63,11 @@ public struct SwarmError: Error, Hashable, Sendable, Codable, CustomStringConver
         SwarmError(.closed, "the swarm does not know this worker, or has given it up")
     }
 
+    /// Told to a machine that was not heard of for too long; it may ask again.
+    static var silent: SwarmError {
+        SwarmError(.notFound, "the machine was not heard of for too long; its workers have been given up")
+    }
+
     static var nested: SwarmError {
         SwarmError(
             .nested,
