@@ -164,7 +164,7 @@ final class ProcessWorker: SwarmWorker {
 
     /// Adds a chunk's items, and says how many bytes they have.
     private func add(_ chunk: ChunkID, to batch: inout WorkBatch, _ engine: SwarmEngine) -> Int {
-        guard let (id, job, range) = engine.work(chunk) else {
+        guard let (id, job, range) = engine.work(chunk, of: self.id) else {
             engine.finished(self.id, chunk, .cancelled, runTime: .zero)
             return 0
         }

@@ -274,10 +274,11 @@ final class SwarmEngine: Stoppable {
 
     // MARK: Work
 
-    /// The job of a chunk, and which of its items the chunk has; nil when nobody waits for it any more.
-    func work(_ chunk: ChunkID) -> (id: JobID, job: any SwarmJob, range: Range<Int>)? {
+    /// The job of a worker's chunk, and which of its items the chunk has; nil when nobody waits for it any more, or it has
+    /// been taken from the worker.
+    func work(_ chunk: ChunkID, of worker: WorkerID) -> (id: JobID, job: any SwarmJob, range: Range<Int>)? {
         state.withLock { state in
-            guard let id = state.broker.job(of: chunk), let job = state.jobs[id],
+            guard state.broker.isAssigned(chunk, to: worker), let id = state.broker.job(of: chunk), let job = state.jobs[id],
                 let range = state.broker.range(of: chunk)
             else { return nil }
             return (id, job, range)
@@ -296,7 +297,7 @@ final class SwarmEngine: Stoppable {
         let chunk = ChunkID(report.chunk)
         switch report.outcome {
         case .results(let results, let failures):
-            if let (id, job, range) = work(chunk) {
+            if let (id, job, range) = work(chunk, of: worker) {
                 job.keep(results, failures, of: range)
                 measured(id, byteCount: results.count, itemCount: range.count)
             }
@@ -313,7 +314,9 @@ final class SwarmEngine: Stoppable {
 
     /// The items or the results of a chunk do not fit into a message: its halves are tried, or its only item has failed.
     func isTooLarge(_ chunk: ChunkID, of worker: WorkerID, runTime: Duration, problem: (_ items: String) -> String) {
-        guard let (_, job, range) = work(chunk) else { return finished(worker, chunk, .cancelled, runTime: runTime) }
+        guard let (_, job, range) = work(chunk, of: worker) else {
+            return finished(worker, chunk, .cancelled, runTime: runTime)
+        }
         if range.count > 1 { return finished(worker, chunk, .tooLarge, runTime: runTime) }
         let error = SwarmError(
             .tooLarge,
@@ -337,7 +340,12 @@ final class SwarmEngine: Stoppable {
             case .tooLarge: report = .tooLarge
             case .failed(let error):
                 report = .failed
-                if let job = state.broker.job(of: chunk), state.errors[job] == nil { state.errors[job] = error }
+                // A worker that was given up may tell of what another one has now.
+                if let job = state.broker.job(of: chunk), state.errors[job] == nil,
+                    state.broker.isAssigned(chunk, to: worker)
+                {
+                    state.errors[job] = error
+                }
             }
             return state.broker.finished(worker, chunk, report, runTime: runTime, now: now)
         }

@@ -11,11 +11,19 @@ final class TaskWorker: SwarmWorker {
     private struct State {
         var chunks: Deque<ChunkID> = []
         var current: (chunk: ChunkID, task: Task<ChunkEnd, Never>)?
+        /// What it has been given and not finished; and what of it nobody waits for any more.
+        var open: Set<ChunkID> = []
         var cancelled: Set<ChunkID> = []
         var isEnding = false
         /// Prepares, and works.
         var task: Task<Void, Never>?
         var waiter: UnsafeContinuation<ChunkID?, Never>?
+
+        mutating func forget(_ chunk: ChunkID) {
+            current = nil
+            open.remove(chunk)
+            cancelled.remove(chunk)
+        }
     }
 
     private let id: WorkerID
@@ -62,7 +70,8 @@ final class TaskWorker: SwarmWorker {
 
     private func run(for engine: SwarmEngine, on thread: ThreadExecutor?) async {
         while let chunk = await next() {
-            guard let (_, job, range) = engine.work(chunk) else {
+            guard let (_, job, range) = engine.work(chunk, of: id) else {
+                state.withLock { $0.forget(chunk) }
                 engine.finished(id, chunk, .cancelled, runTime: .zero)
                 continue
             }
@@ -71,11 +80,11 @@ final class TaskWorker: SwarmWorker {
             let task = Task(executorPreference: thread) { await job.work(on: range, in: run) }
             let isCancelled = state.withLock { state in
                 state.current = (chunk, task)
-                return state.cancelled.remove(chunk) != nil
+                return state.cancelled.contains(chunk)
             }
             if isCancelled { task.cancel() }
             let end = await task.value
-            state.withLock { $0.current = nil }
+            state.withLock { $0.forget(chunk) }
             engine.finished(id, chunk, end, runTime: .now - start)
         }
     }
@@ -95,6 +104,7 @@ final class TaskWorker: SwarmWorker {
     func assign(_ chunks: [ChunkID]) {
         let waiting = state.withLock { state -> (UnsafeContinuation<ChunkID?, Never>, ChunkID)? in
             state.chunks.append(contentsOf: chunks)
+            state.open.formUnion(chunks)
             guard let waiter = state.waiter, let chunk = state.chunks.popFirst() else { return nil }
             state.waiter = nil
             return (waiter, chunk)
@@ -105,7 +115,7 @@ final class TaskWorker: SwarmWorker {
     func cancel(_ chunk: ChunkID) {
         let task = state.withLock { state -> Task<ChunkEnd, Never>? in
             if let current = state.current, current.chunk == chunk { return current.task }
-            state.cancelled.insert(chunk)
+            if state.open.contains(chunk) { state.cancelled.insert(chunk) }
             return nil
         }
         task?.cancel()

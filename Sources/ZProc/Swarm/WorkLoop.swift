@@ -45,7 +45,9 @@ final class WorkLoop: Sendable {
         var batches: Deque<Result<WorkBatch, any Error>> = []
         var waiter: UnsafeContinuation<WorkBatch, any Error>?
         var current: (chunk: UInt64, task: Task<ChunkReport.Outcome, Never>)?
-        var cancelled: Set<UInt64> = []
+        /// What nobody waits for any more, by how many batches had begun when that was told.
+        var cancelled: [UInt64: Int] = [:]
+        var batchCount = 0
         var isStopped = false
         /// What is done and not told yet.
         var reports: [ChunkReport] = []
@@ -86,6 +88,14 @@ final class WorkLoop: Sendable {
         var definitions: [UInt64: Definition] = [:], lastLook: ContinuousClock.Instant = .now
         while true {
             let batch = try await next()
+            state.withLock { state in
+                state.batchCount += 1
+                // What is cancelled before it arrives comes with one of the two batches that are asked for. What was
+                // done when it was cancelled never comes.
+                if !state.cancelled.isEmpty {
+                    state.cancelled = state.cancelled.filter { state.batchCount - $0.value <= 3 }
+                }
+            }
             for job in batch.forgotten { definitions[job] = nil }
             for definition in batch.definitions { definitions[definition.job] = read(definition) }
             for (index, chunk) in batch.chunks.enumerated() {
@@ -150,7 +160,7 @@ final class WorkLoop: Sendable {
         let task = Task(executorPreference: system.node.taskExecutor) { await self.outcome(of: chunk, definition) }
         let isCancelled = state.withLock { state in
             state.current = (chunk.chunk, task)
-            return state.cancelled.remove(chunk.chunk) != nil || state.isStopped
+            return state.cancelled.removeValue(forKey: chunk.chunk) != nil || state.isStopped
         }
         if isCancelled { task.cancel() }
         let outcome = await task.value
@@ -246,7 +256,7 @@ final class WorkLoop: Sendable {
     private func cancel(_ chunk: UInt64) {
         let task = state.withLock { state -> Task<ChunkReport.Outcome, Never>? in
             if let current = state.current, current.chunk == chunk { return current.task }
-            state.cancelled.insert(chunk)
+            state.cancelled[chunk] = state.batchCount
             return nil
         }
         task?.cancel()

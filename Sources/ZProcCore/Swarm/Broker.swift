@@ -85,6 +85,11 @@ package struct Broker: Sendable {
     /// The job of a chunk, if it has not ended.
     package func job(of chunk: ChunkID) -> JobID? { chunks[chunk].flatMap { jobs[$0.job] == nil ? nil : $0.job } }
 
+    /// Whether a worker has a chunk of a job that has not ended, so that its report of it counts.
+    package func isAssigned(_ id: ChunkID, to worker: WorkerID) -> Bool {
+        chunks[id].flatMap { jobs[$0.job]?.assigned[id] } == worker
+    }
+
     package func progress(of job: JobID) -> JobProgress? { jobs[job]?.progress }
 
     /// How many workers there are, and how many of them work.
