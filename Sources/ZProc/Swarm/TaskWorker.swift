@@ -60,7 +60,7 @@ final class TaskWorker: SwarmWorker {
                     thread?.finish()
                     ended.settle()
                     // It holds this.
-                    state.withLock { $0.task = nil }
+                    self.state.withLock { $0.task = nil }
                 }
             }
             return false
