@@ -3,18 +3,22 @@
 
 internal import CZProc
 internal import Glibc
+internal import ZProcCore
 
-/// How many processors this process may use at once: those it may run on, and no more than its control group has.
+/// How many processors this process may use at once: those it may run on, and no more than its control groups have.
 func availableProcessorCount() -> Int {
     let count = Int(czproc_processor_count())
-    guard let file = fopen("/sys/fs/cgroup/cpu.max", "r") else { return count }
+    guard let groups = text(of: "/proc/self/cgroup"),
+        let quota = ProcessorQuota.processorCount(groups: groups, read: text)
+    else { return count }
+    return max(1, min(count, quota))
+}
+
+/// What is in one of the system's small files.
+private func text(of path: String) -> String? {
+    guard let file = fopen(path, "re") else { return nil }
     defer { fclose(file) }
-    var text = [UInt8](repeating: 0, count: 64)
-    let length = fread(&text, 1, text.count, file)
-    // "max 100000", or how many microseconds of each so many.
-    let words = String(decoding: text.prefix(length), as: UTF8.self).split { $0.isWhitespace }
-    guard words.count == 2, let quota = Int(words[0]), let period = Int(words[1]), quota > 0, period > 0 else {
-        return count
-    }
-    return max(1, min(count, (quota - 1) / period + 1))
+    var bytes = [UInt8](repeating: 0, count: 4 << 10)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
 }
