@@ -145,7 +145,9 @@ extension Broker {
             remaining: job.options.count.map { max(0, $0) - job.progress.supplied },
             workers: places
         )
-        let (share, overflows) = size.multipliedReportingOverflow(by: limits.windowChunks * places)
+        // By what chunks have when many follow: with the small ones at the end, one that takes long would stop the input.
+        let full = job.chunking.next(remaining: nil, workers: places)
+        let (share, overflows) = full.multipliedReportingOverflow(by: limits.windowChunks * places)
         let window = job.options.window ?? (overflows ? .max : share)
         let room = max(1, window) - (job.progress.supplied - job.consumed)
         guard room > 0 else { return }
