@@ -39,13 +39,19 @@ extension Broker {
     /// be free before.
     private func mayWait(_ id: ChunkID) -> Bool {
         guard chunks[id]?.isSuspect == false, let time = expectedTime(id) else { return false }
-        return time <= (isLast(id) ? limits.batchTime : limits.waitingTime) / .seconds(1)
+        let limit = limits.waitingTime / .seconds(1)
+        guard let rest = timeLeft(id) else { return time <= limit }
+        // Near the end, a worker that is free before has nothing else to do; what is very cheap may wait all the same.
+        return time <= min(limit, max(limits.batchTime / .seconds(1), rest / 4))
     }
 
-    /// Whether nothing follows it in its job, so that a worker which is free before has nothing else to do.
-    private func isLast(_ id: ChunkID) -> Bool {
-        guard let chunk = chunks[id], let job = jobs[chunk.job], !job.options.isTask else { return false }
-        return job.progress.isInputEnded || job.progress.supplied == job.options.count
+    /// How long all workers together are expected to be busy with what its job has not supplied yet, in seconds; nil when
+    /// that is not known.
+    private func timeLeft(_ id: ChunkID) -> Double? {
+        guard let chunk = chunks[id], let job = jobs[chunk.job], !job.options.isTask else { return nil }
+        if job.progress.isInputEnded { return 0 }
+        guard let count = job.options.count, let itemTime = job.chunking.itemTime else { return nil }
+        return max(0, Double(count) - Double(job.progress.supplied)) * itemTime / Double(max(1, workers.count))
     }
 
     /// How long a chunk is expected to run, in seconds; nil when nothing is known.
@@ -145,9 +151,7 @@ extension Broker {
             remaining: job.options.count.map { max(0, $0) - job.progress.supplied },
             workers: places
         )
-        // By what chunks have when many follow: with the small ones at the end, one that takes long would stop the input.
-        let full = job.chunking.next(remaining: nil, workers: places)
-        let (share, overflows) = full.multipliedReportingOverflow(by: limits.windowChunks * places)
+        let (share, overflows) = job.chunking.usual.multipliedReportingOverflow(by: limits.windowChunks * places)
         let window = job.options.window ?? (overflows ? .max : share)
         let room = max(1, window) - (job.progress.supplied - job.consumed)
         guard room > 0 else { return }

@@ -28,11 +28,19 @@ package struct Chunking: Sendable {
         self.itemTime = itemTime
         let wanted = itemTime > 0 ? min(target / itemTime, Double(limit)) : Double(limit)
         size = max(1, min(Int(wanted), size * 4, limit))
+        usualSize = max(Double(size), 0.9 * usualSize + 0.1 * Double(size))
     }
 
     /// Makes chunks no larger than this from now on.
     package mutating func bound(_ count: Int) { boundary = max(1, min(count, boundary)) }
     private var boundary = Int.max
+    private var usualSize = 1.0
+
+    /// What chunks have when many follow; small ones at the end, and after a dear item, make it no smaller at once.
+    ///
+    /// How far the input is ahead of the consumer goes by it: with results in order, an item that takes long would stop the
+    /// input otherwise, and with it all workers.
+    package var usual: Int { min(fixed ?? Int(usualSize), boundary) }
 
     /// The size of the next chunk.
     ///
