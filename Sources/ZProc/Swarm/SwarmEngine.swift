@@ -278,8 +278,8 @@ final class SwarmEngine: Stoppable {
     /// been taken from the worker.
     func work(_ chunk: ChunkID, of worker: WorkerID) -> (id: JobID, job: any SwarmJob, range: Range<Int>)? {
         state.withLock { state in
-            guard state.broker.isAssigned(chunk, to: worker), let id = state.broker.job(of: chunk), let job = state.jobs[id],
-                let range = state.broker.range(of: chunk)
+            guard state.broker.isAssigned(chunk, to: worker), let id = state.broker.job(of: chunk),
+                let job = state.jobs[id], let range = state.broker.range(of: chunk)
             else { return nil }
             return (id, job, range)
         }
