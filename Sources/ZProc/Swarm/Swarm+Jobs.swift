@@ -179,8 +179,8 @@ extension Range: WholeNumberRange where Bound: FixedWidthInteger {
 
 extension ClosedRange: WholeNumberRange where Bound: FixedWidthInteger {
     fileprivate var safeCount: Int? {
-        guard let (count, overflows) = wholeDistance(lowerBound, upperBound)?.addingReportingOverflow(1) else { return nil }
-        return overflows ? nil : count
+        guard let distance = wholeDistance(lowerBound, upperBound), distance < .max else { return nil }
+        return distance + 1
     }
 }
 
