@@ -229,9 +229,11 @@ private final class Terminal {
     let device: Int32
 
     init?() {
-        screen = posix_openpt(O_RDWR | O_NOCTTY)
-        guard screen >= 0, grantpt(screen) == 0, unlockpt(screen) == 0, let name = ptsname(screen) else { return nil }
-        device = open(name, O_RDWR | O_NOCTTY)
+        // See ioctl_tty(2): TIOCSPTLCK and TIOCGPTN, which are macros that Swift does not see.
+        var isLocked: Int32 = 0, number: Int32 = 0
+        screen = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        let isReady = ioctl(screen, 0x4004_5431, &isLocked) == 0 && ioctl(screen, 0x8004_5430, &number) == 0
+        device = isReady ? open("/dev/pts/\(number)", O_RDWR | O_NOCTTY) : -1
         if device < 0 { return nil }
     }
 
