@@ -131,6 +131,33 @@ import ZProc
         }
     }
 
+    /// Though the swarm's process ends with it, so that there is nobody to ask any more.
+    @Test func aMachineThatCameToItselfHearsOfTheEnd() async throws {
+        let probe = try Context(.processes, address: "tcp://127.0.0.1:*"), address = try probe.address
+        await probe.shutdown()
+        try await withContext(.processes) { context in
+            let member = try await context.spawn {
+                try await Swarm.join(address, workers: 1, patience: .seconds(60))
+            }
+            let pid = try #require(member.pid)
+            let host = try await context.spawn {
+                var options = SwarmOptions()
+                options.machineTimeout = .milliseconds(500)
+                try await withContext(.processes, address: address) { [options] context in
+                    let swarm = try context.swarm(workers: 0, options: options)
+                    _ = try (swarm.address, await swarm.map(0..<10) { $0 })
+                    kill(pid_t(pid), SIGSTOP)
+                    while swarm.readyCount > 0 { usleep(1_000) }
+                    kill(pid_t(pid), SIGCONT)
+                    // It is heard of several times meanwhile.
+                    try await swarm.run { try await Task.sleep(for: .seconds(1)) }
+                }
+            }
+            try await host.value
+            try await member.value
+        }
+    }
+
     @Test func theyPrepareThemselvesToo() async throws {
         try await withContext(.processes) { context in
             let swarm = try context.swarm(workers: 0) { "model of \(getpid())" }, place = try swarm.address
