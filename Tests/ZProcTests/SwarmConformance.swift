@@ -137,6 +137,37 @@ import ZProcCore
         }
     }
 
+    /// With the window that there is when none is asked for, from input of either kind.
+    @Test(arguments: Backend.allCases, [false, true])
+    func aSlowConsumerHoldsBackTheInputByItself(on backend: Backend, isAsync: Bool) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2), count = Counted(), results: SwarmResults<Int>
+            if isAsync {
+                results = try swarm.mapLazy(AsyncStream(unfolding: { count.next() })) { number in
+                    usleep(1_000)
+                    return number
+                }
+            } else {
+                results = try swarm.mapLazy(CountedSequence(counted: count)) { number in
+                    usleep(1_000)
+                    return number
+                }
+            }
+            var iterator = results.makeAsyncIterator()
+            #expect(try await iterator.next() == 1)
+            // It stands still although nobody takes anything: what is known of is done, and nothing more is read.
+            try await eventually {
+                let before = count.value
+                try await Task.sleep(for: .milliseconds(100))
+                return count.value == before && results.progress.done >= before - 64
+            }
+            // Of items of 1 ms a chunk has 20, and 16 chunks are on their way.
+            #expect(count.value < 2_000)
+            for number in 2...5_000 { #expect(try await iterator.next() == number) }
+            try await eventually { count.value > 5_000 }
+        }
+    }
+
     @Test(arguments: Backend.allCases)
     func elementsMayComeWithTime(on backend: Backend) async throws {
         try await withContext(backend) { context in
@@ -180,6 +211,77 @@ import ZProcCore
                 return try await group.reduce(0, +)
             }
             #expect(values == 999_000)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func tasksHaveTimesAndAreTriedAgain(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 2), state = context.state
+            var options = MapOptions()
+            options.timeout = .milliseconds(100)
+            let late = try await #require(throws: SwarmError.self) {
+                try await swarm.run(options: options) { try await Task.sleep(for: .seconds(1_000)) }
+            }
+            #expect(late.code == .timedOut)
+            options.timeout = nil
+            options.itemTimeout = .milliseconds(100)
+            let slow = try await #require(throws: SwarmError.self) {
+                try await swarm.run(options: options) { try await Task.sleep(for: .seconds(1_000)) }
+            }
+            #expect(slow.code == .timedOut)
+            #expect(slow.items == 0..<1)
+            options.itemTimeout = nil
+            options.retry = RetryPolicy(2, delay: .constant(.milliseconds(1)), on: .error(TestFailure.self))
+            let attempts = try await swarm.run("task", options: options) { name in
+                let attempt = try await state.increment(name)
+                if attempt < 3 { throw TestFailure(reason: "try again") }
+                return attempt
+            }
+            #expect(attempts == 3)
+            await #expect(throws: TestFailure(reason: "always")) {
+                try await swarm.run(options: options) {
+                    try await state.increment("tried")
+                    throw TestFailure(reason: "always")
+                }
+            }
+            #expect(try await state.get("tried", default: 0) == 3)
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
+    func whatHasPriorityGoesFirst(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 1), state = context.state
+            let first = try await swarm.submit { () -> Int in
+                try await state.set("busy", to: true)
+                try await state.firstAvailable("free")
+                return 0
+            }
+            try await state.firstAvailable("busy")
+            var rest: [TaskResult<Int>] = []
+            for priority in [0, 0, -1, 5, 5, 1] {
+                var options = MapOptions()
+                options.priority = priority
+                rest.append(
+                    try await swarm.submit(priority, options: options) { priority in
+                        try await state.append(priority, to: "order")
+                        return priority
+                    }
+                )
+            }
+            var options = MapOptions()
+            options.priority = 3
+            options.chunkSize = 2
+            let map = try await swarm.submitMap(0..<2, options: options) { _ in
+                try await state.append(3, to: "order")
+                return 3
+            }
+            try await state.set("free", to: true)
+            _ = try await map.value
+            for result in rest { _ = try await result.value }
+            #expect(try await first.value == 0)
+            #expect(try await state.get("order", as: [Int].self) == [5, 5, 3, 3, 1, 0, 0, -1])
         }
     }
 
@@ -550,6 +652,20 @@ import ZProcCore
         }
     }
 
+    @Test func aWorkerThatHasGrownIsReplaced() async throws {
+        try await withContext(.processes) { context in
+            var options = SwarmOptions()
+            options.memoryPerWorker = 256 << 20
+            let swarm = try context.swarm(workers: 1, options: options) { Memory() }
+            let first = try await swarm.run { Int(getpid()) }
+            #expect(try await swarm.map(0..<100) { _ in Int(getpid()) }.allSatisfy { $0 == first })
+            try await swarm.run { try WorkerStorage.value(as: Memory.self).grow(512 << 20) }
+            // It is looked at now and then, when something is done.
+            try await eventually { try await swarm.run { Int(getpid()) } != first }
+            try await eventually { !exists(first) }
+        }
+    }
+
     @Test func workersGoWithTheirSwarm() async throws {
         try await withContext(.processes) { context in
             var swarm: Swarm? = try context.swarm(workers: 2)
@@ -586,6 +702,12 @@ private final class Live: Sendable {
         count.add(1)
     }
     deinit { count.add(-1) }
+}
+
+/// Has more and more.
+private final class Memory: Sendable {
+    private let bytes = Mutex<[UInt8]>([])
+    func grow(_ count: Int) { bytes.withLock { $0 = [UInt8](repeating: 1, count: count) } }
 }
 
 /// Counts the tasks of a worker.
