@@ -231,9 +231,10 @@ private final class Terminal {
     init?() {
         // See ioctl_tty(2): TIOCSPTLCK and TIOCGPTN, which are macros that Swift does not see.
         var isLocked: Int32 = 0, number: Int32 = 0
-        screen = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-        let isReady = ioctl(screen, 0x4004_5431, &isLocked) == 0 && ioctl(screen, 0x8004_5430, &number) == 0
-        device = isReady ? open("/dev/pts/\(number)", O_RDWR | O_NOCTTY) : -1
+        let screen = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        guard ioctl(screen, 0x4004_5431, &isLocked) == 0, ioctl(screen, 0x8004_5430, &number) == 0 else { return nil }
+        self.screen = screen
+        device = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
         if device < 0 { return nil }
     }
 
