@@ -41,7 +41,7 @@ extension Broker {
         guard workers[id] == nil else { return [] }
         if isOwn { starting = max(0, starting - 1) }
         isBroken = false
-        workers[id] = Worker(isOwn: isOwn, idleSince: now)
+        workers[id] = Worker(isOwn: isOwn, isProof: isOwn && startFailures > 0, idleSince: now)
         idle.append(id)
         adjustWorkers(now)
         watchIdle(id, now)

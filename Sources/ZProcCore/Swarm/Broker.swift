@@ -49,6 +49,8 @@ package struct Broker: Sendable {
         var isInLine = false
         var itemCount = 0
         var hasWorked = false
+        /// Whether it has come after others failed to: when it does something, starts are as good as before.
+        var isProof = false
         var idleSince: Duration
     }
 
@@ -186,7 +188,7 @@ package struct Broker: Sendable {
         }
         let chunk = chunks[id]
         // Not with everything that others do, or what fails would be started without a pause.
-        let isProof = worker.isOwn && !worker.hasWorked && startFailures > 0
+        let isProof = worker.isProof && !worker.hasWorked
         worker.hasWorked = true
         worker.itemCount += chunk?.range.count ?? 0
         if worker.messages.isEmpty {
