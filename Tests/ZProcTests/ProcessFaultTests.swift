@@ -364,7 +364,7 @@ import ZProcCore
         }
         print("before, after \(spawns) spawns, after \(trees) trees: \(report)")
         for footprint in report {
-            #expect(footprint.descriptors == report[0].descriptors)
+            #expect(footprint.descriptors <= report[0].descriptors)
             // The runtime keeps a few more of its own when it has been busy.
             #expect(footprint.threads <= report[0].threads + 4)
             #expect(footprint.files == report[0].files)
