@@ -36,6 +36,8 @@ struct BrokerShell {
     var messageCount = 0
     var chunkCount = 0
     var largestBatch = 0
+    /// How long the chunk took that was done last.
+    var lastTime: Duration = .zero
     var retired: [WorkerID] = []
     var killed: [WorkerID] = []
     /// Jobs that something was delivered of since they were looked at.
@@ -84,6 +86,7 @@ struct BrokerShell {
     mutating func finishHead(of id: WorkerID, _ report: Report = .succeeded) {
         guard let chunk = workers[id]?.chunks.first else { return }
         let time = broker.range(of: chunk).map { $0.reduce(.zero) { $0 + cost($1) } } ?? .zero
+        lastTime = time
         workers[id]?.chunks.removeFirst()
         workers[id]?.doneAt = nil
         startHead(of: id, after: .zero)

@@ -117,6 +117,9 @@ import ZProcCore
         #expect(chunking.next(remaining: -5, workers: 2) == 1)
         chunking.bound(7)
         #expect(chunking.next(remaining: nil, workers: 2) == 7)
+        // One that was large is no reason for small ones for ever.
+        for _ in 0..<200 { chunking.measured(7, items: .microseconds(7)) }
+        #expect(chunking.next(remaining: nil, workers: 2) == 10_000)
         chunking.measured(1, items: .seconds(100))
         #expect(chunking.next(remaining: nil, workers: 2) == 1)
         let fixed = Chunking(fixed: 5, target: .milliseconds(10), limit: 65_536)
@@ -136,6 +139,27 @@ import ZProcCore
             shell.run()
             #expect(shell.jobs[job]?.end == .finished)
         }
+    }
+
+    @Test func aReportCountsOnlyFromWhoHasTheChunk() {
+        var shell = BrokerShell()
+        let first = shell.join(), job = shell.add(inputCount: 1)
+        shell.supplyAll()
+        guard let chunk = shell.workers[first]?.chunks.first else {
+            Issue.record("nothing was handed out")
+            return
+        }
+        #expect(shell.broker.isAssigned(chunk, to: first))
+        shell.workers[first]?.chunks = []
+        shell.carryOut(shell.broker.retire(first, force: true, now: .zero))
+        #expect(!shell.broker.isAssigned(chunk, to: first))
+        let second = shell.join()
+        #expect(shell.broker.isAssigned(chunk, to: second))
+        shell.carryOut(shell.broker.finished(first, chunk, .failed, runTime: .zero, now: .zero))
+        #expect(shell.jobs[job]?.end == nil)
+        shell.run()
+        #expect(shell.jobs[job]?.end == .finished)
+        #expect(!shell.broker.isAssigned(chunk, to: second))
     }
 
     @Test func cheapTasksGoTogether() {
@@ -183,8 +207,10 @@ import ZProcCore
         shell.run()
         #expect(shell.jobs[job]?.end == .finished)
         let ideal = costs.reduce(Duration.zero, +) / workerCount
-        // Nobody can help that the dearest item comes last.
-        let bound = ideal / 0.9 + (isUneven ? costs.max() ?? .zero : .zero)
+        // Nobody can help that the dearest item comes last, and a chunk is not taken back when it turns out that several
+        // dear ones are in it: about one run in 10,000 ends with such a chunk.
+        let dearest = max(costs.max() ?? .zero, shell.lastTime)
+        let bound = ideal / 0.9 + (isUneven ? dearest : .zero)
         #expect(shell.now <= bound, "\(ideal / shell.now) of ideal")
         if workerCount == 2 { #expect(ideal / shell.now > 0.9) }
     }
@@ -373,6 +399,9 @@ import ZProcCore
         let workers = (0..<3).map { _ in shell.join(isOwn: true) }
         shell.starts = 0
         shell.leave(workers[0])
+        // It had done nothing: that may go on like this.
+        #expect(shell.starts == 0)
+        shell.pass(to: BrokerLimits().startPause)
         #expect(shell.starts == 1)
         _ = shell.join(isOwn: true)
         shell.carryOut(shell.broker.setWorkerCount(1, now: .zero))

@@ -28,19 +28,22 @@ package struct Chunking: Sendable {
         self.itemTime = itemTime
         let wanted = itemTime > 0 ? min(target / itemTime, Double(limit)) : Double(limit)
         size = max(1, min(Int(wanted), size * 4, limit))
+        boundary *= 1.05
         usualSize = max(Double(size), 0.9 * usualSize + 0.1 * Double(size))
     }
 
-    /// Makes chunks no larger than this from now on.
-    package mutating func bound(_ count: Int) { boundary = max(1, min(count, boundary)) }
-    private var boundary = Int.max
+    /// Makes chunks no larger than this; with each that is measured a little larger again, for it may have been one large
+    /// item among many small ones.
+    package mutating func bound(_ count: Int) { boundary = max(1, min(Double(count), boundary)) }
+    private var boundary = Double.infinity
+    private func bounded(_ count: Int) -> Int { Double(count) <= boundary ? count : Int(boundary) }
     private var usualSize = 1.0
 
     /// What chunks have when many follow; small ones at the end, and after a dear item, make it no smaller at once.
     ///
     /// How far the input is ahead of the consumer goes by it: with results in order, an item that takes long would stop the
     /// input otherwise, and with it all workers.
-    package var usual: Int { min(fixed ?? Int(usualSize), boundary) }
+    package var usual: Int { bounded(fixed ?? Int(usualSize)) }
 
     /// The size of the next chunk.
     ///
@@ -50,11 +53,11 @@ package struct Chunking: Sendable {
     ///   - workers: how many there are.
     /// - Returns: how many items.
     package func next(remaining: Int?, workers: Int) -> Int {
-        if let fixed { return min(fixed, boundary) }
-        guard let remaining else { return min(size, boundary) }
+        if let fixed { return bounded(fixed) }
+        guard let remaining else { return bounded(size) }
         let share = (max(1, remaining) - 1) / (2 * max(1, workers)) + 1
         // What takes no time is not worth a message of its own.
         let least = itemTime.map { $0 > 0 ? Int(min(target / 10 / $0, Double(limit))) : limit } ?? 1
-        return max(1, min(size, max(share, least), remaining, boundary))
+        return bounded(max(1, min(size, max(share, least), remaining)))
     }
 }
