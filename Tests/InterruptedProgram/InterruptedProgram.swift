@@ -37,7 +37,9 @@ import ZProc
             }
             if CommandLine.arguments.contains("stuck") {
                 Context.setSignalPatience(.seconds(1))
-                for _ in 0..<sysconf(Int32(_SC_NPROCESSORS_ONLN)) { Task.detached { while true {} } }
+                for _ in 0..<sysconf(Int32(_SC_NPROCESSORS_ONLN)) {
+                    Task.detached { while true { usleep(1_000_000) } }
+                }
             }
             if !CommandLine.arguments.contains("nested") { say("ready") }
             guard CommandLine.arguments.contains("nested") else {
