@@ -98,6 +98,34 @@ private func take(_ window: inout CallWindow, _ number: UInt64) -> Bool { window
         #expect(!take(&window, 12))
     }
 
+    /// Compared with what it says it does, with numbers from anywhere.
+    @Test func leapsLoseNothingThatIsStillInTheWindow() {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<20 {
+            var window = CallWindow(), taken: Set<UInt64> = [], highest: UInt64 = 0
+            for _ in 0..<2_000 {
+                let reaches: [UInt64] = [1, 3, 100, 70_000, 1 << 40]
+                let reach = reaches.randomElement(using: &random) ?? 1
+                let back = min(highest, UInt64.random(in: 0...70_000, using: &random))
+                let number = Bool.random(using: &random) ? highest + .random(in: 1...reach) : highest - back
+                let isNew = number > 0 && !taken.contains(number)
+                let isKnown = number + CallWindow.size > highest
+                if isKnown { #expect(take(&window, number) == isNew) } else { _ = take(&window, number) }
+                taken.insert(number)
+                highest = max(highest, number)
+            }
+        }
+    }
+
+    /// Whoever sends every other number makes nobody wait.
+    @Test func gapsCostNoMoreThanOrder() {
+        var window = CallWindow()
+        let time = ContinuousClock().measure {
+            for number: UInt64 in 1...500_000 { _ = window.take(CallID(number * 2)) }
+        }
+        #expect(time < .seconds(20))
+    }
+
     /// Compared with a set of all numbers, in an order that is shuffled a little.
     @Test func itRemembersLikeASet() {
         var random = SystemRandomNumberGenerator()

@@ -21,8 +21,9 @@ package struct CallWindow {
     private var floor: UInt64 = 0
     /// Whether numbers below the floor may not have been taken.
     private var hasSkipped = false
-    /// Numbers above it that have been taken.
-    private var taken: Set<UInt64> = []
+    /// Which of the ``size`` numbers above it have been taken: a bit for each, at its place modulo the size; empty until
+    /// a number comes out of order.
+    private var taken: [UInt64] = []
 
     package init() {}
 
@@ -30,22 +31,52 @@ package struct CallWindow {
     package mutating func take(_ id: CallID) -> Arrival {
         let number = id.number
         guard number > floor else { return hasSkipped ? .tooLate : .repeated }
+        if number - floor > Self.size { skip(to: number - Self.size) }
         if number == floor + 1 {
             floor = number
-            closeUp()
-            return .new
+        } else {
+            if taken.isEmpty { taken = [UInt64](repeating: 0, count: Int(Self.size / 64)) }
+            let (word, bit) = Self.place(of: number)
+            guard taken[word] & bit == 0 else { return .repeated }
+            taken[word] |= bit
         }
-        guard taken.insert(number).inserted else { return .repeated }
-        if number - floor > Self.size {
-            floor = number - Self.size
-            hasSkipped = true
-            taken = taken.filter { $0 > floor }
-            closeUp()
-        }
+        closeUp()
         return .new
     }
 
+    /// Gives up what is not above a new floor, which takes as long however many calls there were.
+    private mutating func skip(to newFloor: UInt64) {
+        hasSkipped = true
+        defer { floor = newFloor }
+        if taken.isEmpty { return }
+        guard newFloor - floor < Self.size else {
+            for word in taken.indices { taken[word] = 0 }
+            return
+        }
+        var number = floor + 1
+        while number <= newFloor {
+            let (word, bit) = Self.place(of: number)
+            if bit == 1, newFloor - number >= 63 {
+                taken[word] = 0
+                number += 64
+            } else {
+                taken[word] &= ~bit
+                number += 1
+            }
+        }
+    }
+
     private mutating func closeUp() {
-        while taken.remove(floor &+ 1) != nil { floor += 1 }
+        if taken.isEmpty { return }
+        while floor < .max {
+            let (word, bit) = Self.place(of: floor + 1)
+            guard taken[word] & bit != 0 else { return }
+            taken[word] &= ~bit
+            floor += 1
+        }
+    }
+
+    private static func place(of number: UInt64) -> (word: Int, bit: UInt64) {
+        (Int(number % size / 64), 1 << (number % 64))
     }
 }
