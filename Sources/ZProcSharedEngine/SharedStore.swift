@@ -25,7 +25,7 @@ package final class SharedStore: StateStore {
     let readers: ReaderPool
     let tables: Tables
     private let role: Role
-    private let engines = Mutex<[String: SharedNamespace]>([:])
+    private let engines = Mutex(EngineTable<SharedNamespace>())
     /// Where updates wait for the lock when it is not free at once, so that no thread of a task does.
     private let waitingRoom = DispatchQueue(label: "zproc.state.writer")
     private let monitor: StoreMonitor
@@ -89,10 +89,14 @@ package final class SharedStore: StateStore {
             if let engine = engines[namespace] { return engine }
             let engine = SharedNamespace(namespace, in: self)
             // A store that has been closed is not kept by what it keeps.
-            if readers.file() != nil { engines[namespace] = engine }
+            // What is known of a namespace is in the file.
+            if readers.file() != nil { engines.insert(engine, for: namespace) { _ in true } }
             return engine
         }
     }
+
+    /// How many namespaces it remembers.
+    package var engineCount: Int { engines.withLock { $0.all.count } }
 
     package func namespaces() throws(StateError) -> [String] {
         try mapErrors {
@@ -170,7 +174,7 @@ package final class SharedStore: StateStore {
     private func finish() {
         monitor.stop()
         guard let environment = readers.close() else { return }
-        engines.withLock { $0 = [:] }
+        engines.withLock { $0.removeAll() }
         // The version that was synced last is kept until all is synced.
         defer { syncKeeper.stop() }
         guard case .owner(let sync) = role else { return }

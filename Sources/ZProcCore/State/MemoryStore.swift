@@ -6,7 +6,7 @@ internal import Synchronization
 /// Namespaces in the memory of this process.
 package final class MemoryStore: StateStore {
     private let history: HistoryLimits
-    private let engines = Mutex<[String: MemoryEngine]>([:])
+    private let engines = Mutex(EngineTable<MemoryEngine>())
 
     package init(history: HistoryLimits = HistoryLimits()) {
         self.history = history
@@ -16,17 +16,20 @@ package final class MemoryStore: StateStore {
         engines.withLock { engines in
             if let engine = engines[namespace] { return engine }
             let engine = MemoryEngine(history: history)
-            engines[namespace] = engine
+            engines.insert(engine, for: namespace) { $0.span().newest == .zero }
             return engine
         }
     }
 
+    /// How many namespaces it remembers, those included that were only asked for.
+    package var engineCount: Int { engines.withLock { $0.all.count } }
+
     package func namespaces() throws(StateError) -> [String] {
-        engines.withLock { $0.filter { $0.value.exists }.keys.sorted() }
+        engines.withLock { $0.all.filter { $0.value.exists }.keys.sorted() }
     }
 
     package func forgetReplies(before time: Int64) throws(StateError) {
-        let engines = engines.withLock { Array($0.values) }
+        let engines = engines.withLock { Array($0.all.values) }
         Task { for engine in engines { await engine.forgetReplies(before: time) } }
     }
 }
