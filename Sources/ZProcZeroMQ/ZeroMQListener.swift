@@ -18,16 +18,20 @@ final class ZeroMQListener: TransportListener, SocketOwner {
 
     /// Whether each message says whose key it was encrypted with.
     private let isEncrypted: Bool
+    /// Whether ends of links are told of.
+    private let isMonitored: Bool
 
     init(
         _ socket: Socket,
         endpoint: Endpoint,
         lock: SocketFileLock?,
         isEncrypted: Bool,
+        isMonitored: Bool,
         among sockets: OpenSockets
     ) {
         self.socket = socket
         self.isEncrypted = isEncrypted
+        self.isMonitored = isMonitored
         self.endpoint = endpoint
         self.lock = lock
         self.sockets = sockets
@@ -38,6 +42,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     func start(_ receiver: any ListenerReceiver) throws(TransportError) {
         self.receiver.withLock { $0 = receiver }
         try wrapped(endpoint) { () throws(ZeroMQError) in
+            if isMonitored { try monitor(receiver) }
             try socket.deliver { [weak self, receiver] batch in
                 guard let self else { return }
                 var batch = batch
@@ -51,6 +56,14 @@ final class ZeroMQListener: TransportListener, SocketOwner {
                     try self.send(messages)
                 }
             }
+        }
+    }
+
+    /// Tells of ends of links until the socket is closed.
+    private func monitor(_ receiver: any ListenerReceiver) throws(ZeroMQError) {
+        let events = try socket.monitor([.disconnected])
+        Task(executorPreference: socket.context.loop) { [weak receiver] in
+            for await event in events where event.kind == .disconnected { receiver?.listenerLostSomebody() }
         }
     }
 

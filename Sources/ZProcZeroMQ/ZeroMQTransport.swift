@@ -62,6 +62,8 @@ public final class ZeroMQTransport: Transport {
                 endpoint: (try? Endpoint(bound)) ?? endpoint,
                 lock: lock,
                 isEncrypted: options.keys != nil,
+                // Those who come from elsewhere go unnoticed otherwise.
+                isMonitored: options.heartbeat != nil,
                 among: sockets
             )
         }

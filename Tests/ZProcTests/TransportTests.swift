@@ -206,6 +206,46 @@ private final class Repeater: ListenerReceiver {
     func listenerLost(_ peer: PeerID) {}
 }
 
+extension TransportTests {
+    /// Where strangers come and go, the listener hears of it, and finds out who it was by a message.
+    @Test(arguments: [Kind.ipc, .tcp])
+    func theEndOfALinkIsNoticed(over kind: Kind) async throws {
+        var options = ListenOptions()
+        options.heartbeat = .seconds(2)
+        let server = kind.make(), client = kind.make(), other = kind.make()
+        let listener = try server.listen(at: kind.endpoint(), options: options)
+        let guests = Guests()
+        try listener.start(guests)
+        for transport in [client, other] {
+            let link = try transport.connect(to: listener.endpoint, receiver: Answers())
+            try link.send([1])
+        }
+        try await eventually { guests.present.count == 2 }
+        #expect(guests.farewellCount == 0)
+        await client.shutdown()
+        try await eventually { guests.farewellCount == 1 }
+        try await eventually {
+            for guest in guests.present { try listener.send([2], to: guest) }
+            return guests.present.count == 1
+        }
+        await other.shutdown()
+        await server.shutdown()
+    }
+}
+
+/// Counts who comes and goes.
+private final class Guests: ListenerReceiver {
+    private let state = Mutex<(present: Set<PeerID>, farewellCount: Int)>(([], 0))
+    var present: Set<PeerID> { state.withLock { $0.present } }
+    var farewellCount: Int { state.withLock { $0.farewellCount } }
+
+    func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        state.withLock { _ = $0.present.insert(peer) }
+    }
+    func listenerLost(_ peer: PeerID) { state.withLock { _ = $0.present.remove(peer) } }
+    func listenerLostSomebody() { state.withLock { $0.farewellCount += 1 } }
+}
+
 private final class Echo: ListenerReceiver {
     private let listener: any TransportListener
     private let received = Atomic(0)

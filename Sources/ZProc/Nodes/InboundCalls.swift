@@ -34,6 +34,8 @@ final class InboundCalls: Sendable {
         var listener: (any TransportListener)?
         var peers: [PeerID: Peer] = [:]
         var tasks: [Running: Task<Void, Never>] = [:]
+        /// Whether callers are about to be asked whether they are there.
+        var isProbing = false
         var isClosed = false
     }
 
@@ -208,8 +210,26 @@ extension InboundCalls: ListenerReceiver {
         }
     }
 
+    /// How long it takes at most, and how long the transport has, until a link that has ended is known to be that.
+    private static let probePause: Duration = .seconds(1)
+
+    /// Finds out, a moment later, which callers are still there; however many go in that time, it is done once.
+    func listenerLostSomebody() {
+        let isNew = state.withLock { state in
+            if state.isClosed || state.isProbing { return false }
+            state.isProbing = true
+            return true
+        }
+        guard isNew else { return }
+        Task { [weak self] in
+            try? await Task.sleep(for: Self.probePause)
+            self?.probe()
+        }
+    }
+
     /// Finds out which callers are still there: one that is not is lost.
-    func probe() {
+    private func probe() {
+        state.withLock { $0.isProbing = false }
         for peer in state.withLock({ Array($0.peers.keys) }) { send(.probe, to: peer) }
     }
 

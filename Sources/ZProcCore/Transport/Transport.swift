@@ -103,4 +103,11 @@ public protocol ListenerReceiver: AnyObject, Sendable {
     func listenerReceived(_ message: [UInt8], from peer: PeerID)
     /// The link has ended. Not every transport can tell; nothing may depend on it but clean-up.
     func listenerLost(_ peer: PeerID)
+    /// Some link has ended, and the transport cannot tell which: a message to that peer will find it gone.
+    func listenerLostSomebody()
+}
+
+extension ListenerReceiver {
+    /// Does nothing.
+    public func listenerLostSomebody() {}
 }
