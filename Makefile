@@ -8,7 +8,7 @@ SOURCES := Package.swift Sources Tests Docs/Examples
 EXAMPLES := cookie-eater chain-reaction peanut-processor luck-test button-press \
     nested-processes remote-errors supervised-pipeline chat word-index mandelbrot page-fetcher guide-snippets
 
-.PHONY: demo test examples bench lint packages
+.PHONY: demo test examples fuzz bench lint packages
 
 demo: packages
 	swift build -c release --product zproc-demo
@@ -38,6 +38,31 @@ examples: packages
 	        .build-examples/debug/$$example --$$backend || exit 1; \
 	    done; \
 	done
+
+# Random and mutated input, guided by coverage, for FUZZ_SECONDS each. What breaks something is left as crash-*;
+# `.build-fuzz/debug/zproc-fuzz TARGET FILE` does it again.
+FUZZ_SECONDS ?= 10
+FUZZ_TARGETS ?= messagepack envelope hub text
+FUZZ := .build-fuzz/debug/zproc-fuzz
+FUZZ_BUILD := swift build --package-path Tests/Fuzzing --scratch-path .build-fuzz \
+    --sanitize fuzzer --sanitize address -Xswiftc -O -Xcc -O1 -Xswiftc -use-ld=lld \
+    $(foreach flag,inline-8bit-counters pc-table,-Xswiftc -Xllvm -Xswiftc -sanitizer-coverage-$(flag)=1)
+FUZZ_RUNTIME := $(shell find -L "$$(dirname "$$(readlink -f "$$(command -v swift)")")/../lib/clang" \
+    -name 'libclang_rt.fuzzer-*.a' 2>/dev/null | head -n 1)
+
+fuzz: packages
+ifeq ($(FUZZ_RUNTIME),)
+	@echo 'fuzz: skipped, because this toolchain has no libclang_rt.fuzzer'
+else
+	$(FUZZ_BUILD)
+	@for target in $(FUZZ_TARGETS); do \
+	    printf '\nfuzz %s\n' $$target; \
+	    mkdir -p .build-fuzz/found/$$target; \
+	    $(FUZZ) $$target -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -timeout=20 -rss_limit_mb=3000 \
+	        -print_final_stats=1 -verbosity=0 -dict=Tests/Fuzzing/$$target.dict \
+	        .build-fuzz/found/$$target Tests/Fuzzing/Corpus/$$target || exit 1; \
+	done
+endif
 
 bench: packages
 	swift build -c release --product zproc-bench
