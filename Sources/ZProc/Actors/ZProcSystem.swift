@@ -61,6 +61,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let swarms = SwarmTable()
     /// The names of actors, in the process that keeps the state.
     let registry = ActorRegistry()
+    /// Tasks that others run by name.
+    let tasks = NamedTaskTable()
     /// The hubs this process talks to.
     let hubs = HubTable()
     /// Forgets old answers to the clients of a published context.
@@ -104,6 +106,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             ProcessService.name: ProcessService(table: processes, system: self),
             SwarmService.name: SwarmService(swarms, system: self),
             HubService.name: HubService(self),
+            NamedTaskService.name: NamedTaskService(tasks, system: self),
         ]
         if let store = states.own { services[StateService.name] = StateService(store: store, system: self) }
         ownNode = Node(
@@ -134,6 +137,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             return state.kept
         }
         withExtendedLifetime(kept) {}
+        tasks.removeAll()
         replyKeeper.withLock { $0?.cancel() }
         await ProcessLauncher.drainOutput()
         await states.shutdown()

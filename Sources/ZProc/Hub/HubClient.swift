@@ -49,10 +49,17 @@ final class HubClient: Sendable {
     ///   - method: what to do.
     ///   - arguments: its arguments, encoded.
     ///   - isChange: whether making it twice would do something else than making it once.
+    ///   - mayRepeat: whether it is made again when it was sent and got no answer.
     /// - Returns: the answer.
     /// - Throws: ``TransportError`` when the hub has been away for too long: `unreachable` when the call was never sent,
     ///   `peerGone` when it may have been carried out; what the hub throws; `CancellationError`.
-    func call(_ service: String, _ method: String, arguments: [UInt8], isChange: Bool) async throws -> [UInt8] {
+    func call(
+        _ service: String,
+        _ method: String,
+        arguments: [UInt8],
+        isChange: Bool,
+        mayRepeat: Bool = true
+    ) async throws -> [UInt8] {
         let ticket = isChange ? requests.withLock { $0.begin() } : nil
         defer { if let ticket { requests.withLock { $0.end(ticket.number) } } }
         let request = ticket.map { UpdateRequest(client: number, number: $0.number, answered: $0.answered) }
@@ -72,6 +79,7 @@ final class HubClient: Sendable {
             } catch let error as WireError {
                 throw system.errorCoder.decode(error)
             } catch let error as TransportError where error.code == .unreachable || error.code == .peerGone {
+                if error.code == .peerGone, !mayRepeat { throw lost(service, method, error) }
                 let jitter = Double.random(in: 0.5...1)
                 guard let pause = retry.failed(isSent: error.code == .peerGone, now: .now, jitter: jitter) else {
                     throw retry.isCutOff ? cutOff(service, method, arguments.count) : away(retry.wasSent, error)
@@ -89,6 +97,14 @@ final class HubClient: Sendable {
             if let node = contact.node, node != peer.node { contact.reconnects += 1 }
             contact.node = peer.node
         }
+    }
+
+    private func lost(_ service: String, _ method: String, _ error: TransportError) -> TransportError {
+        TransportError(
+            .peerGone,
+            "the hub at \(address.endpoint) went away before it answered \(service).\(method), which may or may not have been "
+                + "carried out: \(error.message)"
+        )
     }
 
     private func cutOff(_ service: String, _ method: String, _ byteCount: Int) -> TransportError {

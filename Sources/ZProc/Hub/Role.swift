@@ -5,7 +5,7 @@
 public enum Role: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
     /// Read and watch the state.
     case reader
-    /// Change the state.
+    /// Change the state, and run the tasks that the hub's program has registered.
     case writer
     /// Send closures, and so run any code as the hub's user.
     case runner
