@@ -168,6 +168,28 @@ import ZeroMQ
         }
     }
 
+    @Test func helloAgainDoesNotLiftTheLimitOfRequests() async throws {
+        var options = HubOptions()
+        options.limits.requestsPerSecond = 5
+        try await withContext(.threads) { hub in
+            let zmq = try SocketContext()
+            let socket = try zmq.makeSocket(.dealer)
+            try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*", options))
+            let hello = Envelope.hello(PeerInfo(build: "again", node: .random(), processID: 1)).encoded()
+            let ping = Envelope.call(CallID(1), service: "hub", method: "ping", arguments: [0x90]).encoded()
+            var refused = 0
+            for _ in 0..<50 {
+                for message in [hello, ping] { try await socket.send(Message(message)) }
+                _ = try await socket.receive()
+                let answer = try Envelope(decoding: Array(try await socket.receive()))
+                if case .failure(_, let error) = answer, error.code == "overLimit" { refused += 1 }
+            }
+            #expect(refused > 0)
+            socket.close()
+            await zmq.shutdown()
+        }
+    }
+
     @Test func garbageToServicesIsAnsweredWithErrors() async throws {
         let caller = try Context(.threads), callee = try Context(.threads)
         let address = try callee.system.address()

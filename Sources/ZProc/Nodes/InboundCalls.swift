@@ -140,8 +140,9 @@ extension InboundCalls: ListenerReceiver {
                     guard state.peers[peer] != nil || state.peers.count < policy.limits?.peers ?? .max else {
                         return false
                     }
-                    let tasks = state.peers[peer]?.taskCount ?? 0
-                    state.peers[peer] = Peer(info: caller, taskCount: tasks, rate: policy.makeRateLimit())
+                    // One that says hello again is the same client, and has taken what it has taken.
+                    let known = state.peers[peer], rate = known?.rate ?? policy.makeRateLimit()
+                    state.peers[peer] = Peer(info: caller, taskCount: known?.taskCount ?? 0, rate: rate)
                     return true
                 }
                 guard isRoom else {
