@@ -1,8 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import MessagePack
-internal import ZProcCore
+package import MessagePack
+package import ZProcCore
 
 /// What is asked of the state in another process; the method's name on the wire.
 ///
@@ -102,8 +102,11 @@ extension StateOperation {
         }
     }
 
+    /// The method's name on the wire.
+    package var methodName: String { method.rawValue }
+
     /// The arguments of the method.
-    func encoded(for namespace: String, by origin: Origin, with encoder: MessagePackEncoder) throws -> [UInt8] {
+    package func encoded(for namespace: String, by origin: Origin, with encoder: MessagePackEncoder) throws -> [UInt8] {
         switch self {
         case .set(let key, let value), .setIfAbsent(let key, let value), .increment(let key, let value):
             try encoder.encode(ArgumentList(namespace, origin, key, value))
