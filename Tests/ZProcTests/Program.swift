@@ -12,7 +12,7 @@ final class Program: Sendable {
     private let output: Int32
 
     /// - Parameters:
-    ///   - name: which; nil for the tests' own.
+    ///   - name: which, or a path; nil for the tests' own.
     ///   - arguments: what it is given.
     ///   - environment: variables it has beside this process's.
     ///   - takesErrors: whether its lines are also those of its standard error.
@@ -24,7 +24,8 @@ final class Program: Sendable {
         takesErrors: Bool = false
     ) throws {
         let own = CommandLine.arguments[0]
-        let path = if let name { "\(own[..<(own.lastIndex(of: "/") ?? own.startIndex)])/\(name)" } else { own }
+        let folder = own[..<(own.lastIndex(of: "/") ?? own.startIndex)]
+        let path = if let name { name.hasPrefix("/") ? name : "\(folder)/\(name)" } else { own }
         var ends: [Int32] = [-1, -1]
         try #require(pipe(&ends) == 0)
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
