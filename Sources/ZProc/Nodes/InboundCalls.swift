@@ -14,7 +14,7 @@ final class InboundCalls: Sendable {
     }
 
     private struct Peer {
-        let info: PeerInfo
+        var info: PeerInfo
         var window = CallWindow()
         /// Calls that are being carried out on tasks.
         var taskCount = 0
@@ -141,8 +141,9 @@ extension InboundCalls: ListenerReceiver {
                         return false
                     }
                     // One that says hello again is the same client, and has taken what it has taken.
-                    let known = state.peers[peer], rate = known?.rate ?? policy.makeRateLimit()
-                    state.peers[peer] = Peer(info: caller, taskCount: known?.taskCount ?? 0, rate: rate)
+                    var known = state.peers[peer] ?? Peer(info: caller, rate: policy.makeRateLimit())
+                    known.info = caller
+                    state.peers[peer] = known
                     return true
                 }
                 guard isRoom else {
