@@ -22,12 +22,16 @@ demo: packages
 # Tests that keep the whole machine busy run apart from those that wait for something with a time limit.
 LONG := ChaosTests|SoakTests|LinearizableStateTests|MachineCrashTests|RandomHistoryTests|TreeKillTests
 
+# All tests at once would be hundreds of contexts at once, and those that wait for something would wait for the others.
+WIDTH := $(shell swift test --help-hidden 2>/dev/null | grep -q experimental-maximum-parallelization-width \
+    && echo --experimental-maximum-parallelization-width 16)
+
 test: packages lint
 	swift build --build-tests
-	swift test --skip-build --skip '$(LONG)'
+	swift test --skip-build $(WIDTH) --skip '$(LONG)'
 	swift test --skip-build --no-parallel --filter '$(LONG)'
 	swift build -c release --build-tests
-	swift test -c release --skip-build --skip '$(LONG)'
+	swift test -c release --skip-build $(WIDTH) --skip '$(LONG)'
 	swift test -c release --skip-build --no-parallel --filter '$(LONG)'
 
 examples: packages

@@ -176,15 +176,44 @@ import ZeroMQ
             let socket = try zmq.makeSocket(.dealer)
             try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*", options))
             let hello = Envelope.hello(PeerInfo(build: "again", node: .random(), processID: 1)).encoded()
-            let ping = Envelope.call(CallID(1), service: "hub", method: "ping", arguments: [0x90]).encoded()
             var refused = 0
-            for _ in 0..<50 {
+            for number in 1...50 {
+                let id = CallID(UInt64(number))
+                let ping = Envelope.call(id, service: "hub", method: "ping", arguments: [0x90]).encoded()
                 for message in [hello, ping] { try await socket.send(Message(message)) }
                 _ = try await socket.receive()
                 let answer = try Envelope(decoding: Array(try await socket.receive()))
                 if case .failure(_, let error) = answer, error.code == "overLimit" { refused += 1 }
             }
             #expect(refused > 0)
+            socket.close()
+            await zmq.shutdown()
+        }
+    }
+
+    @Test func helloAgainDoesNotHaveACallCarriedOutTwice() async throws {
+        try await withContext(.threads) { hub in
+            let zmq = try SocketContext()
+            let socket = try zmq.makeSocket(.dealer)
+            try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*"))
+            let hello = Envelope.hello(PeerInfo(build: "again", node: .random(), processID: 1)).encoded()
+            // ["default", 0, "count", 1]
+            let arguments: [UInt8] =
+                [0x94, 0xa7] + Array("default".utf8) + [0x00, 0xa5] + Array("count".utf8) + [0x01]
+            func increment(_ number: UInt64) -> [UInt8] {
+                Envelope.call(CallID(number), service: "state", method: "increment", arguments: arguments).encoded()
+            }
+            for message in [hello, increment(1), hello, increment(1), increment(2)] {
+                try await socket.send(Message(message))
+            }
+            var answered: [UInt64] = []
+            while answered.last != 2 {
+                if case .success(let id, _) = try Envelope(decoding: Array(try await socket.receive())) {
+                    answered.append(id.number)
+                }
+            }
+            #expect(answered == [1, 2])
+            #expect(try await hub.state.get("count", as: Int.self) == 2)
             socket.close()
             await zmq.shutdown()
         }

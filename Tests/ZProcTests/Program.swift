@@ -34,7 +34,11 @@ final class Program: Sendable {
         posix_spawnattr_init(&attributes)
         posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
         if takesErrors { posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO) }
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        // Signals that a thread of a pool does not take are taken by the program.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
         var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         var variables: [UnsafeMutablePointer<CChar>?] = []
         var next = environ
