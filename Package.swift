@@ -17,6 +17,8 @@ let deques = Target.Dependency.product(name: "DequeModule", package: "swift-coll
 let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "ZProc",
@@ -26,6 +28,7 @@ let package = Package(
         .library(name: "ZeroMQ", targets: ["ZeroMQ"]),
         .library(name: "LMDB", targets: ["LMDB"]),
         .library(name: "PortableClosures", targets: ["PortableClosures"]),
+        .executable(name: "zproc", targets: ["zproc"]),
         .executable(name: "zproc-demo", targets: ["zproc-demo"]),
         .executable(name: "zproc-bench", targets: ["zproc-bench"]),
     ],
@@ -33,6 +36,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -66,6 +70,11 @@ let package = Package(
         ),
 
         // Programs.
+        .executableTarget(
+            name: "zproc",
+            dependencies: ["ZProc", argumentParser, serviceLifecycle, unixSignals, logging],
+            swiftSettings: settings
+        ),
         .executableTarget(name: "zproc-demo", dependencies: ["ZProc", argumentParser], swiftSettings: settings),
         .target(name: "CBenchReference", dependencies: ["CZeroMQ", "CMsgPack", "CLMDB"]),
         .executableTarget(
@@ -124,5 +133,6 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(name: "zprocTests", dependencies: ["zproc", "ZProc"], swiftSettings: settings),
     ]
 )
