@@ -47,7 +47,9 @@ import ZProcCore
     @Test func aDeathIsKnownAtOnce() async throws {
         try await withContext(.processes) { context in
             var waiters = Duration.seconds(1_000), systems = waiters
-            for _ in 0..<10 {
+            for death in 0..<100 {
+                // What else the machine does is in some of the times, and in the least of many not.
+                if death >= 10, waiters < systems * 10 { break }
                 let process = try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
                 let pid = id_t(try #require(process.pid)), thread = ThreadExecutor(), isWaiting = Flag()
                 let system = Task(executorPreference: thread) {

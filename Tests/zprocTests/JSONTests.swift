@@ -24,7 +24,7 @@ import ZProc
         (.double(-0.0), "-0.0"),
         (.double(0.1), "0.1"),
         (.double(1e300), "1e+300"),
-        (.double(5e-324), "5e-324"),
+        (.double(.leastNonzeroMagnitude), "5e-324"),
         (.double(.nan), #"{"$double":"NaN"}"#),
         (.double(.infinity), #"{"$double":"Infinity"}"#),
         (.double(-.infinity), #"{"$double":"-Infinity"}"#),
