@@ -102,7 +102,7 @@ enum SwarmSnippets {
 
     static func join(_ context: Context) async throws {
         // ---
-        let open = try Context(.processes, address: "tcp://127.0.0.1:*")  // or tcp://10.0.0.1:5555
+        let open = try Context(.processes, address: "tcp://127.0.0.1:*")  // or tcp://10.0.0.1:5555, see below
         let shared = try open.swarm(workers: 2)
         let address = try shared.address  // tcp://127.0.0.1:40123#1: the first swarm of the context there
         // ---

@@ -10,7 +10,9 @@ internal import ZProcCore
 extension Swarm {
     /// Where other processes, also on other machines, join the swarm with workers, such as `tcp://10.0.0.1:5555#1`.
     ///
-    ///     let context = try Context(.processes, address: "tcp://10.0.0.1:5555")
+    ///     var options = ContextOptions()
+    ///     options.isInsecure = true
+    ///     let context = try Context(.processes, address: "tcp://10.0.0.1:5555", options: options)
     ///     let swarm = try context.swarm(workers: 2)
     ///     print(try swarm.address)
     ///
