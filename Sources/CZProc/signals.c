@@ -12,8 +12,11 @@
 // Written before the handler that reads it is installed.
 static _Atomic(int) events[32];
 
+static _Atomic(int) has_come;
+
 static void count_signal(int signal) {
     int saved = errno;
+    atomic_store(&has_come, 1);
     uint64_t one = 1;
     ssize_t written = write(atomic_load(&events[signal]), &one, sizeof one);
     (void)written;
@@ -49,7 +52,26 @@ int czproc_catch_termination(int event) {
     return sigaction(SIGTERM, &action, NULL) == 0;
 }
 
-void czproc_has_body(void) { atomic_store(&has_body, 1); }
+void czproc_has_body(int is_spare) {
+    // One that came before there was a body was not meant for this one.
+    if (is_spare) atomic_store(&has_come, 0);
+    atomic_store(&has_body, 1);
+}
+
+int czproc_is_interrupted(void) {
+    if (atomic_load(&has_come)) return 1;
+    // It may be there and not yet have been taken by any thread. Only what is blocked shows.
+    sigset_t set, before, pending;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGTERM);
+    if (pthread_sigmask(SIG_BLOCK, &set, &before) != 0) return 0;
+    int is_pending = sigpending(&pending) == 0
+        && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGHUP) || sigismember(&pending, SIGTERM));
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return is_pending || atomic_load(&has_come);
+}
 
 void czproc_die_of(int signal) {
     struct sigaction action = {.sa_handler = SIG_DFL};

@@ -126,7 +126,10 @@ int czproc_catch(int signal, int event);
 /// when the parent insists (`czproc_end`).
 int czproc_catch_termination(int event);
 /// Says that there is a body from now on, which can be cancelled.
-void czproc_has_body(void);
+void czproc_has_body(int is_spare);
+
+// In a child: whether a signal that cancels its body has come, be it that no thread has taken it yet.
+int czproc_is_interrupted(void);
 /// Gives a signal its default effect again and sends it to this process.
 void czproc_die_of(int signal);
 

@@ -121,7 +121,11 @@ struct ChildMain: Sendable {
     fileprivate static let interrupt = Mutex(Interrupt())
 
     /// Whether a signal has cancelled the body.
-    static var isInterrupted: Bool { interrupt.withLock { $0.hasCome } }
+    ///
+    /// Nobody may have been told yet: what the same signal has ended elsewhere can be noticed first.
+    static var isInterrupted: Bool {
+        ChildArgument.ofThisProcess != nil && (interrupt.withLock { $0.hasCome } || czproc_is_interrupted() != 0)
+    }
 
     private func run() async -> Never {
         let job: [UInt8]
@@ -130,13 +134,14 @@ struct ChildMain: Sendable {
         } catch {
             Self.fail("cannot get its job from its parent: \(error)")
         }
-        let body = start(job)
         let interrupt = Self.interrupt.withLock { interrupt in
             // One that came before there was a body was not meant for this one.
             if argument.isSpare { interrupt = Interrupt() }
             return interrupt.promise
         }
-        czproc_has_body()
+        // Before the body can say that it is there.
+        czproc_has_body(argument.isSpare ? 1 : 0)
+        let body = start(job)
         interrupt.whenSettled { _ in body.cancel() }
         do {
             // An error means that the parent has gone, and that ends this process anyway.
