@@ -24,7 +24,7 @@ LONG := ChaosTests|SoakTests|LinearizableStateTests|MachineCrashTests|RandomHist
 
 # All tests at once would be hundreds of contexts at once, and those that wait for something would wait for the others.
 WIDTH := $(shell swift test --help-hidden 2>/dev/null | grep -q experimental-maximum-parallelization-width \
-    && echo --experimental-maximum-parallelization-width 8)
+    && echo --experimental-maximum-parallelization-width 4)
 
 test: packages lint
 	swift build --build-tests

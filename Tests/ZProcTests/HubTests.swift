@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Synchronization
 import Testing
 import ZProc
 
@@ -85,7 +86,8 @@ import ZProc
             #expect(processes.map(\.name) == ["hub", "sleeper"])
             let pid = try #require(sleeper.pid)
             #expect(processes.last?.processID == pid)
-            #expect(processes.allSatisfy { $0.memory > 0 })
+            // One that is just being started has none yet.
+            try await eventually { try await client.hubProcesses().allSatisfy { $0.memory > 0 } }
             #expect(try await client.stopHubProcess(pid))
             try await eventually { !isAlive(pid) }
             #expect(try await !client.stopHubProcess(pid))
@@ -261,10 +263,18 @@ import ZProc
             for name in ["one", "two"] { try await client.state(namespace: name).set("key", to: 1) }
             await overLimit { try await client.state(namespace: "three").set("key", to: 1) }
             try await client.state(namespace: "one").set("key", to: 2)
-            // Watches are calls that wait.
-            let state = client.state(namespace: "one")
+            // Watches are calls that wait, once they have begun.
+            let state = client.state(namespace: "one"), seen = Seen()
             let watches = (0..<3).map { number in
-                Task { for try await _ in client.state(namespace: "w\(number)").changes() {} }
+                Task {
+                    for try await _ in client.state(namespace: "w\(number)").changes() {
+                        seen.insert(number)
+                    }
+                }
+            }
+            try await eventually {
+                for number in 0..<3 { try await hub.state(namespace: "w\(number)").increment("count") }
+                return seen.count == 3
             }
             try await eventually { try await client.ping().hub.callsInFlight == 3 }
             await overLimit { _ = try await state.snapshot() }
@@ -316,4 +326,11 @@ import ZProc
             for context in [greedy, honest] { await context.shutdown() }
         }
     }
+}
+
+/// Which watches have begun.
+private final class Seen: Sendable {
+    private let numbers = Mutex<Set<Int>>([])
+    var count: Int { numbers.withLock { $0.count } }
+    func insert(_ number: Int) { numbers.withLock { _ = $0.insert(number) } }
 }
