@@ -1,6 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+// Only a debug build lets tests see the inside of a program.
+#if DEBUG
 import Testing
 import ZProc
 
@@ -109,3 +111,4 @@ extension ZProc.ProcessInfo {
         self = try! fields.decode()
     }
 }
+#endif
