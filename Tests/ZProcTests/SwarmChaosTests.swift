@@ -26,6 +26,7 @@ import ZProc
             print("\(killed) workers killed during \(itemCount) items")
         }
     }
+
     /// Checks every result of a map whose workers are killed meanwhile; gives how many were.
     private func map(
         _ itemCount: Int,
