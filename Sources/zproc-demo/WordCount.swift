@@ -12,7 +12,7 @@ struct WordCount: AsyncParsableCommand {
         abstract: "Counts the words of all text files under a directory.",
         discussion: """
             Hidden files and directories are left out. Files that cannot be read, or are no UTF-8 text, are counted \
-            and named. The result is checked against a count in one loop.
+            and named; runs of more than 100 bytes are no words. The result is checked against a count in one loop.
             """
     )
 

@@ -10,6 +10,9 @@ struct Words: Equatable {
     /// Files that were not counted, and why.
     var skipped: [String: String] = [:]
 
+    /// Longer runs are encoded data rather than words; a key of the state has at most 480 bytes.
+    private static let longestWord = 100
+
     /// Counts the words of a file: runs of ASCII letters and digits, in lower case, and of other characters as they are.
     mutating func add(fileAt path: String) {
         let content: Data
@@ -36,10 +39,10 @@ struct Words: Equatable {
     }
 
     private mutating func end(_ word: inout [UInt8]) {
-        guard !word.isEmpty else { return }
+        defer { word.removeAll(keepingCapacity: true) }
+        guard !word.isEmpty, word.count <= Self.longestWord else { return }
         counts[String(decoding: word, as: UTF8.self), default: 0] += 1
         total += 1
-        word.removeAll(keepingCapacity: true)
     }
 }
 
