@@ -57,7 +57,7 @@ func row(_ y: Int, of height: Int, width: Int) -> [UInt8] {
 func png(_ rows: [[UInt8]], width: Int) -> [UInt8] {
     let size = bytes(UInt32(width)) + bytes(UInt32(rows.count))
     // Each row begins with the number of its filter: none.
-    let pixels = rows.flatMap { [0] + $0 }
+    let pixels: [UInt8] = rows.flatMap { row -> [UInt8] in [0] + row }
     return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
         + chunk("IHDR", size + [8, 0, 0, 0, 0]) + chunk("IDAT", stored(pixels)) + chunk("IEND", [])
 }

@@ -31,8 +31,10 @@ struct Site {
         let queue = DispatchQueue(label: "site", attributes: .concurrent)
         queue.async {
             while true {
-                let caller = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                let caller = accept(listener, nil, nil)
                 guard caller >= 0 else { continue }
+                // No worker started meanwhile keeps the connection open.
+                _ = fcntl(caller, F_SETFD, FD_CLOEXEC)
                 queue.async {
                     var request = [UInt8](repeating: 0, count: 4_096)
                     let count = read(caller, &request, request.count)
