@@ -16,6 +16,8 @@ let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: 
 let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -36,7 +38,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -64,7 +69,7 @@ let package = Package(
             name: "ZProc",
             dependencies: [
                 "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcZeroMQ", "PortableClosures",
-                "MessagePack", logging,
+                "MessagePack", logging, metrics, tracing,
             ],
             swiftSettings: settings
         ),
@@ -72,7 +77,11 @@ let package = Package(
         // Programs.
         .executableTarget(
             name: "zproc",
-            dependencies: ["ZProc", argumentParser, serviceLifecycle, unixSignals, logging],
+            dependencies: [
+                "ZProc", argumentParser, serviceLifecycle, unixSignals, logging, metrics,
+                .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "FlyingSocks", package: "FlyingFox"),
+            ],
             swiftSettings: settings
         ),
         .executableTarget(name: "zproc-demo", dependencies: ["ZProc", argumentParser], swiftSettings: settings),
@@ -128,8 +137,9 @@ let package = Package(
             name: "ZProcTests",
             dependencies: [
                 "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ",
-                "ZeroMQ", "Linearizability",
-                "MessagePack", logging,
+                "ZeroMQ", "Linearizability", "MessagePack", logging, metrics, tracing,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: settings
         ),

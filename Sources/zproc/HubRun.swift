@@ -6,15 +6,21 @@ import ZProc
 
 /// A hub as a service: it is there from its start until it is told to shut down.
 struct HubRun: Service {
-    let addresses: [String]
-    let state: StateOptions
-    let options: HubOptions
+    private let addresses: [String]
+    let context: Context
+    private let options: HubOptions
 
-    func run() async throws {
+    /// Opens the state; nobody is let in yet.
+    init(addresses: [String], state: StateOptions, options: HubOptions) throws {
+        self.addresses = addresses
+        self.options = options
         var contextOptions = ContextOptions()
         // The group of services waits for the signals.
         contextOptions.stopsOnSignals = false
-        let context = try Context(.threads, state: state, options: contextOptions)
+        context = try Context(.threads, state: state, options: contextOptions)
+    }
+
+    func run() async throws {
         do {
             try publish(context)
             ServiceManager.tell("READY=1")

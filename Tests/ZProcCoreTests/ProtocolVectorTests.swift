@@ -39,6 +39,21 @@ import ZProcCore
             arguments: packed(["default", 7, "count", 1]),
             request: UpdateRequest(client: 11_400_714_819_323_198_485, number: 3, answered: 2)
         ),
+        "call in a trace": .call(
+            CallID(3),
+            service: "hub",
+            method: "ping",
+            arguments: packed([]),
+            trace: ["traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]
+        ),
+        "call in a trace that may be sent again": .call(
+            CallID(4),
+            service: "hub",
+            method: "ping",
+            arguments: packed([]),
+            request: UpdateRequest(client: 5, number: 3, answered: 2),
+            trace: ["a", "b"]
+        ),
         "success": .success(CallID(1), result: packed(["value"])),
         "success without a result": .success(CallID(5_000_000_000), result: []),
         "failure of the hub's own": .failure(CallID(9), WireError(code: "overLimit", message: "too much")),

@@ -371,7 +371,7 @@ private final class Refuser: ListenerReceiver {
     func listenerReceived(_ message: [UInt8], from peer: PeerID) {
         switch try? Envelope(decoding: message) {
         case .hello: try? listener.send(Envelope.welcome(info).encoded(), to: peer)
-        case .call(let id, _, _, _, _):
+        case .call(let id, _, _, _, _, _):
             let error = WireError(code: "thrown", message: "Burnt: at 240: too hot", type: [0xc1], payload: [0x90])
             try? listener.send(Envelope.failure(id, error).encoded(), to: peer)
         default: break

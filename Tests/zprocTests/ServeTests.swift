@@ -138,7 +138,7 @@ import ZProc
         ["state", "set", "a", "{", "--address", "ipc:///tmp/x"], ["state", "watch", "--from", "then"],
         ["state", "watch", "--count", "0"], ["state", "restore", "x"], ["stop", "x"], ["top", "--interval", "0"],
         ["keys", "new"], ["keys", "new", "--hub", "short", "file"], ["keys", "allow", "file", "short", "writer"],
-        ["nothing"], ["--nothing"],
+        ["serve", "--address", "tcp://127.0.0.1:*", "--metrics", "everywhere"], ["nothing"], ["--nothing"],
     ])
     func aWrongCommandLineHasAStatusOfItsOwn(_ arguments: [String]) async throws {
         let outcome = try await Run(arguments, in: place).outcome()
@@ -171,6 +171,73 @@ import ZProc
         #expect(outcome.status == (findings.contains { $0["verdict"] == .string("problem") } ? 1 : 0))
         let people = try await place.zproc("doctor")
         #expect(people.output.contains("ok       a hub and its client: answers in "))
+    }
+
+    // MARK: Metrics
+
+    /// What a server of HTTP answers.
+    private func fetch(_ path: String, from port: Int) throws -> String {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(result == 0)
+        let request = "GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        #expect(write(descriptor, request, request.utf8.count) == request.utf8.count)
+        var answer: [UInt8] = [], bytes = [UInt8](repeating: 0, count: 4_096)
+        while case let count = read(descriptor, &bytes, bytes.count), count > 0 { answer += bytes.prefix(count) }
+        return String(decoding: answer, as: UTF8.self)
+    }
+
+    @Test func prometheusFindsMetrics() async throws {
+        let hub = try await place.serve("--address", "tcp://127.0.0.1:*", "--metrics", "127.0.0.1:0")
+        // The two lines come in any order.
+        try await eventually { hub.lines.count == 2 }
+        let address = try #require(hub.lines.first { $0.hasPrefix("listening at ") }?.split(separator: " ").last)
+        let page = try #require(hub.lines.first { $0.hasPrefix("metrics at http://127.0.0.1:") })
+        let port = try #require(Int(page.split(separator: ":").last?.split(separator: "/").first ?? ""))
+        let environment = ["ZPROC_ADDRESS": String(address)]
+        #expect(try await place.zproc("state", "set", "a", "1", environment: environment).status == 0)
+        #expect(
+            try await place.zproc("state", "set", "b", "1", "--namespace", "o\"ne", environment: environment).status
+                == 0
+        )
+        let answer = try fetch("/metrics", from: port).replacing("\r\n", with: "\n")
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\n"))
+        #expect(answer.contains("text/plain; version=0.0.4"))
+        for line in [
+            "# TYPE zproc_calls_total counter", "zproc_calls_total{method=\"state.set\",outcome=\"ok\"} 2",
+            "# TYPE zproc_call_seconds histogram", "zproc_call_seconds_bucket{method=\"state.set\",le=\"+Inf\"} 2",
+            "zproc_call_seconds_count{method=\"state.set\"} 2", "zproc_namespaces 2",
+            "zproc_revision{namespace=\"default\"} 1", "zproc_revision{namespace=\"o\\\"ne\"} 1", "zproc_watches 0",
+        ] {
+            #expect(answer.contains("\n\(line)\n"), "\(line) in \(answer)")
+        }
+        #expect(try fetch("/else", from: port).hasPrefix("HTTP/1.1 404 "))
+        kill(hub.pid, SIGTERM)
+        #expect(try await hub.end() == 0)
+        #expect(hub.errors == "")
+    }
+
+    @Test func aHubWhoseMetricsCannotBeServedDoesNotStart() async throws {
+        let first = try await place.serve("--address", "tcp://127.0.0.1:*", "--metrics", "127.0.0.1:0")
+        try await eventually { first.lines.count == 2 }
+        let page = try #require(first.lines.first { $0.hasPrefix("metrics") })
+        let taken = page.dropFirst("metrics at http://".count).dropLast("/metrics".count)
+        let second = try await place.zproc("serve", "--address", "tcp://127.0.0.1:*", "--metrics", String(taken))
+        #expect(second.status == 1)
+        #expect(
+            second.errors.contains("the metrics cannot be served at http://\(taken)/metrics: Address already in use")
+        )
+        kill(first.pid, SIGTERM)
+        #expect(try await first.end() == 0)
     }
 }
 #endif

@@ -26,11 +26,14 @@ public func withCallDeadline<Result: Sendable>(
     _ body: @escaping @concurrent @Sendable () async throws -> Result
 ) async throws -> Result {
     let deadline = min(CallDeadline.current ?? .now + time.countable, .now + time.countable)
+    let isLate = Promise<Void>()
+    let alarm = AlarmClock.shared.set(at: deadline) { isLate.settle() }
+    defer { alarm.cancel() }
     return try await CallDeadline.$current.withValue(deadline) {
         try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask { try await body() }
             group.addTask {
-                try await Task.sleep(until: deadline, clock: .continuous)
+                try await isLate.value()
                 return nil
             }
             defer { group.cancelAll() }

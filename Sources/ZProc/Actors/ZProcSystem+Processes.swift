@@ -29,7 +29,14 @@ extension ZProcSystem {
     /// - Throws: ``PortableClosureError`` or an encoding error; ``SpawnError`` when it is too large.
     func encodeJob(_ body: PortableClosure?, _ arguments: [UInt8], _ options: ProcessOptions) throws -> [UInt8] {
         let job = try encoder.encode(
-            ProcessJob(body: body, arguments: arguments, setup: ProcessSetup(options), hubs: hubs.accesses)
+            ProcessJob(
+                body: body,
+                arguments: arguments,
+                setup: ProcessSetup(options),
+                hubs: hubs.accesses,
+                preparations: preparations.all,
+                trace: Trace.outgoing
+            )
         )
         guard job.count <= Envelope.maximumByteCount else {
             throw SpawnError(
@@ -47,9 +54,8 @@ extension ZProcSystem {
         if let problem = request.options.problem { throw SpawnError(problem) }
         let child = try await spareOrNew(request, job: job)
         if let time = request.options.timeout {
-            let timer = Task {
-                try await Task.sleep(for: time.countable)
-                await child.timeIsUp(after: time, grace: Context.grace)
+            let timer = AlarmClock.shared.set(after: time) {
+                Task { await child.timeIsUp(after: time, grace: Context.grace) }
             }
             // Nothing keeps time for a process that has ended.
             child.exit.whenSettled { _ in timer.cancel() }
@@ -122,7 +128,8 @@ extension ZProcSystem {
         ) {
             child.reaped()
             states.processEnded()
-        } onExit: { termination in
+        } onExit: { [metrics] termination in
+            metrics.current?.ended(termination.status)
             if case .signaled = termination.status {
                 // It could not remove its socket; its own children may be about to die.
                 RuntimeDirectory.sweepSockets(beside: address.endpoint)

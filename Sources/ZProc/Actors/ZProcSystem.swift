@@ -69,6 +69,14 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let replyKeeper = Mutex<Task<Void, Never>?>(nil)
     /// Processes that wait for a body.
     let spares: SparePool
+    /// What others wait to see of the state that lives here.
+    let waits = ChangeWaits()
+    /// What is told of what happens here, if anybody collects it.
+    let metrics = MetricsSlot()
+    /// Tells it now and then what there is.
+    private let metricsKeeper = Mutex<Task<Void, Never>?>(nil)
+    /// What the processes that are started from here do first.
+    let preparations = ProcessPreparations()
     /// Set once, at the end of `init`, because its services refer to this system.
     nonisolated(unsafe) private var ownNode: Node?
 
@@ -108,7 +116,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             HubService.name: HubService(self),
             NamedTaskService.name: NamedTaskService(tasks, system: self),
         ]
-        if let store = states.own { services[StateService.name] = StateService(store: store, system: self) }
+        if let store = states.own { services[StateService.name] = StateService(store: store, waits: waits, system: self) }
         ownNode = Node(
             transport: transport,
             network: network,
@@ -116,8 +124,17 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             services: services,
             processID: Int(getpid()),
             id: id,
-            callsInFlight: place.options.callsInFlight
+            callsInFlight: place.options.callsInFlight,
+            metrics: metrics
         )
+        observe()
+    }
+
+    /// Begins to tell swift-metrics, when somebody has set up a backend.
+    func observe() {
+        guard metrics.current == nil else { return }
+        metrics.fill()
+        metricsKeeper.withLock { $0 = keepMetrics() }
     }
 
     var node: Node {
@@ -139,6 +156,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         withExtendedLifetime(kept) {}
         tasks.removeAll()
         replyKeeper.withLock { $0?.cancel() }
+        metricsKeeper.withLock { $0?.cancel() }
         await ProcessLauncher.drainOutput()
         await states.shutdown()
         await node.shutdown()

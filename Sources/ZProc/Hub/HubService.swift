@@ -58,6 +58,7 @@ struct HubService: Service {
 
     init(_ system: ZProcSystem) { self.system = system }
 
+    func has(_ method: String) -> Bool { HubMethod(rawValue: method) != nil }
     func role(for method: String) -> Role { method == HubMethod.stop.rawValue ? .runner : .reader }
 
     func handle(_ call: IncomingCall) {
@@ -90,7 +91,7 @@ extension ZProcSystem {
             build: node.info.build,
             uptime: (.now - start) / .seconds(1),
             clients: counts.peers,
-            callsInFlight: counts.tasks,
+            callsInFlight: counts.calls,
             namespaces: (try? states.own?.namespaces().count) ?? 0
         )
     }

@@ -94,6 +94,21 @@ final class Connection: Sendable {
         request: UpdateRequest? = nil,
         isLimited: Bool = false
     ) async throws -> [UInt8] {
+        // Most tasks are in no trace, and need not pay for it.
+        if !Trace.isOn { return try await call(service, method, arguments, request, isLimited: isLimited, trace: []) }
+        return try await Trace.withClientSpan(service, method) { trace in
+            try await call(service, method, arguments, request, isLimited: isLimited, trace: trace)
+        }
+    }
+
+    private func call(
+        _ service: String,
+        _ method: String,
+        _ arguments: [UInt8],
+        _ request: UpdateRequest?,
+        isLimited: Bool,
+        trace: [String]
+    ) async throws -> [UInt8] {
         guard arguments.count <= Envelope.maximumByteCount else {
             throw TransportError(
                 .tooLarge,
@@ -109,7 +124,14 @@ final class Connection: Sendable {
         if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
         defer { if isLimited { makeRoom() } }
         let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
-        let call = Envelope.call(id, service: service, method: method, arguments: arguments, request: request)
+        let call = Envelope.call(
+            id,
+            service: service,
+            method: method,
+            arguments: arguments,
+            request: request,
+            trace: trace
+        )
         let message = call.encoded()
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<[UInt8], any Error>) in
@@ -155,6 +177,8 @@ final class Connection: Sendable {
     private func makeRoom() { state.withLock { $0.admission.leave() }?.resume() }
 
     /// Calls at once: the message is on its way, ahead of any later call, when this returns.
+    ///
+    /// What is asked like this is no part of a trace.
     ///
     /// - Parameters:
     ///   - service: whom to call.

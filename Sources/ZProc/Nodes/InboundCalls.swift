@@ -16,8 +16,8 @@ final class InboundCalls: Sendable {
     private struct Peer {
         var info: PeerInfo
         var window = CallWindow()
-        /// Calls that are being carried out on tasks.
-        var taskCount = 0
+        /// Calls that have not been answered.
+        var openCount = 0
         var rate: RateLimit?
     }
 
@@ -30,10 +30,19 @@ final class InboundCalls: Sendable {
         case refused(WireError)
     }
 
+    /// Whether a call has become one that waits for its answer.
+    enum Opening {
+        case open
+        /// Nobody waits for it.
+        case gone
+        case refused(WireError)
+    }
+
     private struct State {
         var listener: (any TransportListener)?
         var peers: [PeerID: Peer] = [:]
-        var tasks: [Running: Task<Void, Never>] = [:]
+        /// Calls that can be cancelled, and how.
+        var open: [Running: @Sendable () -> Void] = [:]
         /// Whether callers are about to be asked whether they are there.
         var isProbing = false
         var isClosed = false
@@ -44,14 +53,17 @@ final class InboundCalls: Sendable {
     private let transport: any Transport
     /// Who may do what, and how much of it.
     let policy: AccessPolicy
+    private let metrics: MetricsSlot
     private let state = Mutex(State())
 
     init(
         info: PeerInfo,
         services: [String: any Service],
         transport: any Transport,
-        policy: AccessPolicy = AccessPolicy()
+        policy: AccessPolicy = AccessPolicy(),
+        metrics: MetricsSlot
     ) {
+        self.metrics = metrics
         self.info = info
         self.transport = transport
         self.services = services
@@ -78,11 +90,12 @@ final class InboundCalls: Sendable {
             defer { state = State(isClosed: true) }
             return state
         }
-        for task in ended.tasks.values { task.cancel() }
+        for cancel in ended.open.values { cancel() }
         ended.listener?.close()
     }
 
     func reply(_ envelope: Envelope, to call: IncomingCall) {
+        call.observation?.answered(envelope)
         send(envelope, to: call.peer)
     }
 
@@ -97,35 +110,58 @@ final class InboundCalls: Sendable {
         priority: TaskPriority? = nil,
         work: @concurrent @escaping @Sendable () async -> Void
     ) {
-        let key = Running(peer: call.peer, id: call.id), most = policy.limits?.callsInFlight ?? .max
-        let isTooMuch = state.withLock { state in
-            // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
-            guard !state.isClosed, let peer = state.peers[call.peer], state.tasks[key] == nil else { return false }
-            if peer.taskCount >= most { return true }
-            state.peers[call.peer]?.taskCount += 1
+        let opening = open(call) {
             // Entered before it can end: its end waits for the lock.
-            state.tasks[key] = Task(executorPreference: transport.taskExecutor, priority: priority) {
+            let task = Task(executorPreference: transport.taskExecutor, priority: priority) {
                 await work()
-                self.state.withLock { state in
-                    if state.tasks.removeValue(forKey: key) != nil { state.peers[call.peer]?.taskCount -= 1 }
-                }
+                self.release(call)
             }
-            return false
+            return { task.cancel() }
         }
-        if isTooMuch {
-            let error = WireError.overLimit("\(most) calls of this client wait for an answer already")
-            send(.failure(call.id, error), to: call.peer)
+        if case .refused(let error) = opening { reply(.failure(call.id, error), to: call) }
+    }
+
+    /// Keeps a call open that no task works on; see ``IncomingCall/hold(onCancel:)``.
+    func hold(_ call: IncomingCall, onCancel: @escaping @Sendable () -> Void) -> Opening { open(call) { onCancel } }
+
+    func release(_ call: IncomingCall) {
+        state.withLock { state in
+            if state.open.removeValue(forKey: Running(peer: call.peer, id: call.id)) != nil {
+                state.peers[call.peer]?.openCount -= 1
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - call: the call.
+    ///   - begin: called, when it may be open, to have it begin; gives what cancels it.
+    private func open(_ call: IncomingCall, _ begin: () -> @Sendable () -> Void) -> Opening {
+        let key = Running(peer: call.peer, id: call.id), most = policy.limits?.callsInFlight ?? .max
+        return state.withLock { state in
+            // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
+            guard !state.isClosed, let peer = state.peers[call.peer], state.open[key] == nil else {
+                return .gone
+            }
+            if peer.openCount >= most {
+                return .refused(.overLimit("\(most) calls of this client wait for an answer already"))
+            }
+            state.peers[call.peer]?.openCount += 1
+            state.open[key] = begin()
+            return .open
         }
     }
 
     private func send(_ envelope: Envelope, to peer: PeerID) {
+        let message = envelope.encoded()
+        metrics.current?.sent(message)
         // A caller that is gone does not wait.
-        try? state.withLock { $0.listener }?.send(envelope.encoded(), to: peer)
+        try? state.withLock { $0.listener }?.send(message, to: peer)
     }
 }
 
 extension InboundCalls: ListenerReceiver {
     func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        metrics.current?.received(message)
         do throws(TransportError) {
             switch try Envelope(decoding: message) {
             case .hello(let caller):
@@ -150,13 +186,15 @@ extension InboundCalls: ListenerReceiver {
                     throw TransportError(.refused, "it has as many clients as it may (\(policy.limits?.peers ?? 0))")
                 }
                 send(.welcome(info), to: peer)
-            case .call(let id, let service, let method, let arguments, let request):
+            case .call(let id, let service, let method, let arguments, let request, let trace):
                 let caller: PeerInfo
                 switch admit(id, from: peer, service, method) {
                 case .admitted(let known): caller = known
                 case .stranger: throw TransportError(.refused, "it called before it said hello")
                 case .repeated: return
-                case .refused(let error): return send(.failure(id, error), to: peer)
+                case .refused(let error):
+                    metrics.current?.refusedMessage()
+                    return send(.failure(id, error), to: peer)
                 }
                 guard let handler = services[service] else {
                     let error = WireError(
@@ -165,23 +203,25 @@ extension InboundCalls: ListenerReceiver {
                     )
                     return send(.failure(id, error), to: peer)
                 }
-                handler.handle(
-                    IncomingCall(
-                        method: method,
-                        arguments: arguments,
-                        caller: caller,
-                        request: request,
-                        id: id,
-                        peer: peer,
-                        inbound: self
-                    )
+                let observation = CallObservation(handler, method, trace: trace, metrics.current)
+                let call = IncomingCall(
+                    method: method,
+                    arguments: arguments,
+                    caller: caller,
+                    request: request,
+                    id: id,
+                    peer: peer,
+                    inbound: self,
+                    observation: observation
                 )
+                if let observation { observation.carryOut { handler.handle(call) } } else { handler.handle(call) }
             case .cancel(let id):
-                state.withLock { $0.tasks[Running(peer: peer, id: id)] }?.cancel()
+                state.withLock { $0.open[Running(peer: peer, id: id)] }?()
             case .welcome, .refused, .success, .failure, .probe:
                 throw TransportError(.malformed, "it sent what only a listener may send")
             }
         } catch {
+            metrics.current?.refusedMessage()
             send(.refused(error.message), to: peer)
         }
     }
@@ -235,14 +275,14 @@ extension InboundCalls: ListenerReceiver {
         for peer in state.withLock({ Array($0.peers.keys) }) { send(.probe, to: peer) }
     }
 
-    /// How many callers there are, and how many calls of theirs are being carried out.
-    var counts: (peers: Int, tasks: Int) { state.withLock { ($0.peers.count, $0.tasks.count) } }
+    /// How many callers there are, and how many calls of theirs have not been answered.
+    var counts: (peers: Int, calls: Int) { state.withLock { ($0.peers.count, $0.open.count) } }
 
     func listenerLost(_ peer: PeerID) {
-        let tasks = state.withLock { state in
+        let lost = state.withLock { state in
             state.peers[peer] = nil
-            return state.tasks.filter { $0.key.peer == peer }.map(\.value)
+            return state.open.filter { $0.key.peer == peer }.map(\.value)
         }
-        for task in tasks { task.cancel() }
+        for cancel in lost { cancel() }
     }
 }

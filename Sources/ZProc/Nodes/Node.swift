@@ -18,6 +18,7 @@ final class Node: Sendable {
     private let inbound: InboundCalls
     private let services: [String: any Service]
     private let callsInFlight: Int
+    private let metrics: MetricsSlot
 
     private struct State {
         var connections: [NodeAddress: Connection] = [:]
@@ -38,6 +39,7 @@ final class Node: Sendable {
     ///   - processID: the number of this process, which peers are told.
     ///   - id: which node it is; a new one by default.
     ///   - callsInFlight: how many limited calls to one peer may wait for their answers.
+    ///   - metrics: what is told of calls from others.
     init(
         transport: any Transport,
         network: (any Transport)? = nil,
@@ -45,15 +47,17 @@ final class Node: Sendable {
         services: [String: any Service],
         processID: Int,
         id: NodeID = .random(),
-        callsInFlight: Int
+        callsInFlight: Int,
+        metrics: MetricsSlot
     ) {
         self.callsInFlight = callsInFlight
+        self.metrics = metrics
         self.transport = transport
         self.network = network ?? transport
         listenEndpoint = endpoint
         info = PeerInfo(build: ProgramImage.programIdentity, node: id, processID: processID)
         self.services = services
-        inbound = InboundCalls(info: info, services: services, transport: transport)
+        inbound = InboundCalls(info: info, services: services, transport: transport, metrics: metrics)
     }
 
     var id: NodeID { info.node }
@@ -78,7 +82,13 @@ final class Node: Sendable {
     func publish(at endpoint: Endpoint, _ policy: AccessPolicy) throws(TransportError) -> NodeAddress {
         try state.withLock { state throws(TransportError) in
             try check(state)
-            let inbound = InboundCalls(info: info, services: services, transport: network, policy: policy)
+            let inbound = InboundCalls(
+                info: info,
+                services: services,
+                transport: network,
+                policy: policy,
+                metrics: metrics
+            )
             let address = NodeAddress(endpoint: try inbound.listen(at: endpoint), node: info.node)
             state.published.append((address, inbound))
             return address
@@ -88,12 +98,13 @@ final class Node: Sendable {
     /// The first of the endpoints it was published at.
     var publishedAddress: NodeAddress? { state.withLock { $0.published.first?.address } }
 
-    /// How many callers there are at the published endpoints, and how many calls of theirs are being carried out.
-    var publishedCounts: (peers: Int, tasks: Int) {
-        state.withLock { $0.published.map(\.inbound) }.reduce((0, 0)) { sum, inbound in
-            let counts = inbound.counts
-            return (sum.0 + counts.peers, sum.1 + counts.tasks)
-        }
+    /// How many callers there are at the published endpoints, and how many calls of theirs have not been answered.
+    var publishedCounts: (peers: Int, calls: Int) { Self.sum(state.withLock { $0.published.map(\.inbound) }) }
+    /// The same for all endpoints.
+    var counts: (peers: Int, calls: Int) { Self.sum(state.withLock { $0.published.map(\.inbound) } + [inbound]) }
+
+    private static func sum(_ all: [InboundCalls]) -> (peers: Int, calls: Int) {
+        all.map(\.counts).reduce((0, 0)) { ($0.0 + $1.peers, $0.1 + $1.calls) }
     }
 
     /// Has links to an endpoint opened with options of their own from now on.

@@ -5,16 +5,23 @@ internal import ZProcCore
 
 /// Answers the calls of one kind that come to a node.
 protocol Service: Sendable {
+    /// What callers know it by.
+    static var name: String { get }
+
     /// Answers now, or starts work that answers later. Runs on the transport's thread and must not block it.
     func handle(_ call: IncomingCall)
 
     /// What a caller must be allowed to do who calls a method, where keys say who may do what.
     func role(for method: String) -> Role
+
+    /// Whether its methods have names of its own, and this is one; metrics count those one by one.
+    func has(_ method: String) -> Bool
 }
 
 extension Service {
     /// What runs code is for those who may run code.
     func role(for method: String) -> Role { .runner }
+    func has(_ method: String) -> Bool { false }
 }
 
 /// A call that waits for its answer.
@@ -29,6 +36,8 @@ struct IncomingCall: Sendable {
     let id: CallID
     let peer: PeerID
     let inbound: InboundCalls
+    /// What metrics and traces want to know of it; nil when nobody does.
+    let observation: CallObservation?
 
     /// Answers with the bytes of a result.
     func succeed(_ result: [UInt8]) {
@@ -43,6 +52,14 @@ struct IncomingCall: Sendable {
     func fail(_ error: any Error, encoder: ErrorCoder) {
         inbound.reply(.failure(id, encoder.encode(error)), to: self)
     }
+
+    /// Keeps the call open without a task, until it is released.
+    ///
+    /// - Parameter onCancel: called once when the caller gives up or is lost.
+    func hold(onCancel: @escaping @Sendable () -> Void) -> InboundCalls.Opening { inbound.hold(self, onCancel: onCancel) }
+
+    /// It is about to be answered.
+    func release() { inbound.release(self) }
 
     /// Cancels what its caller waits for, and forgets the caller.
     func callerHasGone() { inbound.listenerLost(peer) }

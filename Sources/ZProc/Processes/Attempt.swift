@@ -107,10 +107,10 @@ final class TaskAttempt<Value: Sendable>: Attempt {
 
     /// Gives the body so much time from now.
     private func limit(_ time: Duration, _ name: String?) {
-        let timer = Task { [outcome, task] in
-            try await Task.sleep(for: time.countable)
+        let timer = AlarmClock.shared.set(after: time) { [outcome, task] in
             let termination = ProcessTermination(.timedOut(after: time), processID: Int(getpid()), name: name)
-            if outcome.settle(.failure(termination)) { task.cancel() }
+            // Cancellation handlers are the user's code.
+            if outcome.settle(.failure(termination)) { Task { task.cancel() } }
         }
         exit.whenSettled { _ in timer.cancel() }
     }

@@ -15,6 +15,10 @@ struct ProcessJob: Codable {
     var setup: ProcessSetup?
     /// The hubs that the body's states may be kept by.
     var hubs: [HubAccess]
+    /// What to do before the body.
+    var preparations: [PortableClosure]
+    /// The context of the trace that the body belongs to.
+    var trace: [String]
 }
 
 /// A body whose types are known only to itself.

@@ -216,6 +216,8 @@ struct ChildMain: Sendable {
         }
         job.setup?.apply()
         for hub in job.hubs { system.hubs.join(hub, system) }
+        system.preparations.carryOut(job.preparations)
+        system.observe()
         let executor: (any TaskExecutor)?
         do throws(ThreadError) {
             executor = job.setup?.isBlocking == true ? try ThreadExecutor(ifPossible: ()) : system.node.taskExecutor
@@ -231,7 +233,7 @@ struct ChildMain: Sendable {
             guard let body = closure.holder as? any PortableBody else {
                 throw CallError(.badArguments, "the closure sent is no body of a process")
             }
-            return try await body.run(arguments: job.arguments, in: self)
+            return try await Trace.withSpan(of: job.trace) { try await body.run(arguments: job.arguments, in: self) }
         }
     }
 

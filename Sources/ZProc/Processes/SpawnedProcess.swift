@@ -121,6 +121,9 @@ extension Promise {
     /// - Throws: `CancellationError`.
     func isSettled(within time: Duration) async throws -> Bool {
         if result != nil { return true }
+        let isLate = Promise<Void>()
+        let alarm = AlarmClock.shared.set(after: time) { isLate.settle() }
+        defer { alarm.cancel() }
         return try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 // The wait throws when it is cancelled, but also what the promise holds.
@@ -129,7 +132,7 @@ extension Promise {
                 return true
             }
             group.addTask {
-                try await Task.sleep(for: time.countable)
+                try await isLate.value()
                 return false
             }
             defer { group.cancelAll() }

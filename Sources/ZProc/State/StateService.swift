@@ -10,14 +10,18 @@ struct StateService: Service {
     static let name = "state"
 
     let store: any StateStore
+    /// Calls that wait for changes.
+    let waits: ChangeWaits
     private weak let system: ZProcSystem?
 
-    init(store: any StateStore, system: ZProcSystem) {
+    init(store: any StateStore, waits: ChangeWaits, system: ZProcSystem) {
         self.store = store
+        self.waits = waits
         self.system = system
     }
 
     func role(for method: String) -> Role { StateMethod(rawValue: method)?.role ?? .reader }
+    func has(_ method: String) -> Bool { StateMethod(rawValue: method) != nil }
 
     func handle(_ call: IncomingCall) {
         guard let system else { return }
@@ -165,9 +169,7 @@ struct StateService: Service {
             if method == .records {
                 call.respond { Self.page(try engine.records(after: revision, limit: most)) }
             } else {
-                call.respond {
-                    Self.page(try await engine.nextRecords(after: revision, limit: most, within: Self.longestWait))
-                }
+                waits.add(call, for: namespace, of: engine, after: revision, limit: most)
             }
         case .history:
             let (namespace, key) = try call.arguments(String.self, String.self)
@@ -206,11 +208,6 @@ struct StateService: Service {
         return engine
     }
 
-    /// How long a call waits for a change that does not come; its caller asks again.
-    ///
-    /// So it shows in time that a caller has gone.
-    private static let longestWait: Duration = .seconds(30)
-
     private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
         let engine = try engine(namespace, for: call)
         let encoder = call.system.encoder, request = call.incoming.request
@@ -235,7 +232,7 @@ struct StateService: Service {
     }
 
     /// As many changes as one message should hold, and at least one.
-    private static func page(_ records: [ChangeRecord]) -> [ChangeRecord] {
+    static func page(_ records: [ChangeRecord]) -> [ChangeRecord] {
         var byteCount = 0
         let end = records.firstIndex { record in
             byteCount += record.byteCount

@@ -72,6 +72,9 @@ final class StateTable: Sendable {
         }
     }
 
+    /// How many watches this process has.
+    var watchCount: Int { state.withLock { Array($0.feeds.values) }.reduce(0) { $0 + $1.watchCount } }
+
     /// Whether a state of another process is mapped.
     var isMapped: Bool { state.withLock { !$0.mapped.isEmpty } }
 

@@ -52,6 +52,7 @@ final class SupervisionDriver: Sendable {
     }
 
     private let name: String
+    private let metrics: MetricsSlot
     private let state: Mutex<State>
     private let commands: AsyncStream<Command>.Continuation
     /// Settled when it has ended: with the error when it gave up.
@@ -60,8 +61,9 @@ final class SupervisionDriver: Sendable {
     private static let eventLimit = 1_000
     private static let log = Logger(label: "zproc.supervisor")
 
-    init(_ strategy: SupervisionStrategy, _ intensity: RestartIntensity, name: String) {
+    init(_ strategy: SupervisionStrategy, _ intensity: RestartIntensity, name: String, metrics: MetricsSlot) {
         self.name = name
+        self.metrics = metrics
         state = Mutex(State(core: Supervision(strategy: strategy, intensity: intensity)))
         let (stream, continuation) = AsyncStream.makeStream(of: Command.self)
         commands = continuation
@@ -283,6 +285,7 @@ final class SupervisionDriver: Sendable {
             state.listeners.yield(event)
             return event
         }
+        if incarnation > 1, case .started = kind { metrics.current?.restarted(by: name) }
         switch kind {
         case .started, .stopped: Self.log.debug("\(event)")
         case .ended(let reason) where reason.isNormal: Self.log.debug("\(event)")

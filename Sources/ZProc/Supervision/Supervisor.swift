@@ -33,7 +33,7 @@ public actor Supervisor {
         self.name = name
         self.strategy = strategy
         self.context = context
-        driver = SupervisionDriver(strategy, intensity, name: name)
+        driver = SupervisionDriver(strategy, intensity, name: name, metrics: context.system.metrics)
     }
 
     /// Spawns a child that runs `body`; see ``Context/spawn(_:name:options:retry:retryArguments:start:fileID:line:body:)``.

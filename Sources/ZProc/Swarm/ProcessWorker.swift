@@ -183,7 +183,8 @@ final class ProcessWorker: SwarmWorker {
                         work: try job.encodedWork(),
                         collectsFailures: job.collectsFailures,
                         mayRetry: job.mayRetry,
-                        isSingle: job.isSingle
+                        isSingle: job.isSingle,
+                        trace: job.context.texts
                     )
                 )
             }

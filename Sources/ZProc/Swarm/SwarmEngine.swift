@@ -110,6 +110,7 @@ final class SwarmEngine: Stoppable {
         event { $0.broker.setWorkerCount(count, force: force, now: $1) }
     }
 
+    var counts: (workers: Int, waiting: Int) { state.withLock { ($0.broker.workerCount, $0.broker.waitingCount) } }
     var workerCount: Int { state.withLock { $0.broker.workerCount } }
     /// Of those that are this process's own.
     var processIDs: [Int] {

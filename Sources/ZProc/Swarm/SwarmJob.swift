@@ -16,6 +16,8 @@ protocol SwarmJob: AnyObject, Sendable {
     var mayRetry: Bool { get }
     /// Whether it is a single task.
     var isSingle: Bool { get }
+    /// The trace it belongs to.
+    var context: Trace.Context { get }
 
     /// Takes so many items from its input, or as many as are left; at least one unless there are none.
     ///
@@ -81,6 +83,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
     let label: String?
     let collectsFailures: Bool
     let isSingle: Bool
+    let context = Trace.Context.current
     let output = OutputQueue<Output>()
     private let work: Work
     private let retry: RetryPolicy
@@ -155,7 +158,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
 
     func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd {
         do {
-            let (outputs, failures) = try await work.run(items(range), run)
+            let (outputs, failures) = try await context.carryOut { try await work.run(items(range), run) }
             state.withLock { $0.results[range.lowerBound] = (.typed(outputs), failures) }
             return .succeeded
         } catch let error as ItemError {

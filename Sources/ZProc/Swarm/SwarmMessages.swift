@@ -128,8 +128,11 @@ struct JobDefinition: Codable {
     var mayRetry: Bool
     /// Whether there is one chunk only.
     var isSingle: Bool
+    /// The context of the trace that the job belongs to.
+    var trace: [String]
 
-    init(job: UInt64, work: [UInt8], collectsFailures: Bool, mayRetry: Bool, isSingle: Bool) {
+    init(job: UInt64, work: [UInt8], collectsFailures: Bool, mayRetry: Bool, isSingle: Bool, trace: [String]) {
+        self.trace = trace
         self.job = job
         self.work = work
         self.collectsFailures = collectsFailures
@@ -145,13 +148,16 @@ struct JobDefinition: Codable {
         collectsFailures = flags & 1 != 0
         mayRetry = flags & 2 != 0
         isSingle = flags & 4 != 0
+        trace = flags & 8 != 0 ? try container.decode([String].self) : []
     }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.unkeyedContainer()
         try container.encode(job)
         try container.encode(work)
-        try container.encode(UInt8((collectsFailures ? 1 : 0) | (mayRetry ? 2 : 0) | (isSingle ? 4 : 0)))
+        let flags = [collectsFailures, mayRetry, isSingle, !trace.isEmpty]
+        try container.encode(flags.reversed().reduce(0 as UInt8) { $0 << 1 | ($1 ? 1 : 0) })
+        if !trace.isEmpty { try container.encode(trace) }
     }
 }
 

@@ -21,5 +21,14 @@ final class SwarmTable: Sendable {
     func wasMade(_ number: UInt64) -> Bool { state.withLock { number <= $0.last } }
     func add(_ engine: SwarmEngine) { state.withLock { $0.engines[engine.number] = engine } }
     func remove(_ engine: SwarmEngine) { state.withLock { $0.engines[engine.number] = nil } }
+
+    /// How many workers there are, and chunks that wait for one.
+    var counts: (workers: Int, waiting: Int) {
+        state.withLock { Array($0.engines.values) }.reduce((0, 0)) { sum, engine in
+            let counts = engine.counts
+            return (sum.0 + counts.workers, sum.1 + counts.waiting)
+        }
+    }
+
     func engine(_ number: UInt64) -> SwarmEngine? { state.withLock { $0.engines[number] } }
 }

@@ -39,6 +39,7 @@ final class WorkLoop: Sendable {
     private struct Definition {
         var work: Result<any PortableWork, any Error>
         var run: ChunkRun
+        var context: Trace.Context
     }
 
     private struct State {
@@ -127,14 +128,15 @@ final class WorkLoop: Sendable {
             collectsFailures: definition.collectsFailures,
             retryDelay: retryDelay
         )
+        let context = Trace.Context(texts: definition.trace)
         do {
             let closure = try system.decoder.decode(PortableClosure.self, from: definition.work)
             guard let work = closure.holder as? any PortableWork else {
                 throw CallError(.badArguments, "the closure sent does no work of a swarm")
             }
-            return Definition(work: .success(work), run: run)
+            return Definition(work: .success(work), run: run, context: context)
         } catch {
-            return Definition(work: .failure(error), run: run)
+            return Definition(work: .failure(error), run: run, context: context)
         }
     }
 
@@ -170,7 +172,10 @@ final class WorkLoop: Sendable {
 
     private func outcome(of chunk: ChunkWork, _ definition: Definition) async -> ChunkReport.Outcome {
         do {
-            let (results, failures) = try await definition.work.get().run(items: chunk.items, in: definition.run)
+            let work = try definition.work.get()
+            let (results, failures) = try await definition.context.carryOut {
+                try await work.run(items: chunk.items, in: definition.run)
+            }
             guard results.count < SwarmEngine.messageByteCount else { return .tooLarge(results.count) }
             return .results(
                 results,

@@ -58,6 +58,9 @@ package final class ChangeFeed: Sendable {
 
     package init(_ source: any ChangeSource) { self.source = source }
 
+    /// How many watches there are.
+    package var watchCount: Int { state.withLock { $0.watches.count } }
+
     /// Ends all watches with an error.
     package func end(_ error: StateError) {
         let (waiters, driver) = state.withLock { state in

@@ -40,36 +40,17 @@ package struct EngineSource: ChangeSource {
 extension StateEngine {
     /// The changes after a revision, at most `limit`, oldest first; waits until there is at least one.
     ///
-    /// - Parameters:
-    ///   - revision: the one before the first change wanted.
-    ///   - limit: how many at most.
-    ///   - time: how long to wait at most; then there are none. Nil for as long as it takes.
-    /// - Returns: the changes.
     /// - Throws: ``StateError``; `CancellationError`.
-    package func nextRecords(
-        after revision: Revision,
-        limit: Int,
-        within time: Duration? = nil
-    ) async throws -> [ChangeRecord] {
-        let isLate = Flag()
+    package func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
         while true {
             let found = try records(after: revision, limit: limit)
-            if !found.isEmpty || isLate.isRaised { return found }
+            if !found.isEmpty { return found }
             let committed = Promise<Void>()
             let observation = observe { committed.settle(.success(())) }
             defer { observation.cancel() }
             // Committed before there was an observer.
             let early = try records(after: revision, limit: limit)
             if !early.isEmpty { return early }
-            var timer: Task<Void, any Error>?
-            if let time {
-                timer = Task {
-                    try await Task.sleep(for: time.countable)
-                    isLate.raise()
-                    committed.settle(.success(()))
-                }
-            }
-            defer { timer?.cancel() }
             try await committed.value()
         }
     }

@@ -10,6 +10,7 @@
 /// | `[2, text]` | listener | no calls will be answered, and why |
 /// | `[3, id, service, method, arguments]` | caller | a call; `arguments` is binary, its content up to the service |
 /// | `[3, id, service, method, arguments, client, number, answered]` | caller | the same, which may be sent again |
+/// | `[3, …, [name, value, …]]` | caller | either of them, in the trace that these texts are the context of |
 /// | `[4, id, result]` | listener | the call returned; `result` is binary |
 /// | `[5, id, code, text, type, payload]` | listener | the call failed; `type` and `payload` are binary, often empty |
 /// | `[6, id]` | caller | nobody waits for the answer any more |
@@ -18,7 +19,14 @@ package enum Envelope: Equatable, Sendable {
     case hello(PeerInfo)
     case welcome(PeerInfo)
     case refused(String)
-    case call(CallID, service: String, method: String, arguments: [UInt8], request: UpdateRequest? = nil)
+    case call(
+        CallID,
+        service: String,
+        method: String,
+        arguments: [UInt8],
+        request: UpdateRequest? = nil,
+        trace: [String] = []
+    )
     case success(CallID, result: [UInt8])
     case failure(CallID, WireError)
     case cancel(CallID)
@@ -30,6 +38,8 @@ package enum Envelope: Equatable, Sendable {
     package static let protocolVersion = 1
     /// The most bytes that arguments or a result may have; a decoder takes no more than that either.
     package static let maximumByteCount = 256 << 20
+    /// The most texts that a trace's context may have.
+    package static let maximumTraceCount = 14
     fileprivate static let magic = "zproc"
 }
 
@@ -107,9 +117,9 @@ extension Envelope {
             var writer = HeaderWriter(count: 2, kind: Kind.refused.rawValue)
             writer.append(reason)
             return writer.bytes
-        case .call(let id, let service, let method, let arguments, let request):
+        case .call(let id, let service, let method, let arguments, let request, let trace):
             var writer = HeaderWriter(
-                count: request == nil ? 5 : 8,
+                count: (request == nil ? 5 : 8) + (trace.isEmpty ? 0 : 1),
                 kind: Kind.call.rawValue,
                 capacity: arguments.count + method.utf8.count
             )
@@ -122,6 +132,7 @@ extension Envelope {
                 writer.append(request.number)
                 writer.append(request.answered)
             }
+            if !trace.isEmpty { writer.append(trace.prefix(Self.maximumTraceCount)) }
             return writer.bytes
         case .success(let id, let result):
             var writer = HeaderWriter(count: 3, kind: Kind.success.rawValue, capacity: result.count)
@@ -157,19 +168,20 @@ extension Envelope {
             self = .hello(try reader.readPeer())
         case (.welcome, 5): self = .welcome(try reader.readPeer())
         case (.refused, 2): self = .refused(try reader.readString())
-        case (.call, 5), (.call, 8):
+        case (.call, 5), (.call, 6), (.call, 8), (.call, 9):
             let id = CallID(try reader.readUInt())
             let service = try reader.readString(), method = try reader.readString()
             let arguments = try reader.readBinary()
             var request: UpdateRequest?
-            if count == 8 {
+            if count >= 8 {
                 request = UpdateRequest(
                     client: try reader.readUInt(),
                     number: try reader.readUInt(),
                     answered: try reader.readUInt()
                 )
             }
-            self = .call(id, service: service, method: method, arguments: arguments, request: request)
+            let trace = count == 6 || count == 9 ? try reader.readStrings() : []
+            self = .call(id, service: service, method: method, arguments: arguments, request: request, trace: trace)
         case (.success, 3): self = .success(CallID(try reader.readUInt()), result: try reader.readBinary())
         case (.failure, 6):
             let id = CallID(try reader.readUInt())

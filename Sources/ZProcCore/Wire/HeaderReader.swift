@@ -46,6 +46,13 @@ struct HeaderReader {
         return text
     }
 
+    /// An array of at most 15 strings.
+    mutating func readStrings() throws(TransportError) -> [String] {
+        var texts: [String] = []
+        for _ in 0..<(try readArrayHeader()) { texts.append(try readString()) }
+        return texts
+    }
+
     mutating func readBinary() throws(TransportError) -> [UInt8] {
         let count: Int
         switch try readByte() {

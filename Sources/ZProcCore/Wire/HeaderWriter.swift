@@ -45,6 +45,12 @@ struct HeaderWriter {
         bytes.append(contentsOf: binary)
     }
 
+    /// At most 15 strings.
+    mutating func append(_ texts: ArraySlice<String>) {
+        bytes.append(0x90 | UInt8(truncatingIfNeeded: texts.count))
+        for text in texts { append(text) }
+    }
+
     mutating func append(_ peer: PeerInfo) {
         append(UInt64(peer.protocolVersion))
         append(peer.build)

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Logging
+import Metrics
 import ServiceLifecycle
 import UnixSignals
 import ZProc
@@ -54,6 +55,22 @@ struct Serve: AsyncParsableCommand {
             """
     )
     var insecure = false
+    @Option(
+        help: ArgumentHelp(
+            "Where Prometheus fetches metrics, such as 127.0.0.1:9464; prints 'metrics at URL'.",
+            discussion: """
+                Whoever can connect there sees numbers, and names of namespaces and methods, but nothing that the state holds.
+                """,
+            valueName: "HOST:PORT"
+        ),
+        transform: { text in
+            guard let address = MetricsAddress(text) else {
+                throw ValidationError("--metrics wants an address of four numbers and a port, such as 127.0.0.1:9464")
+            }
+            return address
+        }
+    )
+    var metrics: MetricsAddress?
     @OptionGroup(title: "LIMITS") var limits: LimitOptions
     @Option(
         help: "Which messages are logged to the standard error: \(Logger.Level.names).",
@@ -75,7 +92,10 @@ struct Serve: AsyncParsableCommand {
             handler.logLevel = level
             return handler
         }
-        let hub = HubRun(
+        let collected = metrics.map { _ in PrometheusMetrics() }
+        // Before there is a hub: what it tells goes to whoever collects when it is made.
+        if let collected { MetricsSystem.bootstrap(collected) }
+        let hub = try HubRun(
             addresses: address,
             state: StateOptions(
                 persistence: data.map { .file($0, sync: sync) } ?? .none,
@@ -83,15 +103,23 @@ struct Serve: AsyncParsableCommand {
             ),
             options: try hubOptions()
         )
+        var services: [any Service] = [hub]
+        if let metrics, let collected {
+            let server = MetricsServer(address: metrics) {
+                hub.context.recordMetrics()
+                return collected.text()
+            } onListening: { try? Output.put("metrics at \($0)\n") }
+            services.append(server)
+        }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [
+                services: services.map { service in
                     .init(
-                        service: hub,
+                        service: service,
                         successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .cancelGroup
                     )
-                ],
+                },
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: Logger(label: "zproc.serve")
             )
