@@ -55,8 +55,12 @@ final class ZeroMQLink: TransportLink, SocketOwner {
                     // What it said before it went may still lie there.
                     self?.socket.finishDelivery { [weak self] in self?.end(error) }
                     return
-                case .handshakeFailedProtocol, .handshakeFailedAuthentication:
-                    self?.end(TransportError(.refused, "what listens at \(endpoint) is no node, or refuses this one"))
+                case .handshakeFailedAuthentication:
+                    self?.end(TransportError(.refused, "the node at \(endpoint) does not let this one's key in"))
+                    return
+                case .handshakeFailedProtocol:
+                    let text = "what listens at \(endpoint) is no node, or has other keys than are expected"
+                    self?.end(TransportError(.refused, text))
                     return
                 default:
                     break

@@ -31,7 +31,8 @@ import ZProcCore
 
     @Test func oneThatIsCancelledDoesNotRing() async throws {
         let clock = AlarmClock(), record = Record()
-        let cancelled = (0..<1_000).map { number in clock.set(after: .milliseconds(1)) { record.add(number, last: -1) } }
+        let cancelled = (0..<1_000).map { number in clock.set(after: .milliseconds(1)) { record.add(number, last: -1) }
+        }
         for alarm in cancelled { alarm.cancel() }
         clock.set(after: .milliseconds(2)) { record.add(-1, last: -1) }
         try await record.isComplete.value()

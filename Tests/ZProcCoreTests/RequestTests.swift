@@ -86,6 +86,17 @@ struct RequestTests {
         #expect(retry.isCutOff)
     }
 
+    @Test func aHubThatRefusesWhomItKnowsIsTriedAFewTimes() {
+        var retry = HubRetry(patience: .seconds(1_000))
+        for _ in 0..<2 {
+            var pauses: [Duration] = []
+            while let pause = retry.refused(jitter: 1) { pauses.append(pause) }
+            #expect(pauses.count == HubRetry.mostRefusals)
+            #expect(pauses == pauses.sorted())
+            retry.connected(now: .now)
+        }
+    }
+
     @Test func noPatienceMeansOneTry() {
         var retry = HubRetry(patience: .zero)
         #expect(retry.failed(isSent: false, now: .now, jitter: 1) == nil)

@@ -89,6 +89,9 @@ final class Run: @unchecked Sendable {
         var errors: String
     }
 
+    /// Runs programs in network namespaces.
+    static let hostTool = "/usr/sbin/ip"
+
     let pid: pid_t
     private let place: Place
     private let name = "run-\(UInt64.random(in: 0 ... .max))"
@@ -100,11 +103,14 @@ final class Run: @unchecked Sendable {
         in place: Place,
         input: String? = nil,
         environment: [String: String] = [:],
-        terminal: Int32? = nil
+        terminal: Int32? = nil,
+        host: String? = nil
     ) throws {
         self.place = place
         let own = CommandLine.arguments[0]
-        let path = "\(own[..<(own.lastIndex(of: "/") ?? own.startIndex)])/zproc"
+        let program = "\(own[..<(own.lastIndex(of: "/") ?? own.startIndex)])/zproc"
+        let path = host == nil ? program : Self.hostTool
+        let arguments = (host.map { ["netns", "exec", $0, program] } ?? []) + arguments
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

@@ -116,7 +116,9 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             HubService.name: HubService(self),
             NamedTaskService.name: NamedTaskService(tasks, system: self),
         ]
-        if let store = states.own { services[StateService.name] = StateService(store: store, waits: waits, system: self) }
+        if let store = states.own {
+            services[StateService.name] = StateService(store: store, waits: waits, system: self)
+        }
         ownNode = Node(
             transport: transport,
             network: network,

@@ -85,6 +85,9 @@ final class HubClient: Sendable {
                     throw retry.isCutOff ? cutOff(service, method, arguments.count) : away(retry.wasSent, error)
                 }
                 try await Task.sleep(for: pause)
+            } catch let error as TransportError where error.code == .refused && node != nil {
+                guard let pause = retry.refused(jitter: .random(in: 0.5...1)) else { throw error }
+                try await Task.sleep(for: pause)
             }
         }
     }

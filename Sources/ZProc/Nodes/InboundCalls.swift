@@ -135,6 +135,7 @@ final class InboundCalls: Sendable {
     /// - Parameters:
     ///   - call: the call.
     ///   - begin: called, when it may be open, to have it begin; gives what cancels it.
+    /// - Returns: whether it is open.
     private func open(_ call: IncomingCall, _ begin: () -> @Sendable () -> Void) -> Opening {
         let key = Running(peer: call.peer, id: call.id), most = policy.limits?.callsInFlight ?? .max
         return state.withLock { state in

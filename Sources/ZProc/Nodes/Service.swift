@@ -56,7 +56,10 @@ struct IncomingCall: Sendable {
     /// Keeps the call open without a task, until it is released.
     ///
     /// - Parameter onCancel: called once when the caller gives up or is lost.
-    func hold(onCancel: @escaping @Sendable () -> Void) -> InboundCalls.Opening { inbound.hold(self, onCancel: onCancel) }
+    /// - Returns: whether it is open; if not, it is not released either.
+    func hold(onCancel: @escaping @Sendable () -> Void) -> InboundCalls.Opening {
+        inbound.hold(self, onCancel: onCancel)
+    }
 
     /// It is about to be answered.
     func release() { inbound.release(self) }

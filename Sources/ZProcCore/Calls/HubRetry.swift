@@ -10,6 +10,7 @@ package struct HubRetry {
     private var pause = HubRetry.firstPause
     private var lastConnect: ContinuousClock.Instant?
     private var quickLosses = 0
+    private var refusals = 0
     /// Whether the call has ever reached a connection that stood.
     package private(set) var wasSent = false
 
@@ -24,9 +25,23 @@ package struct HubRetry {
     /// Whether the hub ends the connection whenever it is sent the call.
     package var isCutOff: Bool { quickLosses >= Self.mostQuickLosses }
 
+    /// So many greetings in a row may fail with a hub that has let this client in before: a network may have spoilt them.
+    package static let mostRefusals = 5
+
+    /// A hub that has let this client in before does not do so now.
+    ///
+    /// - Parameter jitter: a part of the pause.
+    /// - Returns: how long to wait before the next try; nil to give up.
+    package mutating func refused(jitter: Double) -> Duration? {
+        refusals += 1
+        guard refusals <= Self.mostRefusals else { return nil }
+        return Self.firstPause * (1 << refusals) * jitter
+    }
+
     /// The hub is there.
     package mutating func connected(now: ContinuousClock.Instant) {
         awaySince = nil
+        refusals = 0
         lastConnect = now
     }
 

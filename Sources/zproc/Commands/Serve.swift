@@ -108,7 +108,9 @@ struct Serve: AsyncParsableCommand {
             let server = MetricsServer(address: metrics) {
                 hub.context.recordMetrics()
                 return collected.text()
-            } onListening: { try? Output.put("metrics at \($0)\n") }
+            } onListening: {
+                try? Output.put("metrics at \($0)\n")
+            }
             services.append(server)
         }
         let group = ServiceGroup(
