@@ -173,6 +173,26 @@ import ZProc
         #expect(people.output.contains("ok       a hub and its client: answers in "))
     }
 
+    // MARK: Logs
+
+    /// Quiet, unless it is told to tell; then facts have the keys that are written down.
+    @Test func aHubTellsWhoComesAndGoesWhenItIsToldTo() async throws {
+        let quiet = try await place.serve("--address", "tcp://127.0.0.1:*")
+        let telling = try await place.serve("--address", "tcp://127.0.0.1:*", "--log-level", "debug")
+        for hub in [quiet, telling] {
+            let ping = try Run(["ping", try hub.address], in: place)
+            #expect(try await ping.end() == 0)
+            if hub.pid == quiet.pid { continue }
+            try await eventually {
+                let lines = hub.errors.split(separator: "\n").filter { $0.contains("zproc.hub") }
+                return lines.contains { $0.contains("process=\(ping.pid)") && $0.contains("a client has come") }
+                    && lines.contains { $0.contains("process=\(ping.pid)") && $0.contains("a client has gone") }
+            }
+        }
+        #expect(telling.errors.contains("build="))
+        #expect(quiet.errors == "")
+    }
+
     // MARK: Metrics
 
     /// What a server of HTTP answers.

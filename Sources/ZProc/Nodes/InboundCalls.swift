@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Logging
 internal import Synchronization
 internal import ZProcCore
 
@@ -152,6 +153,11 @@ final class InboundCalls: Sendable {
         }
     }
 
+    /// Tells of what clients do, not of what the processes of a context do among themselves.
+    private func log(_ message: Logger.Message, _ facts: @autoclosure () -> Logger.Metadata) {
+        if policy.limits != nil { Log.hub.debug(message, metadata: facts()) }
+    }
+
     private func send(_ envelope: Envelope, to peer: PeerID) {
         let message = envelope.encoded()
         metrics.current?.sent(message)
@@ -186,6 +192,7 @@ extension InboundCalls: ListenerReceiver {
                 guard isRoom else {
                     throw TransportError(.refused, "it has as many clients as it may (\(policy.limits?.peers ?? 0))")
                 }
+                log("a client has come", Log.facts([.process: caller.processID, .build: caller.build]))
                 send(.welcome(info), to: peer)
             case .call(let id, let service, let method, let arguments, let request, let trace):
                 let caller: PeerInfo
@@ -195,6 +202,7 @@ extension InboundCalls: ListenerReceiver {
                 case .repeated: return
                 case .refused(let error):
                     metrics.current?.refusedMessage()
+                    log("a call is refused", Log.facts([.method: "\(service).\(method)", .error: error.message]))
                     return send(.failure(id, error), to: peer)
                 }
                 guard let handler = services[service] else {
@@ -223,6 +231,7 @@ extension InboundCalls: ListenerReceiver {
             }
         } catch {
             metrics.current?.refusedMessage()
+            log("a message is refused", Log.facts([.error: error.message]))
             send(.refused(error.message), to: peer)
         }
     }
@@ -280,10 +289,13 @@ extension InboundCalls: ListenerReceiver {
     var counts: (peers: Int, calls: Int) { state.withLock { ($0.peers.count, $0.open.count) } }
 
     func listenerLost(_ peer: PeerID) {
-        let lost = state.withLock { state in
-            state.peers[peer] = nil
-            return state.open.filter { $0.key.peer == peer }.map(\.value)
+        let (known, lost) = state.withLock { state in
+            (
+                state.peers.removeValue(forKey: peer),
+                state.open.filter { $0.key.peer == peer }.map(\.value)
+            )
         }
+        if let known { log("a client has gone", Log.facts([.process: known.info.processID])) }
         for cancel in lost { cancel() }
     }
 }

@@ -1,8 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
 internal import Logging
+internal import Glibc
 internal import Synchronization
 internal import ZProcCore
 
@@ -191,7 +191,10 @@ final class ProcessLife<Value: Sendable>: Stoppable {
         var random = SystemRandomNumberGenerator()
         guard !isStopped, let delay = retry.delay(before: number, after: error, random: &random) else { return nil }
         let report = RetryReport(attempt: number, name: name, processID: processID, error: error, delay: delay)
-        ProcessLog.logger.notice("\(report)")
+        Log.process.notice(
+            "\(report)",
+            metadata: Log.facts([.process: processID, .name: name, .attempt: number, .error: error])
+        )
         state.withLock { state in
             state.reports.append(report)
             if state.reports.count > Self.reportLimit { state.reports.removeFirst() }
@@ -210,7 +213,10 @@ final class ProcessLife<Value: Sendable>: Stoppable {
                     do {
                         try await attempt(after: report)
                     } catch {
-                        ProcessLog.logger.error("attempt \(report.attempt + 1) of \(label) was not possible: \(error)")
+                        Log.process.error(
+                            "attempt \(report.attempt + 1) of \(label) was not possible: \(error)",
+                            metadata: Log.facts([.name: name, .attempt: report.attempt + 1, .error: error])
+                        )
                     }
                 },
                 lastError: report.error
@@ -271,8 +277,4 @@ public struct RetryReport: Sendable, CustomStringConvertible {
         "attempt \(attempt) of \(name.map { "'\($0)'" } ?? "a body") (process \(processID)) failed, "
             + "trying again in \(delay): \(error)"
     }
-}
-
-enum ProcessLog {
-    static let logger = Logger(label: "zproc.process")
 }

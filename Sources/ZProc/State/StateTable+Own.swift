@@ -38,7 +38,6 @@ extension StateTable {
         return StateTable(own: store, reference: isDirect ? store.reference : nil, directory: memory)
     }
 
-    private static let log = Logger(label: "zproc.state")
     /// Less than this is too little for a state.
     private static let leastFree: UInt64 = 32 << 20
 
@@ -51,8 +50,9 @@ extension StateTable {
             return memory
         }
         let fallback = try directory ?? RuntimeDirectory()
-        log.warning(
-            "the shared state is kept in \(fallback.path): /dev/shm is no memory file system with \(leastFree >> 20) MiB free"
+        Log.state.warning(
+            "the shared state is kept in \(fallback.path): /dev/shm is no memory file system with \(leastFree >> 20) MiB free",
+            metadata: Log.facts([.path: fallback.path])
         )
         return fallback
     }

@@ -59,7 +59,6 @@ final class SupervisionDriver: Sendable {
     let end = Promise<Void>()
 
     private static let eventLimit = 1_000
-    private static let log = Logger(label: "zproc.supervisor")
 
     init(_ strategy: SupervisionStrategy, _ intensity: RestartIntensity, name: String, metrics: MetricsSlot) {
         self.name = name
@@ -286,12 +285,15 @@ final class SupervisionDriver: Sendable {
             return event
         }
         if incarnation > 1, case .started = kind { metrics.current?.restarted(by: name) }
-        switch kind {
-        case .started, .stopped: Self.log.debug("\(event)")
-        case .ended(let reason) where reason.isNormal: Self.log.debug("\(event)")
-        case .ended, .failedToStart: Self.log.notice("\(event)")
-        case .gaveUp: Self.log.error("\(event)")
-        }
+        let level: Logger.Level =
+            switch kind {
+            case .started, .stopped: .debug
+            case .ended(let reason) where reason.isNormal: .debug
+            case .ended, .failedToStart: .notice
+            case .gaveUp: .error
+            }
+        let facts = Log.facts([.supervisor: name, .child: child, .incarnation: incarnation])
+        Log.supervisor.log(level: level, "\(event)", metadata: facts)
     }
 
     private func finish(_ result: Result<Void, any Error>) {

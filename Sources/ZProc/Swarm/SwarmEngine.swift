@@ -50,7 +50,6 @@ final class SwarmEngine: Stoppable {
     /// Settled when all who are to hear of the end have been told.
     private let end = Promise<Void>()
 
-    private static let log = Logger(label: "zproc.swarm")
     /// How many bytes the items of a chunk, and their results, should not exceed.
     static let chunkByteCount = 8 << 20
     /// How many they may have at most.
@@ -240,8 +239,9 @@ final class SwarmEngine: Stoppable {
         // Should the machine come back, it asks again.
         for call in calls { call.fail(SwarmError.silent, encoder: system.errorCoder) }
         if !gone.isEmpty {
-            Self.log.warning(
-                "swarm \(number) has not heard of \(gone.count) of its workers on another machine for \(machineTimeout)"
+            Log.swarm.warning(
+                "swarm \(number) has not heard of \(gone.count) of its workers on another machine for \(machineTimeout)",
+                metadata: Log.facts([.swarm: number])
             )
         }
         // The items are not to blame.
@@ -259,7 +259,12 @@ final class SwarmEngine: Stoppable {
 
     func failedToStart(_ id: WorkerID, _ error: (any Error)?) {
         if state.withLock({ $0.isClosed }) { return }
-        if let error { Self.log.error("worker \(id.number) of swarm \(number) could not be started: \(error)") }
+        if let error {
+            Log.swarm.error(
+                "worker \(id.number) of swarm \(number) could not be started: \(error)",
+                metadata: Log.facts([.swarm: number, .worker: id.number, .error: error])
+            )
+        }
         event { state, now in
             state.workers[id] = nil
             if let error { state.lastStartError = error }
