@@ -46,10 +46,10 @@ public final class ZeroMQTransport: Transport {
             let socket = try context.makeSocket(.router)
             try socket.set(.routerMandatory, to: true)
             try socket.set(.sendHighWaterMark, to: options.sendHighWaterMark ?? 0)
-            try socket.set(.receiveHighWaterMark, to: options.sendHighWaterMark ?? 0)
+            try socket.set(.receiveHighWaterMark, to: options.receiveHighWaterMark ?? 0)
             if let byteCount = options.maximumMessageByteCount { try socket.set(.maxMessageSize, to: byteCount) }
             if options.isForOwnUserOnly, endpoint.scheme == .ipc { try socket.set(.ipcFilterUser, to: Int(getuid())) }
-            try socket.setHeartbeat(options.heartbeat)
+            try socket.findDeadPeers(within: options.heartbeat)
             if let keys = options.keys {
                 let domain = try authenticator.add(options.admits, in: context)
                 try socket.set(.zapDomain, to: domain)
@@ -133,7 +133,19 @@ public final class ZeroMQTransport: Transport {
 }
 
 extension Socket {
-    /// Has silent peers asked whether they live.
+    /// Has dead peers found by TCP, and by the heartbeats that they themselves send and promise.
+    ///
+    /// Not by ZeroMQ's own of this side: libzmq (4.3.4) aborts the program when such a heartbeat is due while a peer that has
+    /// gone still has messages beyond the high-water mark (its issues 4364 and 4767).
+    fileprivate func findDeadPeers(within interval: Duration?) throws(ZeroMQError) {
+        guard let interval else { return }
+        try set(.tcpKeepalive, to: true)
+        try set(.tcpKeepaliveIdle, to: interval)
+        try set(.tcpKeepaliveInterval, to: interval)
+        try set(.tcpKeepaliveCount, to: 3)
+    }
+
+    /// Asks a silent peer whether it lives, and has it do the same; for sockets that take in whatever comes.
     fileprivate func setHeartbeat(_ interval: Duration?) throws(ZeroMQError) {
         guard let interval else { return }
         try set(.heartbeatInterval, to: interval)

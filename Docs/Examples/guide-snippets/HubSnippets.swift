@@ -51,6 +51,7 @@ enum HubSnippets {
         options.limits.requestsPerSecond = 5_000
         options.limits.callsInFlight = 500  // watches are calls that wait
         options.limits.messageByteCount = 8 << 20
+        options.limits.requestBacklog = 50
         options.limits.unreadMessages = 1_000
         options.limits.namespaces = 100
         try hub.publish(at: "ipc:///tmp/bakery.sock", options)

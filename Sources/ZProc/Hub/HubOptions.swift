@@ -29,6 +29,9 @@ public struct HubLimits: Hashable, Sendable, Codable {
     /// How many bytes a message of a client may have, 256 MiB and a little more at most; a client that sends a larger one
     /// is cut off.
     public var messageByteCount = 257 << 20
+    /// How many requests of a client are taken in before the hub has looked at them; a client that sends more is slowed
+    /// down.
+    public var requestBacklog = 100
     /// How many answers may wait for a client that does not take them; one with more is disconnected.
     public var unreadMessages = 10_000
     /// How many namespaces there may be before clients may make no more.

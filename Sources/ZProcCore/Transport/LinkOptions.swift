@@ -13,13 +13,18 @@ public struct ListenOptions: Sendable {
     ///
     /// A peer with more is lost: its calls are cancelled, and it has to connect anew.
     public var sendHighWaterMark: Int?
+    /// How many messages of one peer are taken in before they are looked at; nil for any number.
+    ///
+    /// A peer that sends more is slowed down.
+    public var receiveHighWaterMark: Int?
     /// The largest message that is taken, in bytes; a peer that sends a larger one is cut off.
     ///
     /// Nil for any size.
     public var maximumMessageByteCount: Int?
-    /// How often a peer that is silent is asked whether it lives; nil for never.
+    /// How often the host of a peer that is silent is asked whether it lives; nil for never.
     ///
-    /// Three times as long after its last sign of life it is lost.
+    /// Three times as long after its last sign of life the peer is lost. A peer that stands still is lost when it has
+    /// promised heartbeats: see ``ConnectOptions/heartbeat``.
     public var heartbeat: Duration?
     /// Whether only processes of the same user may connect, by what the system says of them; `ipc://` only.
     public var isForOwnUserOnly = false

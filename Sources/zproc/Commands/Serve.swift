@@ -145,6 +145,8 @@ struct LimitOptions: ParsableArguments {
     @Option(help: "How many requests a client may make in a second. (default: any number)")
     var maxRequestsPerSecond: Int?
     @Option(help: "How many bytes a message of a client may have.") var maxMessageBytes = HubLimits().messageByteCount
+    @Option(help: "How many requests of a client are taken in before they are looked at; more slow the client down.")
+    var maxBacklog = HubLimits().requestBacklog
     @Option(help: "How many answers may wait for a client that does not take them.")
     var maxUnread = HubLimits().unreadMessages
     @Option(help: "How many namespaces there may be before clients may make no more.")
@@ -159,7 +161,8 @@ struct LimitOptions: ParsableArguments {
         let numbers = [
             ("--max-clients", maxClients), ("--max-calls", maxCalls),
             ("--max-requests-per-second", maxRequestsPerSecond ?? 1), ("--max-message-bytes", maxMessageBytes),
-            ("--max-unread", maxUnread), ("--max-namespaces", maxNamespaces), ("--history-count", historyCount),
+            ("--max-backlog", maxBacklog), ("--max-unread", maxUnread), ("--max-namespaces", maxNamespaces),
+            ("--history-count", historyCount),
         ]
         for (name, number) in numbers where number < 1 { throw ValidationError("\(name) is 1 or more") }
         guard historyBytes >= 0 else { throw ValidationError("--history-bytes is 0 or more") }
@@ -174,6 +177,7 @@ struct LimitOptions: ParsableArguments {
         limits.callsInFlight = maxCalls
         limits.requestsPerSecond = maxRequestsPerSecond
         limits.messageByteCount = maxMessageBytes
+        limits.requestBacklog = maxBacklog
         limits.unreadMessages = maxUnread
         limits.namespaces = maxNamespaces
         return limits
