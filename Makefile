@@ -47,7 +47,7 @@ examples: packages
 # `.build-fuzz/debug/zproc-fuzz TARGET FILE` does it again.
 FUZZ_SECONDS ?= 10
 FUZZ_TARGETS ?= messagepack envelope hub text
-FUZZ := .build-fuzz/debug/zproc-fuzz
+FUZZ := SWIFT_BACKTRACE=enable=no .build-fuzz/debug/zproc-fuzz
 FUZZ_BUILD := swift build --package-path Tests/Fuzzing --scratch-path .build-fuzz \
     --sanitize fuzzer --sanitize address -Xswiftc -O -Xcc -O1 -Xswiftc -use-ld=lld \
     $(foreach flag,inline-8bit-counters pc-table,-Xswiftc -Xllvm -Xswiftc -sanitizer-coverage-$(flag)=1)
@@ -62,7 +62,7 @@ else
 	@for target in $(FUZZ_TARGETS); do \
 	    printf '\nfuzz %s\n' $$target; \
 	    mkdir -p .build-fuzz/found/$$target; \
-	    $(FUZZ) $$target -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -timeout=20 -rss_limit_mb=3000 \
+	    $(FUZZ) $$target -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -timeout=20 -rss_limit_mb=3000 -detect_leaks=0 \
 	        -print_final_stats=1 -verbosity=0 -dict=Tests/Fuzzing/$$target.dict \
 	        .build-fuzz/found/$$target Tests/Fuzzing/Corpus/$$target || exit 1; \
 	done

@@ -21,10 +21,11 @@ import ZProc
                         try await untilCancelled("inner tidies up")
                     }
                     say("pid \(getpid()) \(inner.pid ?? 0)")
+                    try await state.increment("ready")
                     try await inner.value
                 }
             }
-            try await state.first { $0["ready", default: 0] == 2 }
+            try await state.first { $0["ready", default: 0] == 4 }
             say("address \(try context.address)")
             if CommandLine.arguments.contains("blocking") {
                 return try await withTaskCancellationHandler {

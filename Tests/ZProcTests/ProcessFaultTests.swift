@@ -109,8 +109,13 @@ import ZProcCore
             var options = ProcessOptions.withoutBacktrace
             // For a few stacks.
             options.limits.memoryByteCount = 96 << 20
+            // One heap for all threads, which gives nothing back.
+            options.environment["MALLOC_ARENA_MAX"] = "1"
+            options.environment["MALLOC_TRIM_THRESHOLD_"] = "1000000000"
+            options.environment["MALLOC_MMAP_THRESHOLD_"] = "33554432"
             let refusal = try await context.isolated(options: options) { () -> String in
-                try await withContext(.threads) { inner in
+                keepMemoryForOthers()
+                return try await withContext(.threads) { inner in
                     do {
                         _ = try await inner.spawn(count: 64, options: .blocking) {
                             while !Task.isCancelled { usleep(1_000) }
@@ -485,4 +490,11 @@ extension SpawnedProcess {
         }
         #expect(last <= limit)
     }
+}
+
+/// Has the allocator have some memory for small things: what stacks leave of a limit may be too little to go on with.
+private func keepMemoryForOthers() {
+    let blocks = (0..<256).compactMap { _ in malloc(32 << 10) }
+    for block in blocks { memset(block, 1, 32 << 10) }
+    for block in blocks { free(block) }
 }

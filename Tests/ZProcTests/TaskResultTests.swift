@@ -131,7 +131,7 @@ import ZProc
 
     // MARK: The display
 
-    @Test func aBarMovesInItsLine() throws {
+    @Test func aBarMovesInItsLine() async throws {
         let terminal = try #require(Terminal())
         let display = ProgressDisplay(on: terminal.device)
         #expect(display.interval == .milliseconds(100))
@@ -144,20 +144,20 @@ import ZProc
         display.close()
         let half = String(repeating: "#", count: 15) + String(repeating: " ", count: 15)
         #expect(
-            terminal.read()
+            try await terminal.read(until: "\r\n")
                 == "\r\u{1b}[2K[\(half)] cakes 5/10 50% 5/s, 1 s left, 2 workers"
                 + "\r\u{1b}[2K[\(String(repeating: "#", count: 30))] cakes 10/10 100% 10/s, 2 workers\r\n"
         )
     }
 
     /// By whoever leaves the loop over the results.
-    @Test func aBarThatIsGivenUpLeavesALineOfItsOwn() throws {
+    @Test func aBarThatIsGivenUpLeavesALineOfItsOwn() async throws {
         let terminal = try #require(Terminal()), display = ProgressDisplay(on: terminal.device)
         let progress = MapProgress(label: nil, total: 1, done: 0, workers: 1, elapsed: .seconds(1))
         display.show(progress, isLast: false)
         display.close()
         display.show(progress, isLast: false)
-        let text = terminal.read()
+        let text = try await terminal.read(until: "\r\n")
         #expect(text.hasSuffix("1 worker\r\n"))
         #expect(text.count { $0 == "[" } == 2)
     }
@@ -231,7 +231,7 @@ private final class Terminal {
     init?() {
         // See ioctl_tty(2): TIOCSPTLCK and TIOCGPTN, which are macros that Swift does not see.
         var isLocked: Int32 = 0, number: Int32 = 0
-        let screen = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        let screen = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK)
         guard ioctl(screen, 0x4004_5431, &isLocked) == 0, ioctl(screen, 0x8004_5430, &number) == 0 else { return nil }
         self.screen = screen
         device = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
@@ -243,8 +243,15 @@ private final class Terminal {
         close(device)
     }
 
-    /// What has been written.
-    func read() -> String { text(from: screen) }
+    /// What is on it, as soon as that ends like this; the system brings it there a moment after it was written.
+    func read(until end: String) async throws -> String {
+        var shown = ""
+        try await eventually {
+            shown += text(from: screen)
+            return shown.hasSuffix(end)
+        }
+        return shown
+    }
 }
 
 /// What is there to be read.

@@ -116,7 +116,9 @@ private final class Hub: @unchecked Sendable {
     private let transport = FuzzTransport()
     private let system: ZProcSystem
     private let store: any StateStore
-    private let peers = (0..<4).map { PeerID([UInt8($0)]) }
+    private var peers = (0..<4).map { PeerID([UInt8($0)]) }
+    /// Whoever comes back is another peer.
+    private var lastPeer: UInt64 = 0
     private let honest = PeerID([255])
     private let encoder = MessagePackEncoder()
     private var lastHonestCall: UInt64 = 0
@@ -148,24 +150,31 @@ private final class Hub: @unchecked Sendable {
             let content = rest.prefix(Int(size))
             rest = rest.dropFirst(Int(size))
             let number = Int(first >> 2 & 3)
-            take(Step(rawValue: first & 3) ?? .frame, content, by: peers[number], &ids[number])
+            take(Step(rawValue: first & 3) ?? .frame, content, by: number, &ids[number])
         }
         increment()
-        for peer in peers { transport.listener.lose(peer) }
-        wait(for: "an end of the calls") { system.node.publishedCounts.tasks == 0 }
+        for number in peers.indices { lose(number) }
+        wait(for: "an end of the calls") { system.node.publishedCounts.calls == 0 }
         precondition(system.node.publishedCounts.peers == 1, "peers are left")
         transport.listener.forgetAnswers()
         cleanUp()
     }
 
-    private func take(_ step: Step, _ content: ArraySlice<UInt8>, by peer: PeerID, _ id: inout UInt64) {
+    private func lose(_ number: Int) {
+        transport.listener.lose(peers[number])
+        lastPeer += 1
+        peers[number] = PeerID(withUnsafeBytes(of: lastPeer) { [UInt8(number)] + $0 })
+    }
+
+    private func take(_ step: Step, _ content: ArraySlice<UInt8>, by number: Int, _ id: inout UInt64) {
+        let peer = peers[number]
         var content = content
         var message: [UInt8]?
         switch step {
         case .frame: message = Array(content)
         case .call, .once:
-            guard let number = content.popFirst() else { return }
-            let (service, method) = HubTarget.methods[Int(number) % HubTarget.methods.count]
+            guard let place = content.popFirst() else { return }
+            let (service, method) = HubTarget.methods[Int(place) % HubTarget.methods.count]
             var request: UpdateRequest?
             if step == .once, let client = content.popFirst(), let number = content.popFirst() {
                 request = UpdateRequest(client: UInt64(client), number: UInt64(number), answered: UInt64(number) / 2)
@@ -183,7 +192,7 @@ private final class Hub: @unchecked Sendable {
             if let number = content.first {
                 message = Envelope.cancel(CallID(UInt64(number))).encoded()
             } else {
-                transport.listener.lose(peer)
+                lose(number)
             }
         }
         if let message { transport.listener.receive(message, from: peer) }
