@@ -4,7 +4,7 @@
 PACKAGES := libzmq3-dev libmsgpack-dev liblmdb-dev
 DEMO := .build/release/zproc-demo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-SOURCES := Package.swift Sources Tests Docs/Examples
+SOURCES := Package.swift Sources Tests Plugins Docs/Examples
 EXAMPLES := cookie-eater chain-reaction peanut-processor luck-test button-press \
     nested-processes remote-errors supervised-pipeline chat word-index mandelbrot page-fetcher guide-snippets
 

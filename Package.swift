@@ -30,9 +30,12 @@ let package = Package(
         .library(name: "ZeroMQ", targets: ["ZeroMQ"]),
         .library(name: "LMDB", targets: ["LMDB"]),
         .library(name: "PortableClosures", targets: ["PortableClosures"]),
+        .library(name: "ZProcComparison", targets: ["ZProcComparison"]),
+        .plugin(name: "CompareBackends", targets: ["CompareBackends"]),
         .executable(name: "zproc", targets: ["zproc"]),
         .executable(name: "zproc-demo", targets: ["zproc-demo"]),
         .executable(name: "zproc-bench", targets: ["zproc-bench"]),
+        .executable(name: "zproc-compare", targets: ["zproc-compare"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -42,6 +45,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -85,11 +90,30 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(name: "zproc-demo", dependencies: ["ZProc", argumentParser], swiftSettings: settings),
+        .target(name: "ZProcComparison", dependencies: ["ZProc"], swiftSettings: settings),
+        .executableTarget(
+            name: "zproc-compare",
+            dependencies: [
+                "ZProc", "ZProcComparison", argumentParser,
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: settings
+        ),
+        .plugin(
+            name: "CompareBackends",
+            capability: .command(
+                intent: .custom(
+                    verb: "compare-backends",
+                    description: "Runs the same work on threads and on processes, and says what each costs here."
+                )
+            )
+        ),
         .target(name: "CBenchReference", dependencies: ["CZeroMQ", "CMsgPack", "CLMDB"]),
         .executableTarget(
             name: "zproc-bench",
             dependencies: [
-                "ZProc", "MessagePack", "ZeroMQ", "CBenchReference", argumentParser,
+                "ZProc", "ZProcComparison", "MessagePack", "ZeroMQ", "CBenchReference", argumentParser,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings
@@ -143,6 +167,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(name: "ZProcComparisonTests", dependencies: ["ZProcComparison", "ZProc"], swiftSettings: settings),
         .testTarget(name: "zprocTests", dependencies: ["zproc", "ZProc"], swiftSettings: settings),
     ]
 )

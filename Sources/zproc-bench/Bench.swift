@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import ZProcComparison
 
 /// Measures what the libraries cost, each figure beside its reference.
 struct Bench: AsyncParsableCommand {

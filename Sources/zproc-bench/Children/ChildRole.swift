@@ -3,6 +3,7 @@
 
 import CBenchReference
 import Glibc
+import ZProcComparison
 
 /// What this program does when it has started itself as somebody else's reference.
 enum ChildRole: Sendable {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ZProc
+import ZProcComparison
 
 /// A row of the table: what is measured, what it is held against, and how close it should come.
 struct Row: Sendable {

@@ -1,6 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+import ZProcComparison
+
 /// The table on standard output, a line at a time.
 struct Table {
     private struct Column {
@@ -62,29 +64,4 @@ struct Table {
         while line.last == " " { line.removeLast() }
         return line
     }
-}
-
-/// A number with three digits at least, and commas between thousands: 0.123, 1.23, 12.3, 1,234.
-func formatted(_ value: Double) -> String {
-    guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
-    var decimals = 0
-    var limit = 100.0
-    while decimals < 3, abs(value) < limit {
-        decimals += 1
-        limit /= 10
-    }
-    var scale = 1
-    for _ in 0..<decimals { scale *= 10 }
-    let scaled = Int((abs(value) * Double(scale)).rounded())
-    var whole = String(scaled / scale)
-    var place = whole.endIndex
-    while let comma = whole.index(place, offsetBy: -3, limitedBy: whole.startIndex), comma > whole.startIndex {
-        whole.insert(",", at: comma)
-        place = comma
-    }
-    let sign = value < 0 && scaled > 0 ? "-" : ""
-    var fraction = String(scaled % scale)
-    fraction = String(repeating: "0", count: max(0, decimals - fraction.count)) + fraction
-    while fraction.last == "0" { fraction.removeLast() }
-    return sign + whole + (decimals == 0 || fraction.isEmpty ? "" : "." + fraction)
 }

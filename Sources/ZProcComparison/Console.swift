@@ -1,16 +1,17 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+internal import Glibc
 
 /// Writes a line to standard output, at once: rows appear as they are measured, also in a pipe.
-func printLine(_ text: String) {
+package func printLine(_ text: String) {
     write(text + "\n", to: STDOUT_FILENO)
 }
 
 /// Writes a line to standard error, with the program's name before it.
-func printError(_ text: String) {
-    write("zproc-bench: \(text)\n", to: STDERR_FILENO)
+package func printError(_ text: String) {
+    let program = CommandLine.arguments.first?.split(separator: "/").last ?? "zproc"
+    write("\(program): \(text)\n", to: STDERR_FILENO)
 }
 
 /// What cannot be written is dropped: there is nobody to tell.

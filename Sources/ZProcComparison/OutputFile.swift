@@ -1,17 +1,19 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+internal import Glibc
 
 /// A file that gets its new contents all at once, or keeps what it had.
-struct OutputFile {
-    let path: String
+package struct OutputFile {
+    private let path: String
 
     /// Where the contents are written first; nil for what cannot be replaced, such as a pipe.
     private let temporaryPath: String?
 
     /// Finds out whether the file can be written, before anything is measured for it.
-    init(path: String) throws {
+    ///
+    /// - Throws: ``OutputError`` when it cannot.
+    package init(path: String) throws {
         var status = stat()
         let exists = stat(path, &status) == 0
         let isPlain = !exists || status.st_mode & S_IFMT == S_IFREG
@@ -21,7 +23,7 @@ struct OutputFile {
         if let temporaryPath { unlink(temporaryPath) }
     }
 
-    func write(_ text: String) throws {
+    package func write(_ text: String) throws {
         try write(text, to: temporaryPath ?? path)
         if let temporaryPath, rename(temporaryPath, path) != 0 {
             let number = errno
@@ -43,7 +45,12 @@ struct OutputFile {
         }
     }
 
-    private func failure(_ number: Int32) -> BenchError {
-        BenchError("cannot write \(path): \(String(cString: strerror(number)))")
+    private func failure(_ number: Int32) -> OutputError {
+        OutputError(description: "cannot write \(path): \(String(cString: strerror(number)))")
     }
+}
+
+/// A file cannot be written.
+package struct OutputError: Error, CustomStringConvertible {
+    package let description: String
 }

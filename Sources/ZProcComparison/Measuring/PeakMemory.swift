@@ -1,0 +1,97 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+/// Samples the memory of a process and its descendants until it is told to stop.
+///
+/// On a thread of its own: those of tasks may all be at work.
+final class PeakMemory: Sendable {
+    private static let interval = DispatchTimeInterval.milliseconds(10)
+
+    private let processID: Int
+    private let peak = Mutex<Int?>(nil)
+    private let queue = DispatchQueue(label: "zproc.comparison.memory")
+    // Set in `init` only; the source itself may be used from any thread.
+    nonisolated(unsafe) private let timer: any DispatchSourceTimer
+
+    init(of processID: Int) {
+        self.processID = processID
+        // What earlier runs left behind in the allocator is not this one's.
+        Self.trim()
+        timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.setEventHandler { [weak self] in self?.sample() }
+        timer.schedule(deadline: .now(), repeating: Self.interval)
+        timer.activate()
+    }
+
+    deinit { timer.cancel() }
+
+    /// Ends sampling.
+    ///
+    /// - Returns: The most that was seen in bytes; nil where the system does not tell.
+    func stop() -> Int? {
+        timer.cancel()
+        // What took no time at all has not been sampled yet.
+        sample()
+        return peak.withLock(\.self)
+    }
+
+    /// Gives free memory back to the system.
+    ///
+    /// The C library has a function for it, whose header Swift's module of that library lacks.
+    private static func trim() {
+        guard let symbol = dlsym(nil, "malloc_trim") else { return }
+        // Its type, as the C library documents it.
+        _ = unsafeBitCast(symbol, to: (@convention(c) (Int) -> CInt).self)(0)
+    }
+
+    private func sample() {
+        var sum: Int?
+        var processes = [processID]
+        while let process = processes.popLast() {
+            // One that has just ended has no memory.
+            if let bytes = Self.proportionalBytes(of: process) { sum = (sum ?? 0) + bytes }
+            processes += Self.children(of: process)
+        }
+        guard let sum else { return }
+        peak.withLock { $0 = max($0 ?? 0, sum) }
+    }
+
+    /// What a process has for itself, and its share of what it has with others.
+    private static func proportionalBytes(of process: Int) -> Int? {
+        guard let text = text("/proc/\(process)/smaps_rollup") else { return nil }
+        for line in text.split(separator: "\n") where line.hasPrefix("Pss:") {
+            return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
+        }
+        return nil
+    }
+
+    private static func children(of process: Int) -> [Int] {
+        guard let directory = opendir("/proc/\(process)/task") else { return [] }
+        defer { closedir(directory) }
+        var children: [Int] = []
+        while let entry = readdir(directory) {
+            // A name ends with a zero within its array.
+            let thread = withUnsafePointer(to: &entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard let text = text("/proc/\(process)/task/\(thread)/children") else { continue }
+            children += text.split(separator: " ").compactMap { Int($0) }
+        }
+        return children
+    }
+
+    /// The beginning of a file; Foundation's functions keep some memory for each of these files.
+    private static func text(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 1) { buffer in
+            let count = read(descriptor, buffer.baseAddress, buffer.count)
+            return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
+        }
+    }
+}

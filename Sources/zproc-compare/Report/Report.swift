@@ -1,0 +1,54 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import ZProcComparison
+
+/// Everything that a run of the program has found out.
+struct Report: Codable {
+    /// The day, as `2026-01-31`.
+    var date: String
+    var machine: Machine
+    var rounds: Int
+    var workloads: [WorkloadReport] = []
+    /// Peers that were asked for and are not here.
+    var absentPeers: [AbsentPeer] = []
+
+    /// Writes `report.md`, `report.json` and the charts to a directory, which is made when it is not there.
+    func write(to directory: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        } catch {
+            throw ReportError(description: "the directory \(directory) cannot be made: \(error)")
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        let json = String(decoding: try encoder.encode(self), as: UTF8.self)
+        try OutputFile(path: "\(directory)/report.json").write(json + "\n")
+        try OutputFile(path: "\(directory)/report.md").write(markdown)
+        for workload in workloads {
+            for chart in workload.charts { try OutputFile(path: "\(directory)/\(chart.file)").write(chart.svg) }
+        }
+    }
+
+    private var markdown: String {
+        var text = """
+            # Backends compared
+
+            \(date), \(machine.description). Medians of \(rounds) rounds in which all had their turns; CPU time and
+            memory are of all processes together. Made by `swift package compare-backends`.
+
+
+            """
+        if !absentPeers.isEmpty {
+            text += "Not on this machine: "
+            text += absentPeers.map { "\($0.name.rawValue) (\($0.reason))" }.joined(separator: ", ") + ".\n\n"
+        }
+        return text + workloads.map(\.markdown).joined(separator: "\n")
+    }
+}
+
+/// A report cannot be written.
+struct ReportError: Error, CustomStringConvertible {
+    let description: String
+}
