@@ -115,6 +115,7 @@ let package = Package(
             dependencies: [
                 "ZProc", "ZProcComparison", "MessagePack", "ZeroMQ", "CBenchReference", argumentParser,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             swiftSettings: settings
         ),

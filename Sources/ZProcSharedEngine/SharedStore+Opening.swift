@@ -43,6 +43,7 @@ extension SharedStore {
         return try mapErrors {
             if sync != nil { try SyncPoint.recover(path, boot: boot) }
             var mapSize = 64 << 30
+            let length = lock.fileLength
             var settings = cshared_settings()
             settings.number = .random(in: 1...UInt64.max)
             settings.writes_through_map = sync == nil ? 1 : 0
@@ -75,9 +76,13 @@ extension SharedStore {
                     try store.beginSyncing(boot: boot)
                     isOpen = true
                     return store
-                } catch let error as LMDBError where error.code == .noMemory && mapSize > 1 << 30 {
-                    // Little address space is allowed; the map holds less, then.
+                } catch let error as LMDBError
+                    where [.noMemory, .invalidArgument].contains(error.code) && mapSize > 1 << 30
+                {
+                    // Little address space is allowed, or exists, as in valgrind; the map holds less, then.
                     mapSize /= 4
+                    // LMDB has made the file as long as the map was to be, and a map is never shorter than its file.
+                    try lock.cut(to: length)
                 }
             }
         }

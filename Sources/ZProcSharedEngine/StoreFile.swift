@@ -65,6 +65,12 @@ final class FileLock: Sendable {
         return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
     }
 
+    /// Makes the file no longer than this.
+    func cut(to byteCount: Int) throws(StateError) {
+        guard fileLength > byteCount, ftruncate(descriptor, off_t(byteCount)) != 0 else { return }
+        throw .storage(errno, "cut", path)
+    }
+
     /// Gives the file room, and returns how much it has; a file system that cannot do so has as much as one asks for.
     func allocate(_ byteCount: UInt64) throws(StateError) -> UInt64 {
         switch cshared_allocate(descriptor, 0, byteCount) {

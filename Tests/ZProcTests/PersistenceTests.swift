@@ -106,6 +106,32 @@ import ZProc
         }
     }
 
+    @Test(arguments: [false, true])
+    func withLittleAddressSpaceTheStateHoldsLess(_ isKept: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = "\(directory)/state"
+            try await withContext(.processes, state: .init(engine: .memory)) { context in
+                let count = try await context.spawn(path, isKept) { path, isKept in
+                    var limit = rlimit(rlim_cur: 20 << 30, rlim_max: 20 << 30)
+                    guard setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 else { return -1 }
+                    let options = StateOptions(
+                        engine: .shared,
+                        persistence: isKept ? .file(path, sync: .none) : .none
+                    )
+                    return try await withContext(.threads, state: options) { inner in
+                        for number in 0..<100 { try await inner.state.set("key \(number)", to: number) }
+                        return try await inner.state.count()
+                    }
+                }.value
+                #expect(count == 100)
+            }
+            guard isKept else { return }
+            let options = StateOptions(persistence: .file(path, sync: .none))
+            let count = try await withContext(.threads, state: options) { try await $0.state.count() }
+            #expect(count == 100)
+        }
+    }
+
     @Test func foreignAndDamagedFilesAreErrorsAndStayAsTheyAre() async throws {
         try await withTemporaryDirectory { directory in
             let text = "\(directory)/letter.txt", content = String(repeating: "Dear reader, ", count: 2_000)

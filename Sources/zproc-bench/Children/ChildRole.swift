@@ -16,6 +16,9 @@ enum ChildRole: Sendable {
     /// Increments a counter in LMDB, in C.
     case lmdb(path: String, from: Nanoseconds, to: Nanoseconds)
 
+    /// Does something very often.
+    case hotPath(HotPath, count: Int)
+
     static let variable = "ZPROC_BENCH_ROLE"
 
     /// The role this process was started for, if it was for one.
@@ -31,6 +34,12 @@ enum ChildRole: Sendable {
                 return .exit
             }
             return .lmdb(path: String(words[2]), from: start, to: end)
+        case ("hot-path", let rest?):
+            let words = rest.split(separator: " ")
+            guard words.count == 2, let path = HotPath(rawValue: String(words[0])), let count = Int(words[1]) else {
+                return .exit
+            }
+            return .hotPath(path, count: count)
         default: return .exit
         }
     }
@@ -41,6 +50,7 @@ enum ChildRole: Sendable {
         case .exit: "exit"
         case .cEcho(let endpoint): "c-echo \(endpoint)"
         case .swiftEcho(let endpoint): "swift-echo \(endpoint)"
+        case .hotPath(let path, let count): "hot-path \(path.rawValue) \(count)"
         case .lmdb(let path, let start, let end): "lmdb \(start) \(end) \(path)"
         }
     }
@@ -50,6 +60,13 @@ enum ChildRole: Sendable {
         switch self {
         case .exit: Glibc.exit(0)
         case .lmdb(let path, let start, let end): Glibc.exit(cbr_lmdb_increment(path, start, end) == 0 ? 0 : 1)
+        case .hotPath(let path, let count):
+            do {
+                try await path.perform(count)
+                Glibc.exit(0)
+            } catch {
+                fail("\(path.rawValue): \(error)")
+            }
         case .cEcho(let endpoint):
             exitWithParent(endpoint)
             fail("the C echo on \(endpoint) ended: \(String(cString: strerror(cbr_echo_serve(endpoint))))")

@@ -39,9 +39,9 @@ struct Figures: Sendable {
         private(set) var medians: [Double] = []
 
         mutating func add(_ round: Samples) {
-            if round.isEmpty { return }
+            // Rounds of both sides are pairs: an empty one counts, too, as one that has no ratio.
+            medians.append(round.isEmpty ? 0 : round.median)
             samples.add(round)
-            medians.append(round.median)
         }
     }
 

@@ -32,7 +32,7 @@ struct Table {
             Column("ratio", 6, isNumber: true),
             Column("reach", 7),
             Column("", 5),
-            Column("spread of medians", 17),
+            Column("spread of ratios", 17),
         ]
     }
 

@@ -1,0 +1,103 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import MessagePack
+import ZProc
+
+/// What is done very often, and whose instructions are counted.
+enum HotPath: String, CaseIterable, Codable {
+    case encode, decode
+    case getInMemory = "get.memory"
+    case updateInMemory = "update.memory"
+    case getShared = "get.shared"
+    case updateShared = "update.shared"
+    case getByMessage = "get.messages"
+    case updateByMessage = "update.messages"
+    case dispatchLocal = "dispatch.threads"
+    case dispatchByMessage = "dispatch.messages"
+
+    /// What one is.
+    var summary: String {
+        switch self {
+        case .encode: "a struct of 7 fields to MessagePack"
+        case .decode: "the same struct from MessagePack"
+        case .getInMemory: "a number of the state, in this process's memory"
+        case .updateInMemory: "an atomic update of a number there"
+        case .getShared: "a number of the state in shared memory"
+        case .updateShared: "an atomic update of a number there"
+        case .getByMessage: "a number of a hub's state, both ends together"
+        case .updateByMessage: "an atomic increment there, both ends together"
+        case .dispatchLocal: "a call of a distributed actor of this process"
+        case .dispatchByMessage: "a call of a distributed actor of another system, both ends together"
+        }
+    }
+
+    /// How many to do: so many that their start does not count, so few that it is done soon.
+    var repetitions: Int {
+        switch self {
+        case .encode, .decode: 10 * StructSample.count
+        case .getInMemory, .getShared, .dispatchLocal: 20_000
+        case .updateInMemory, .updateShared: 10_000
+        case .getByMessage, .updateByMessage, .dispatchByMessage: 2_000
+        }
+    }
+
+    /// Does it `count` times.
+    func perform(_ count: Int) async throws {
+        switch self {
+        case .encode:
+            let sample = try StructSample()
+            for _ in 0..<count / StructSample.count { try sample.encode() }
+        case .decode:
+            let sample = try StructSample()
+            for _ in 0..<count / StructSample.count { try sample.decode() }
+        case .getInMemory: try await withState(.memory) { try await get($0, count) }
+        case .updateInMemory: try await withState(.memory) { try await update($0, count) }
+        case .getShared: try await withState(.shared) { try await get($0, count) }
+        case .updateShared: try await withState(.shared) { try await update($0, count) }
+        case .getByMessage: try await withClient { client, _ in try await get(client.state, count) }
+        case .updateByMessage:
+            try await withClient { client, _ in for _ in 0..<count { _ = try await client.state.increment("key") } }
+        case .dispatchLocal:
+            try await withContext(.threads) { context in
+                let counter = Counter(actorSystem: context.system)
+                for _ in 0..<count { _ = try await counter.increment(by: 1) }
+            }
+        case .dispatchByMessage:
+            try await withClient { client, hub in
+                let counter = Counter(actorSystem: hub.system)
+                try await hub.register(counter, as: "counter")
+                guard let proxy = try await client.lookup("counter", as: Counter.self) else {
+                    throw BenchError("the counter has no name")
+                }
+                for _ in 0..<count { _ = try await proxy.increment(by: 1) }
+                withExtendedLifetime(counter) {}
+            }
+        }
+    }
+
+    private func withState(_ engine: StateOptions.Engine, _ body: (SharedState) async throws -> Void) async throws {
+        try await withContext(engine == .shared ? .processes : .threads, state: .init(engine: engine)) { context in
+            try await context.state.merge(Dictionary(uniqueKeysWithValues: (0..<1_000).map { ("key \($0)", $0) }))
+            try await body(context.state)
+        }
+    }
+
+    /// A hub and a client of it, both here.
+    private func withClient(_ body: (_ client: Context, _ hub: Context) async throws -> Void) async throws {
+        try await withContext(.threads) { hub in
+            let address = try hub.publish(at: "tcp://127.0.0.1:*")
+            let client = try await Context(connectingTo: address, backend: .threads)
+            try await body(client, hub)
+            await client.shutdown()
+        }
+    }
+
+    private func get(_ state: SharedState, _ count: Int) async throws {
+        for _ in 0..<count { _ = try await state.get("key 42", as: Int.self) }
+    }
+
+    private func update(_ state: SharedState, _ count: Int) async throws {
+        for _ in 0..<count { try await state.update { $0["key 42", default: 0] += 1 } }
+    }
+}
