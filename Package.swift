@@ -169,6 +169,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "ZProcComparisonTests", dependencies: ["ZProcComparison", "ZProc"], swiftSettings: settings),
+        .testTarget(name: "zproc-benchTests", dependencies: ["zproc-bench"], swiftSettings: settings),
         .testTarget(name: "zprocTests", dependencies: ["zproc", "ZProc"], swiftSettings: settings),
     ]
 )
