@@ -19,7 +19,9 @@ struct ActorService: Service {
         if call.method == Self.terminated { return answerTermination(call, system) }
         let arguments: CallArguments
         do {
-            arguments = try system.decoder.decode(CallArguments.self, from: call.arguments)
+            arguments =
+                try CallArguments(usualForm: call.arguments)
+                ?? system.decoder.decode(CallArguments.self, from: call.arguments)
         } catch {
             let failure = CallError(.badArguments, "the call of \(call.method) cannot be read: \(error)")
             return call.fail(failure, encoder: system.errorCoder)
@@ -58,13 +60,19 @@ struct ActorService: Service {
         system: ZProcSystem
     ) async {
         var decoder = CallDecoder(arguments, decoder: system.decoder)
+        let handler = CallResultHandler(call, system: system)
+        if arguments.genericTypes.isEmpty, let target = system.targets.known(call.method) {
+            return await target.execute(on: actor, &decoder, handler)
+        }
         do {
             try await system.executeDistributedTarget(
                 on: actor,
                 target: RemoteCallTarget(call.method),
                 invocationDecoder: &decoder,
-                handler: CallResultHandler(call, system: system)
+                handler: handler
             )
+            // There is such a method, then.
+            system.targets.add(call.method)
         } catch {
             // The method itself reports through the handler; what arrives here kept it from running.
             let failure = error as? CallError ?? CallError(.methodNotFound, "\(call.method) cannot be called: \(error)")

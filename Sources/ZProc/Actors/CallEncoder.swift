@@ -4,6 +4,7 @@
 public import Distributed
 internal import MessagePack
 internal import PortableClosures
+internal import ZProcCore
 
 /// Collects the arguments of a call to a distributed actor.
 ///
@@ -53,9 +54,13 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     public mutating func doneRecording() throws {}
 
     func message(to id: ActorID) throws -> [UInt8] {
-        try encoder.encode(
-            CallArguments(actor: id.number, genericTypes: genericTypes, circumstances: .current, arguments: arguments)
+        let call = CallArguments(
+            actor: id.number,
+            genericTypes: genericTypes,
+            circumstances: .current,
+            arguments: arguments
         )
+        return try call.usualForm ?? encoder.encode(call)
     }
 }
 
@@ -72,6 +77,40 @@ struct CallArguments: Codable {
         self.actor = actor
         self.genericTypes = genericTypes
         self.arguments = arguments
+    }
+
+    /// How many arguments have the usual form.
+    private static let usualCount = 12
+
+    /// The bytes that encoding makes of a call that is not generic, has usual circumstances, and few arguments.
+    ///
+    /// Nearly all calls are such, so this is done by hand.
+    var usualForm: [UInt8]? {
+        guard genericTypes.isEmpty, circumstances == nil, arguments.count <= Self.usualCount else { return nil }
+        let byteCount = arguments.reduce(0) { $0 + $1.count + 5 }
+        var writer = HeaderWriter(count: 3 + arguments.count, kind: actor, capacity: byteCount)
+        writer.appendEmptyArray()
+        writer.appendNil()
+        for argument in arguments { writer.append(argument) }
+        return writer.bytes
+    }
+
+    /// Reads the usual form; nil for any other, and for what is none at all.
+    init?(usualForm bytes: [UInt8]) {
+        var reader = HeaderReader(bytes: bytes)
+        do throws(TransportError) {
+            let count = try reader.readArrayHeader()
+            guard count >= 3 else { return nil }
+            actor = try reader.readUInt()
+            guard try reader.readArrayHeader() == 0, reader.readNil() else { return nil }
+            genericTypes = []
+            arguments = []
+            arguments.reserveCapacity(count - 3)
+            for _ in 3..<count { arguments.append(try reader.readBinary()) }
+            try reader.finish()
+        } catch {
+            return nil
+        }
     }
 
     init(from decoder: any Decoder) throws {

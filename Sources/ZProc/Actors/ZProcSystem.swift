@@ -46,6 +46,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         var lastNumber: UInt64 = 0
     }
     private let state = Mutex(State())
+    /// The methods that others have called.
+    let targets = DistributedTargets()
     /// What was spawned through this system.
     let processes = ProcessTable()
     /// The states this process has a part in.
@@ -162,6 +164,11 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         await ProcessLauncher.drainOutput()
         await states.shutdown()
         await node.shutdown()
+        let coders = coders.withLock { coders in
+            defer { coders = nil }
+            return coders
+        }
+        withExtendedLifetime(coders) {}
         directory?.remove()
     }
 
@@ -175,16 +182,21 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     /// What every value is encoded and decoded with, so that handles in it find this system.
     var userInfo: [CodingUserInfoKey: any Sendable] { [.actorSystemKey: self] }
 
-    var encoder: MessagePackEncoder {
-        var encoder = MessagePackEncoder()
-        encoder.userInfo = userInfo
-        return encoder
-    }
+    /// Made once, because each call needs several; they hold this system until it is shut down.
+    private let coders = Mutex<(encoder: MessagePackEncoder, decoder: MessagePackDecoder)?>(nil)
 
-    var decoder: MessagePackDecoder {
-        var decoder = MessagePackDecoder()
+    var encoder: MessagePackEncoder { madeCoders.encoder }
+
+    var decoder: MessagePackDecoder { madeCoders.decoder }
+
+    private var madeCoders: (encoder: MessagePackEncoder, decoder: MessagePackDecoder) {
+        if let made = coders.withLock(\.self) { return made }
+        var encoder = MessagePackEncoder(), decoder = MessagePackDecoder()
+        encoder.userInfo = userInfo
         decoder.userInfo = userInfo
-        return decoder
+        // What is made after the end is for this once.
+        if !node.isShutDown { coders.withLock { $0 = (encoder, decoder) } }
+        return (encoder, decoder)
     }
 
     /// For what contains values that came as arguments, which may be as deep as is allowed already.

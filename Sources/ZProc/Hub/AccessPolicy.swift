@@ -34,14 +34,14 @@ struct AccessPolicy: Sendable {
     func makeRateLimit() -> RateLimit? { limits?.requestsPerSecond.map { RateLimit(perSecond: $0) } }
 
     /// Why the owner of a key may not do what needs a role; nil when it may.
-    func refusal(of key: PublicKey?, _ needed: Role, _ name: String) -> WireError? {
+    func refusal(of key: PublicKey?, _ needed: Role, _ name: @autoclosure () -> String) -> WireError? {
         guard let keys else { return nil }
         let role = key.flatMap { keys.allowed[$0] }
         if let role, role >= needed { return nil }
         let owner = role.map { "a \($0.rawValue)'s" } ?? "unknown"
         return WireError(
             code: WireError.forbidden,
-            message: "\(name) is for a \(needed.rawValue), and this key is \(owner)"
+            message: "\(name()) is for a \(needed.rawValue), and this key is \(owner)"
         )
     }
 }

@@ -9,17 +9,18 @@ internal import ZProcCore
 ///
 /// Whatever arrives, the node lives on: what is no message is answered with a refusal.
 final class InboundCalls: Sendable {
-    private struct Running: Hashable {
-        let peer: PeerID
-        let id: CallID
-    }
-
-    private struct Peer {
+    /// A caller; to be touched with the lock only.
+    private final class Peer {
         var info: PeerInfo
         var window = CallWindow()
-        /// Calls that have not been answered.
-        var openCount = 0
+        /// Calls that have not been answered and can be cancelled, and how.
+        var open: [CallID: @Sendable () -> Void] = [:]
         var rate: RateLimit?
+
+        init(info: PeerInfo, rate: RateLimit?) {
+            self.info = info
+            self.rate = rate
+        }
     }
 
     /// How a call is taken.
@@ -42,8 +43,6 @@ final class InboundCalls: Sendable {
     private struct State {
         var listener: (any TransportListener)?
         var peers: [PeerID: Peer] = [:]
-        /// Calls that can be cancelled, and how.
-        var open: [Running: @Sendable () -> Void] = [:]
         /// Whether callers are about to be asked whether they are there.
         var isProbing = false
         var isClosed = false
@@ -87,12 +86,12 @@ final class InboundCalls: Sendable {
 
     /// Stops listening and cancels what runs.
     func close() {
-        let ended = state.withLock { state in
+        let (open, listener) = state.withLock { state in
             defer { state = State(isClosed: true) }
-            return state
+            return (state.peers.values.flatMap(\.open.values), state.listener)
         }
-        for cancel in ended.open.values { cancel() }
-        ended.listener?.close()
+        for cancel in open { cancel() }
+        listener?.close()
     }
 
     func reply(_ envelope: Envelope, to call: IncomingCall) {
@@ -126,11 +125,9 @@ final class InboundCalls: Sendable {
     func hold(_ call: IncomingCall, onCancel: @escaping @Sendable () -> Void) -> Opening { open(call) { onCancel } }
 
     func release(_ call: IncomingCall) {
-        state.withLock { state in
-            if state.open.removeValue(forKey: Running(peer: call.peer, id: call.id)) != nil {
-                state.peers[call.peer]?.openCount -= 1
-            }
-        }
+        // What can be cancelled goes with its closure, outside of the lock.
+        let cancel = state.withLock { $0.peers[call.peer]?.open.removeValue(forKey: call.id) }
+        withExtendedLifetime(cancel) {}
     }
 
     /// - Parameters:
@@ -138,17 +135,16 @@ final class InboundCalls: Sendable {
     ///   - begin: called, when it may be open, to have it begin; gives what cancels it.
     /// - Returns: whether it is open.
     private func open(_ call: IncomingCall, _ begin: () -> @Sendable () -> Void) -> Opening {
-        let key = Running(peer: call.peer, id: call.id), most = policy.limits?.callsInFlight ?? .max
+        let most = policy.limits?.callsInFlight ?? .max
         return state.withLock { state in
             // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
-            guard !state.isClosed, let peer = state.peers[call.peer], state.open[key] == nil else {
+            guard !state.isClosed, let peer = state.peers[call.peer], peer.open[call.id] == nil else {
                 return .gone
             }
-            if peer.openCount >= most {
+            if peer.open.count >= most {
                 return .refused(.overLimit("\(most) calls of this client wait for an answer already"))
             }
-            state.peers[call.peer]?.openCount += 1
-            state.open[key] = begin()
+            peer.open[call.id] = begin()
             return .open
         }
     }
@@ -184,7 +180,7 @@ extension InboundCalls: ListenerReceiver {
                         return false
                     }
                     // One that says hello again is the same client, and has taken what it has taken.
-                    var known = state.peers[peer] ?? Peer(info: caller, rate: policy.makeRateLimit())
+                    let known = state.peers[peer] ?? Peer(info: caller, rate: policy.makeRateLimit())
                     known.info = caller
                     state.peers[peer] = known
                     return true
@@ -225,7 +221,7 @@ extension InboundCalls: ListenerReceiver {
                 )
                 if let observation { observation.carryOut { handler.handle(call) } } else { handler.handle(call) }
             case .cancel(let id):
-                state.withLock { $0.open[Running(peer: peer, id: id)] }?()
+                state.withLock { $0.peers[peer]?.open[id] }?()
             case .welcome, .refused, .success, .failure, .probe:
                 throw TransportError(.malformed, "it sent what only a listener may send")
             }
@@ -237,12 +233,10 @@ extension InboundCalls: ListenerReceiver {
     }
 
     private func admit(_ id: CallID, from peer: PeerID, _ service: String, _ method: String) -> Admittance {
-        let now = ContinuousClock.now, limits = policy.limits
+        let limits = policy.limits
         return state.withLock { state in
-            guard let arrival = state.peers[peer]?.window.take(id), let known = state.peers[peer] else {
-                return .stranger
-            }
-            switch arrival {
+            guard let known = state.peers[peer] else { return .stranger }
+            switch known.window.take(id) {
             case .new: break
             case .repeated: return .repeated
             case .tooLate:
@@ -255,7 +249,7 @@ extension InboundCalls: ListenerReceiver {
             }
             let needed = services[service]?.role(for: method) ?? .reader
             if let refusal = policy.refusal(of: peer.key, needed, "\(service).\(method)") { return .refused(refusal) }
-            if state.peers[peer]?.rate?.take(now: now) == false {
+            if known.rate != nil, known.rate?.take(now: .now) == false {
                 return .refused(.overLimit("more than \(limits?.requestsPerSecond ?? 0) requests in a second"))
             }
             return .admitted(known.info)
@@ -286,16 +280,16 @@ extension InboundCalls: ListenerReceiver {
     }
 
     /// How many callers there are, and how many calls of theirs have not been answered.
-    var counts: (peers: Int, calls: Int) { state.withLock { ($0.peers.count, $0.open.count) } }
+    var counts: (peers: Int, calls: Int) {
+        state.withLock { ($0.peers.count, $0.peers.values.reduce(0) { $0 + $1.open.count }) }
+    }
 
     func listenerLost(_ peer: PeerID) {
-        let (known, lost) = state.withLock { state in
-            (
-                state.peers.removeValue(forKey: peer),
-                state.open.filter { $0.key.peer == peer }.map(\.value)
-            )
+        let lost = state.withLock { state in
+            state.peers.removeValue(forKey: peer).map { (process: $0.info.processID, calls: Array($0.open.values)) }
         }
-        if let known { log("a client has gone", Log.facts([.process: known.info.processID])) }
-        for cancel in lost { cancel() }
+        guard let lost else { return }
+        log("a client has gone", Log.facts([.process: lost.process]))
+        for cancel in lost.calls { cancel() }
     }
 }

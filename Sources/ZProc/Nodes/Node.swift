@@ -113,6 +113,7 @@ final class Node: Sendable {
     }
 
     /// Whether others can reach this node.
+    var isShutDown: Bool { state.withLock(\.isShutDown) }
     var isListening: Bool { state.withLock { $0.address != nil } }
 
     /// The connection to `address`, opened the first time.

@@ -2,23 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Reads what ``HeaderWriter`` writes, from bytes that may be anything.
-struct HeaderReader {
+package struct HeaderReader {
     private let bytes: [UInt8]
     private var position = 0
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    package init(bytes: [UInt8]) { self.bytes = bytes }
 
     func malformed(_ found: String) -> TransportError {
         TransportError(.malformed, "not a message of the protocol: \(found) at byte \(position)")
     }
 
-    mutating func readArrayHeader() throws(TransportError) -> Int {
+    package mutating func readArrayHeader() throws(TransportError) -> Int {
         let marker = try readByte()
         guard marker & 0xf0 == 0x90 else { throw malformed("no array") }
         return Int(marker & 0x0f)
     }
 
-    mutating func readUInt() throws(TransportError) -> UInt64 {
+    package mutating func readUInt() throws(TransportError) -> UInt64 {
         let marker = try readByte()
         switch marker {
         case 0..<0x80: return UInt64(marker)
@@ -53,7 +53,7 @@ struct HeaderReader {
         return texts
     }
 
-    mutating func readBinary() throws(TransportError) -> [UInt8] {
+    package mutating func readBinary() throws(TransportError) -> [UInt8] {
         let count: Int
         switch try readByte() {
         case 0xc4: count = Int(try readByte())
@@ -72,7 +72,14 @@ struct HeaderReader {
         return PeerInfo(protocolVersion: version, build: build, node: node, processID: processID)
     }
 
-    func finish() throws(TransportError) {
+    /// Reads nil; false, and nothing is read, when something else comes.
+    package mutating func readNil() -> Bool {
+        guard position < bytes.count, bytes[position] == 0xc0 else { return false }
+        position += 1
+        return true
+    }
+
+    package func finish() throws(TransportError) {
         guard position == bytes.count else { throw malformed("\(bytes.count - position) bytes too many") }
     }
 

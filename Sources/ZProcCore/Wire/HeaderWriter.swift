@@ -1,13 +1,13 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes the few MessagePack forms that envelopes are made of.
+/// Writes the few MessagePack forms that envelopes, and the usual arguments of actors, are made of.
 ///
 /// Every call passes here, so it is done by hand.
-struct HeaderWriter {
-    private(set) var bytes: [UInt8] = []
+package struct HeaderWriter {
+    package private(set) var bytes: [UInt8] = []
 
-    init(count: Int, kind: UInt64, capacity: Int = 0) {
+    package init(count: Int, kind: UInt64, capacity: Int = 0) {
         bytes.reserveCapacity(capacity + 64)
         bytes.append(0x90 | UInt8(truncatingIfNeeded: count))
         append(kind)
@@ -36,7 +36,7 @@ struct HeaderWriter {
         }
     }
 
-    mutating func append(_ binary: [UInt8]) {
+    package mutating func append(_ binary: [UInt8]) {
         switch binary.count {
         case 0..<0x100: append(marker: 0xc4, UInt8(truncatingIfNeeded: binary.count))
         case 0x100..<0x1_0000: append(marker: 0xc5, UInt16(truncatingIfNeeded: binary.count))
@@ -44,6 +44,10 @@ struct HeaderWriter {
         }
         bytes.append(contentsOf: binary)
     }
+
+    package mutating func appendEmptyArray() { bytes.append(0x90) }
+
+    package mutating func appendNil() { bytes.append(0xc0) }
 
     /// At most 15 strings.
     mutating func append(_ texts: ArraySlice<String>) {

@@ -85,7 +85,7 @@ enum HotPath: String, CaseIterable, Codable {
 
     /// A hub and a client of it, both here.
     private func withClient(_ body: (_ client: Context, _ hub: Context) async throws -> Void) async throws {
-        try await withContext(.threads) { hub in
+        try await withContext(.processes, state: .init(engine: .memory)) { hub in
             let address = try hub.publish(at: "tcp://127.0.0.1:*")
             let client = try await Context(connectingTo: address, backend: .threads)
             try await body(client, hub)
