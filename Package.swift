@@ -114,7 +114,7 @@ let package = Package(
             name: "zproc-bench",
             dependencies: [
                 "ZProc", "ZProcComparison", "MessagePack", "ZeroMQ", "CBenchReference", argumentParser,
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"), deques, heaps,
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             swiftSettings: settings

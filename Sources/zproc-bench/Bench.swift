@@ -8,7 +8,7 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "zproc-bench",
         abstract: "Measures what the libraries cost.",
-        subcommands: [Rows.self, Instructions.self],
+        subcommands: [Rows.self, Instructions.self, Scale.self],
         defaultSubcommand: Rows.self
     )
 }
