@@ -12,10 +12,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-func example(_ name: String) -> Target {
+func example(_ name: String, _ more: Target.Dependency...) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["ExampleSupport", .product(name: "ZProc", package: "ZProc")],
+        dependencies: ["ExampleSupport", .product(name: "ZProc", package: "ZProc")] + more,
         path: name,
         swiftSettings: settings
     )
@@ -43,6 +43,6 @@ let package = Package(
         example("word-index"),
         example("mandelbrot"),
         example("page-fetcher"),
-        example("guide-snippets"),
+        example("guide-snippets", .product(name: "ZProcComparison", package: "ZProc")),
     ]
 )

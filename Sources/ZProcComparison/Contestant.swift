@@ -74,12 +74,13 @@ package func compare<Result: Equatable>(
     run: (Contestant) async throws -> Run<Result>
 ) async throws -> BackendComparison {
     var figures = contestants.map { BackendFigures(name: $0.name) }
+    let peers = Set(contestants.map(\.processID)).subtracting([Int(getpid())])
     var expected: (result: Result, name: String)?
     for round in 0...max(1, rounds) {
         for index in contestants.indices where figures[index].failure == nil {
             try Task.checkCancellation()
             let contestant = contestants[index]
-            let memory = round == 0 ? PeakMemory(of: contestant.processID) : nil
+            let memory = round == 0 ? PeakMemory(of: contestant.processID, without: peers) : nil
             let before = processorSeconds()
             do {
                 let run = try await run(contestant)

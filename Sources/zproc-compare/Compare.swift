@@ -85,6 +85,7 @@ import ZProcComparison
         let isComplete = try await Peer.with(try PeerName.list(against), in: peers) { peers, absent in
             for peer in absent { printError("\(peer.name.rawValue) is absent: \(peer.reason)") }
             var report = Report(date: today, machine: .current, rounds: rounds, absentPeers: absent)
+            report.peers = peers.map(\.title)
             for kind in kinds {
                 let workload = try await measure(kind, peers)
                 printLine(workload.text)

@@ -17,6 +17,7 @@ import ZProc
         }
         try await HubSnippets.run()
         try await SecuritySnippets.run()
+        try await ComparingSnippets.run()
         let path = "/tmp/zproc-guide-\(UInt64.random(in: 0 ... .max)).state"
         try await DurabilitySnippets.run(path)
         for file in [path, path + "-lock"] { try FileManager.default.removeItem(atPath: file) }
@@ -28,7 +29,7 @@ import ZProc
         let docs = folder.deletingLastPathComponent().deletingLastPathComponent()
         for guide in [
             "State", "Watching", "Atomicity", "Durability", "Processes", "Supervision", "Actors", "Swarm", "Hub",
-            "Security",
+            "Security", "Comparing",
         ] {
             let text = try String(contentsOf: docs.appending(path: "\(guide).md"), encoding: .utf8)
             let source = try lines(

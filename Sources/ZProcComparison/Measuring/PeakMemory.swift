@@ -12,13 +12,16 @@ final class PeakMemory: Sendable {
     private static let interval = DispatchTimeInterval.milliseconds(10)
 
     private let processID: Int
+    /// Processes that do not count, nor their descendants.
+    private let others: Set<Int>
     private let peak = Mutex<Int?>(nil)
     private let queue = DispatchQueue(label: "zproc.comparison.memory")
     // Set in `init` only; the source itself may be used from any thread.
     nonisolated(unsafe) private let timer: any DispatchSourceTimer
 
-    init(of processID: Int) {
+    init(of processID: Int, without others: Set<Int> = []) {
         self.processID = processID
+        self.others = others
         // What earlier runs left behind in the allocator is not this one's.
         Self.trim()
         timer = DispatchSource.makeTimerSource(queue: queue)
@@ -54,7 +57,7 @@ final class PeakMemory: Sendable {
         while let process = processes.popLast() {
             // One that has just ended has no memory.
             if let bytes = Self.proportionalBytes(of: process) { sum = (sum ?? 0) + bytes }
-            processes += Self.children(of: process)
+            processes += Self.children(of: process).filter { !others.contains($0) }
         }
         guard let sum else { return }
         peak.withLock { $0 = max($0 ?? 0, sum) }

@@ -13,6 +13,7 @@ enum HotPath: String, CaseIterable, Codable {
     case updateShared = "update.shared"
     case getByMessage = "get.messages"
     case updateByMessage = "update.messages"
+    case closureByMessage = "update.closure"
     case dispatchLocal = "dispatch.threads"
     case dispatchByMessage = "dispatch.messages"
 
@@ -27,6 +28,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .updateShared: "an atomic update of a number there"
         case .getByMessage: "a number of a hub's state, both ends together"
         case .updateByMessage: "an atomic increment there, both ends together"
+        case .closureByMessage: "an atomic update there by a closure, both ends together"
         case .dispatchLocal: "a call of a distributed actor of this process"
         case .dispatchByMessage: "a call of a distributed actor of another system, both ends together"
         }
@@ -38,7 +40,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .encode, .decode: 10 * StructSample.count
         case .getInMemory, .getShared, .dispatchLocal: 20_000
         case .updateInMemory, .updateShared: 10_000
-        case .getByMessage, .updateByMessage, .dispatchByMessage: 2_000
+        case .getByMessage, .updateByMessage, .closureByMessage, .dispatchByMessage: 2_000
         }
     }
 
@@ -58,6 +60,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .getByMessage: try await withClient { client, _ in try await get(client.state, count) }
         case .updateByMessage:
             try await withClient { client, _ in for _ in 0..<count { _ = try await client.state.increment("key") } }
+        case .closureByMessage: try await withClient { client, _ in try await update(client.state, count) }
         case .dispatchLocal:
             try await withContext(.threads) { context in
                 let counter = Counter(actorSystem: context.system)

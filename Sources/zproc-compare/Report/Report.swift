@@ -11,6 +11,8 @@ struct Report: Codable {
     var machine: Machine
     var rounds: Int
     var workloads: [WorkloadReport] = []
+    /// What peers call themselves, with their versions.
+    var peers: [String] = []
     /// Peers that were asked for and are not here.
     var absentPeers: [AbsentPeer] = []
 
@@ -35,11 +37,12 @@ struct Report: Codable {
         var text = """
             # Backends compared
 
-            \(date), \(machine.description). Medians of \(rounds) rounds in which all had their turns; CPU time and
-            memory are of all processes together. Made by `swift package compare-backends`.
+            \(date), \(machine.description).
+            Medians of \(rounds) rounds in which all had their turns; CPU time and memory are of all processes together. Made by `swift package compare-backends`.
 
 
             """
+        if !peers.isEmpty { text += "Peers: \(peers.joined(separator: ", ")).\n\n" }
         if !absentPeers.isEmpty {
             text += "Not on this machine: "
             text += absentPeers.map { "\($0.name.rawValue) (\($0.reason))" }.joined(separator: ", ") + ".\n\n"
