@@ -170,6 +170,11 @@ let package = Package(
         ),
         .testTarget(name: "ZProcComparisonTests", dependencies: ["ZProcComparison", "ZProc"], swiftSettings: settings),
         .testTarget(name: "zproc-benchTests", dependencies: ["zproc-bench"], swiftSettings: settings),
+        .testTarget(
+            name: "zproc-compareTests",
+            dependencies: ["zproc-compare", "ZProcComparison", argumentParser],
+            swiftSettings: settings
+        ),
         .testTarget(name: "zprocTests", dependencies: ["zproc", "ZProc"], swiftSettings: settings),
     ]
 )

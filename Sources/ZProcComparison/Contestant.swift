@@ -51,6 +51,8 @@ extension ComparedBackend {
     }
 }
 
+extension Run: Sendable where Result: Sendable {}
+
 /// Times `body`.
 package func timed<Result: Equatable>(_ body: () async throws -> Result) async throws -> Run<Result> {
     let start = ContinuousClock.now

@@ -128,10 +128,10 @@ class PythonZProc(peer.Peer):
 
     def map(self, workers, function, arguments):
         """The results of a swarm."""
-        swarm = self.context.create_swarm(workers)
-        # It wants fewer chunks than arguments, so at least two of these.
+        # A swarm wants fewer chunks than arguments, so at least two of these.
         if len(arguments) == 1:
-            return swarm.map(function, [*arguments, *arguments], num_chunks=1)[:1]
+            return [function(arguments[0])]
+        swarm = self.context.create_swarm(workers)
         return swarm.map(function, arguments, num_chunks=min(4 * workers, len(arguments) - 1))
 
     def queue(self, name):
