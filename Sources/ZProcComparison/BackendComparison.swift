@@ -80,6 +80,8 @@ public struct BackendFigures: Hashable, Sendable, Codable {
     /// The time of each round, in seconds.
     public var seconds: [Double] = []
     /// The processor time of each round in seconds, of all processes together, with the start and the end of the context.
+    ///
+    /// Empty when nobody knows it.
     public var processorSeconds: [Double] = []
     /// The most memory that all processes had together in bytes, sampled in the run before the rounds.
     ///
@@ -93,7 +95,7 @@ public struct BackendFigures: Hashable, Sendable, Codable {
     /// The median of the rounds; nil for what failed.
     public var medianSeconds: Double? { failure == nil ? median(seconds) : nil }
 
-    /// The median of the rounds' processor time; nil for what failed.
+    /// The median of the rounds' processor time; nil for what failed, and when nobody knows it.
     public var medianProcessorSeconds: Double? { failure == nil ? median(processorSeconds) : nil }
 
     /// The quickest and the slowest round; nil for what failed.

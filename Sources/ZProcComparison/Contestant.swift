@@ -27,15 +27,22 @@ package enum Contestant {
 
 /// One run of a contestant.
 package struct Run<Result: Equatable> {
+    /// Whose processor time a run took.
+    package enum ProcessorTime: Sendable {
+        /// This process's own, and that of its children that have ended.
+        case own
+        /// Somebody else's; nil when nobody knows.
+        case seconds(Double?)
+    }
+
     package var result: Result
     package var seconds: Double
-    /// Seconds of processor time; nil for this process's own, and that of its ended children.
-    package var processorSeconds: Double?
+    package var processorTime: ProcessorTime
 
-    package init(result: Result, seconds: Double, processorSeconds: Double? = nil) {
+    package init(result: Result, seconds: Double, processorTime: ProcessorTime = .own) {
         self.result = result
         self.seconds = seconds
-        self.processorSeconds = processorSeconds
+        self.processorTime = processorTime
     }
 }
 
@@ -66,6 +73,7 @@ package func timed<Result: Equatable>(_ body: () async throws -> Result) async t
 ///   - contestants: who, in order.
 ///   - rounds: how often each is timed.
 ///   - operations: how many of something a run does.
+///   - others: processes that run beside these, and whose memory is not theirs.
 ///   - run: has one do the work once.
 /// - Returns: The figures of each, in order.
 /// - Throws: `CancellationError`; what a contestant throws stands in its figures.
@@ -73,28 +81,34 @@ package func compare<Result: Equatable>(
     _ contestants: [Contestant],
     rounds: Int,
     operations: Int?,
+    without others: Set<Int> = [],
     run: (Contestant) async throws -> Run<Result>
 ) async throws -> BackendComparison {
     var figures = contestants.map { BackendFigures(name: $0.name) }
-    let peers = Set(contestants.map(\.processID)).subtracting([Int(getpid())])
+    let others = others.union(contestants.map(\.processID)).subtracting([Int(getpid())])
     var expected: (result: Result, name: String)?
     for round in 0...max(1, rounds) {
         for index in contestants.indices where figures[index].failure == nil {
             try Task.checkCancellation()
             let contestant = contestants[index]
-            let memory = round == 0 ? PeakMemory(of: contestant.processID, without: peers) : nil
+            let memory =
+                round == 0
+                ? PeakMemory(of: contestant.processID, without: others.subtracting([contestant.processID])) : nil
             let before = processorSeconds()
             do {
                 let run = try await run(contestant)
-                let known = expected ?? (run.result, contestant.name)
-                expected = known
-                if run.result != known.result {
+                if let expected, run.result != expected.result {
                     figures[index].failure =
-                        "the result is \(excerpt(run.result)), and \(excerpt(known.result)) of \(known.name)"
+                        "the result is \(excerpt(run.result)), and \(excerpt(expected.result)) of \(expected.name)"
+                } else if expected == nil {
+                    expected = (run.result, contestant.name)
                 }
                 if round > 0 {
                     figures[index].seconds.append(run.seconds)
-                    figures[index].processorSeconds.append(run.processorSeconds ?? processorSeconds() - before)
+                    switch run.processorTime {
+                    case .own: figures[index].processorSeconds.append(processorSeconds() - before)
+                    case .seconds(let seconds): if let seconds { figures[index].processorSeconds.append(seconds) }
+                    }
                 }
             } catch {
                 try Task.checkCancellation()

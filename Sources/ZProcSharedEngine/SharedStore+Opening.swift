@@ -53,29 +53,11 @@ extension SharedStore {
             settings.history_bytes = history.byteCount.map { Int64($0) } ?? -1
             while true {
                 settings.map_size = UInt64(mapSize)
+                // Room for the first pages is there before they are written through the map.
+                let room = sync == nil ? try lock.allocate(Self.firstBytes) : 0
+                let environment: Environment
                 do {
-                    // Room for the first pages is there before they are written through the map.
-                    let room = sync == nil ? try lock.allocate(Self.firstBytes) : 0
-                    let environment = try Environment(path: path, options: options(settings))
-                    let info = try environment.info
-                    guard lock.fileLength >= (info.lastPageNumber + 1) * info.pageSize else {
-                        throw StateError(.storageDamaged, "\(path) has been cut short; restore a copy")
-                    }
-                    let tables = try makeTables(environment, path)
-                    let control = try SharedControl(creating: controlPath(path), settings)
-                    control.allocated = room
-                    let file = StoreFile(environment, lock)
-                    let store = SharedStore(
-                        path: path,
-                        control: control,
-                        file: file,
-                        tables: tables,
-                        role: .owner(sync),
-                        boot: boot
-                    )
-                    try store.beginSyncing(boot: boot)
-                    isOpen = true
-                    return store
+                    environment = try Environment(path: path, options: options(settings))
                 } catch let error as LMDBError
                     where [.noMemory, .invalidArgument].contains(error.code) && mapSize > 1 << 30
                 {
@@ -83,7 +65,27 @@ extension SharedStore {
                     mapSize /= 4
                     // LMDB has made the file as long as the map was to be, and a map is never shorter than its file.
                     try lock.cut(to: length)
+                    continue
                 }
+                let info = try environment.info
+                guard lock.fileLength >= (info.lastPageNumber + 1) * info.pageSize else {
+                    throw StateError(.storageDamaged, "\(path) has been cut short; restore a copy")
+                }
+                let tables = try makeTables(environment, path)
+                let control = try SharedControl(creating: controlPath(path), settings)
+                control.allocated = room
+                let file = StoreFile(environment, lock)
+                let store = SharedStore(
+                    path: path,
+                    control: control,
+                    file: file,
+                    tables: tables,
+                    role: .owner(sync),
+                    boot: boot
+                )
+                try store.beginSyncing(boot: boot)
+                isOpen = true
+                return store
             }
         }
     }

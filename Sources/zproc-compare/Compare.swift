@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import ZProcComparison
 
 /// Runs workloads on every backend, and on what else people use.
@@ -81,6 +82,9 @@ import ZProcComparison
         #if DEBUG
         printError("this is a debug build; its figures mean little. Build with -c release")
         #endif
+        // A peer that ends while it is being asked is an error of that peer.
+        signal(SIGPIPE, SIG_IGN)
+        if let report { try Report.prepare(report) }
         let kinds = try kinds()
         let isComplete = try await Peer.with(try PeerName.list(against), in: peers) { peers, absent in
             for peer in absent { printError("\(peer.name.rawValue) is absent: \(peer.reason)") }
@@ -106,6 +110,7 @@ import ZProcComparison
 
     private func measure(_ kind: WorkloadKind, _ peers: [Peer]) async throws -> WorkloadReport {
         let size = size.count(of: kind)
+        let all = Set(peers.map(\.processID))
         var able: [Peer] = [], unsupported: [AbsentPeer] = []
         for peer in peers {
             do {
@@ -123,17 +128,17 @@ import ZProcComparison
             kind: kind,
             size: size,
             workers: workerCount,
-            comparison: try await compare(kind, size: size, workers: workerCount, rounds: rounds, able),
+            comparison: try await compare(kind, size: size, workers: workerCount, rounds: rounds, able, all),
             peers: able.map(\.name.rawValue),
             unsupported: unsupported
         )
         guard scaling, self.report != nil else { return report }
         for workers in Set([1, 2, 4, workerCount]).sorted() {
-            let comparison = try await compare(kind, size: size, workers: workers, rounds: 3, [])
+            let comparison = try await compare(kind, size: size, workers: workers, rounds: 3, [], all)
             report.overWorkers.append(.init(workers: workers, size: size, comparison: comparison))
         }
         for size in [size / 8, size / 4, size / 2, size] where size > 0 {
-            let comparison = try await compare(kind, size: size, workers: workerCount, rounds: 3, [])
+            let comparison = try await compare(kind, size: size, workers: workerCount, rounds: 3, [], all)
             report.overSize.append(.init(workers: workerCount, size: size, comparison: comparison))
         }
         return report
@@ -144,7 +149,8 @@ import ZProcComparison
         size: Int,
         workers: Int,
         rounds: Int,
-        _ peers: [Peer]
+        _ peers: [Peer],
+        _ peerProcesses: Set<Int>
     ) async throws -> BackendComparison {
         let workload = kind.make(size: size, workers: workers)
         let contestants =
@@ -153,7 +159,8 @@ import ZProcComparison
         return try await ZProcComparison.compare(
             contestants,
             rounds: rounds,
-            operations: kind.operations(size: size).count
+            operations: kind.operations(size: size).count,
+            without: peerProcesses
         ) { contestant in
             switch contestant {
             case .loop: return try await timed { workload.loop() }

@@ -60,10 +60,10 @@ struct ActorService: Service {
         system: ZProcSystem
     ) async {
         var decoder = CallDecoder(arguments, decoder: system.decoder)
-        let handler = CallResultHandler(call, system: system)
-        if arguments.genericTypes.isEmpty, let target = system.targets.known(call.method) {
-            return await target.execute(on: actor, &decoder, handler)
-        }
+        // A new method is known when it has returned: any name may be called.
+        let known = arguments.genericTypes.isEmpty ? system.targets.known(call.method) : nil
+        let handler = CallResultHandler(call, system: system, isNew: known == nil && arguments.genericTypes.isEmpty)
+        if let known { return await known.execute(on: actor, &decoder, handler) }
         do {
             try await system.executeDistributedTarget(
                 on: actor,
@@ -71,8 +71,6 @@ struct ActorService: Service {
                 invocationDecoder: &decoder,
                 handler: handler
             )
-            // There is such a method, then.
-            system.targets.add(call.method)
         } catch {
             // The method itself reports through the handler; what arrives here kept it from running.
             let failure = error as? CallError ?? CallError(.methodNotFound, "\(call.method) cannot be called: \(error)")

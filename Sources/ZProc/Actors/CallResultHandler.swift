@@ -11,16 +11,20 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
 
     private let call: IncomingCall
     private let system: ZProcSystem
+    /// Whether nobody knows yet that there is such a method.
+    private let isNew: Bool
 
-    init(_ call: IncomingCall, system: ZProcSystem) {
+    init(_ call: IncomingCall, system: ZProcSystem, isNew: Bool) {
         self.call = call
         self.system = system
+        self.isNew = isNew
     }
 
     /// Sends a result; one that cannot be encoded is an error at the caller.
     ///
     /// Called by the language.
     public func onReturn<Success: Codable>(value: Success) async throws {
+        if isNew { system.targets.add(call.method) }
         do {
             call.succeed(try system.encoder.encode(value))
         } catch {
@@ -32,7 +36,10 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
     /// Sends that the method returned.
     ///
     /// Called by the language.
-    public func onReturnVoid() async throws { call.succeed([]) }
+    public func onReturnVoid() async throws {
+        if isNew { system.targets.add(call.method) }
+        call.succeed([])
+    }
 
     /// Sends the error the method threw.
     ///

@@ -136,17 +136,23 @@ private func genericEnvironment(_ name: UnsafePointer<UInt8>, _ nameLength: UInt
 
 /// The methods that have been called by others.
 final class DistributedTargets: Sendable {
+    /// Far more than programs have.
+    private static let mostCount = 4_096
+
     /// Nil for those that can only be called as the language does.
     private let targets = Mutex<[String: DistributedTarget?]>([:])
 
     /// One that was added; nil when it was not, or can only be called as the language does.
     func known(_ method: String) -> DistributedTarget? { targets.withLock { $0[method] ?? nil } }
 
-    /// Adds one that exists, because it has been called.
+    /// Adds one that exists, because it has returned.
     func add(_ method: String) {
-        let isKnown = targets.withLock { $0[method] != nil }
+        // Later runtimes may be entered in another way.
+        #if compiler(<6.4)
+        let isKnown = targets.withLock { $0[method] != nil || $0.count >= Self.mostCount }
         if isKnown { return }
         let target = DistributedTarget(method)
         targets.withLock { $0[method] = .some(target) }
+        #endif
     }
 }

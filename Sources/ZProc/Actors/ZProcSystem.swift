@@ -194,8 +194,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         var encoder = MessagePackEncoder(), decoder = MessagePackDecoder()
         encoder.userInfo = userInfo
         decoder.userInfo = userInfo
-        // What is made after the end is for this once.
-        if !node.isShutDown { coders.withLock { $0 = (encoder, decoder) } }
+        // What is made after the end is for this once; the end is marked before it takes away what there is.
+        coders.withLock { if !node.isShutDown { $0 = (encoder, decoder) } }
         return (encoder, decoder)
     }
 

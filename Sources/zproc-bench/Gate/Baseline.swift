@@ -37,6 +37,8 @@ struct Baseline<Figure: BaselineFigure> {
     /// - Returns: What became of it.
     func verdict(on figure: Figure, tolerance: Double) -> Verdict {
         guard let before = figures[figure.figureName] else { return .new }
+        // Nothing is worse than nothing, and what is no number is.
+        if before == figure.value { return .kept }
         let worse = figure.isRate ? before / figure.value : figure.value / before
         return worse <= 1 + tolerance ? .kept : .regressed(before: before, now: figure.value)
     }

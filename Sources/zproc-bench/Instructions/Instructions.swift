@@ -11,8 +11,8 @@ struct Instructions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Counts the instructions of the hot paths, with callgrind.",
         discussion: """
-            Each path runs some thousand times and twice as often; the difference, divided, is one. What waits for other \
-            threads varies by some percent, the rest hardly at all. Needs valgrind.
+            Each path runs some thousand times and twice as often; the difference, divided, is one. Runs of one \
+            build differ by less than a hundredth. Needs valgrind and binutils.
             """
     )
 

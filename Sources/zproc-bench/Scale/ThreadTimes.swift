@@ -29,7 +29,11 @@ struct ThreadTimes: Codable {
     }
 
     func since(_ earlier: ThreadTimes) -> ThreadTimes {
-        ThreadTimes(transport: transport &- earlier.transport, others: others &- earlier.others)
+        // Threads that have ended in the meantime took their time with them.
+        ThreadTimes(
+            transport: max(transport, earlier.transport) - earlier.transport,
+            others: max(others, earlier.others) - earlier.others
+        )
     }
 
     private static func text(_ file: String) -> String {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+import Glibc
 import Subprocess
 import SystemPackage
 import ZProcComparison
@@ -22,6 +23,9 @@ final class Peer {
     private struct Answer: Decodable {
         var seconds: Double?, cpu: Double?, result: Int?, unsupported: String?, error: String?
     }
+
+    /// How long one run may take.
+    private static let patience: Duration = .seconds(600)
 
     let name: PeerName
     /// What it calls itself, with its version.
@@ -48,13 +52,17 @@ final class Peer {
     func run(_ kind: WorkloadKind, size: Int, workers: Int) async throws -> Run<Int> {
         let request = try JSONEncoder().encode(Request(workload: kind, workers: workers, size: size))
         try await send(String(decoding: request, as: UTF8.self) + "\n")
-        guard let line = try await lines.next() else { throw PeerError("\(name.rawValue) has ended") }
+        let watchdog = endProcess(pid_t(processID), after: Self.patience)
+        defer { watchdog.cancel() }
+        guard let line = try await lines.next() else {
+            throw PeerError("\(name.rawValue) has ended, or had not answered for \(Self.patience)")
+        }
         let answer = try Self.read(Answer.self, line, of: name)
         if let reason = answer.unsupported { throw Unsupported(reason: reason) }
-        guard let seconds = answer.seconds, let result = answer.result else {
+        guard let seconds = answer.seconds, let result = answer.result, seconds.isFinite, seconds >= 0 else {
             throw PeerError(answer.error ?? "\(name.rawValue) answered \(line)")
         }
-        return Run(result: result, seconds: seconds, processorSeconds: answer.cpu ?? .nan)
+        return Run(result: result, seconds: seconds, processorTime: .seconds(answer.cpu))
     }
 
     /// Starts scripts, and ends them after `body`.
@@ -93,7 +101,7 @@ final class Peer {
             ) { execution in
                 let writer = execution.standardInputWriter
                 var lines = execution.standardOutput.strings().makeAsyncIterator()
-                let greeting = try await lines.next().map { try read(Greeting.self, $0, of: name) }
+                let greeting = try await lines.next().flatMap { try? read(Greeting.self, $0, of: name) }
                 let result: Result
                 if let title = greeting?.ready {
                     let id = Int(execution.processIdentifier.value)
@@ -120,6 +128,16 @@ final class Peer {
         } catch {
             throw PeerError("\(name.rawValue) said \(line), which is no JSON that is known here")
         }
+    }
+}
+
+/// Has a process end in order when a time is over, and ends it ten seconds later; unless the task is cancelled.
+private func endProcess(_ process: pid_t, after time: Duration) -> Task<Void, any Error> {
+    Task {
+        try await Task.sleep(for: time)
+        kill(process, SIGTERM)
+        try await Task.sleep(for: .seconds(10))
+        kill(process, SIGKILL)
     }
 }
 

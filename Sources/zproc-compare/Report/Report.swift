@@ -16,13 +16,18 @@ struct Report: Codable {
     /// Peers that were asked for and are not here.
     var absentPeers: [AbsentPeer] = []
 
-    /// Writes `report.md`, `report.json` and the charts to a directory, which is made when it is not there.
-    func write(to directory: String) throws {
+    /// Makes the directory, and finds out whether files can be written there, before anything is measured for them.
+    static func prepare(_ directory: String) throws {
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         } catch {
             throw ReportError(description: "the directory \(directory) cannot be made: \(error)")
         }
+        _ = try OutputFile(path: "\(directory)/report.json")
+    }
+
+    /// Writes `report.md`, `report.json` and the charts to a directory.
+    func write(to directory: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         let json = String(decoding: try encoder.encode(self), as: UTF8.self)

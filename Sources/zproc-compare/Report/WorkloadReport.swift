@@ -26,11 +26,9 @@ struct WorkloadReport: Codable {
     var overWorkers: [Point] = []
     var overSize: [Point] = []
 
-    /// Whether all backends ran with the same result as the loop; what peers do is theirs.
+    /// Whether all ran, peers too, with the same result as the loop.
     var isComplete: Bool {
-        ([comparison] + (overWorkers + overSize).map(\.comparison)).allSatisfy { comparison in
-            comparison.figures.allSatisfy { $0.failure == nil || peers.contains($0.name) }
-        }
+        ([comparison] + (overWorkers + overSize).map(\.comparison)).allSatisfy(\.isComplete)
     }
 
     var heading: String { "\(kind.rawValue): \(formatted(Double(size))) \(kind.unit), \(workers) workers" }
