@@ -46,6 +46,8 @@ package struct Run<Result: Equatable> {
     }
 }
 
+extension Run: Sendable where Result: Sendable {}
+
 extension ComparedBackend {
     /// Runs `body` once with a context of its own, and times it.
     package func run<Result: Equatable>(
@@ -57,8 +59,6 @@ extension ComparedBackend {
         }
     }
 }
-
-extension Run: Sendable where Result: Sendable {}
 
 /// Times `body`.
 package func timed<Result: Equatable>(_ body: () async throws -> Result) async throws -> Run<Result> {

@@ -1,7 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// How many times as long as another's one's runs took, round by round.
+/// How many times as long as another's the runs of one took, round by round.
 package struct Ratio: CustomStringConvertible {
     package let median: Double
     package let range: ClosedRange<Double>

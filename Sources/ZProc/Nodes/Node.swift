@@ -112,8 +112,9 @@ final class Node: Sendable {
         state.withLock { $0.connectOptions[endpoint] = options }
     }
 
-    /// Whether others can reach this node.
+    /// Whether its end has begun.
     var isShutDown: Bool { state.withLock(\.isShutDown) }
+    /// Whether others can reach this node.
     var isListening: Bool { state.withLock { $0.address != nil } }
 
     /// The connection to `address`, opened the first time.

@@ -101,7 +101,9 @@ final class Peer {
             ) { execution in
                 let writer = execution.standardInputWriter
                 var lines = execution.standardOutput.strings().makeAsyncIterator()
+                let watchdog = endProcess(execution.processIdentifier.value, after: patience)
                 let greeting = try await lines.next().flatMap { try? read(Greeting.self, $0, of: name) }
+                watchdog.cancel()
                 let result: Result
                 if let title = greeting?.ready {
                     let id = Int(execution.processIdentifier.value)
