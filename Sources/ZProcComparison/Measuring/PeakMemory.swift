@@ -65,7 +65,7 @@ final class PeakMemory: Sendable {
 
     /// What a process has for itself, and its share of what it has with others.
     private static func proportionalBytes(of process: Int) -> Int? {
-        guard let text = text("/proc/\(process)/smaps_rollup") else { return nil }
+        guard let text = ProcessFiles.text("/proc/\(process)/smaps_rollup") else { return nil }
         for line in text.split(separator: "\n") where line.hasPrefix("Pss:") {
             return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
         }
@@ -73,28 +73,9 @@ final class PeakMemory: Sendable {
     }
 
     private static func children(of process: Int) -> [Int] {
-        guard let directory = opendir("/proc/\(process)/task") else { return [] }
-        defer { closedir(directory) }
-        var children: [Int] = []
-        while let entry = readdir(directory) {
-            // A name ends with a zero within its array.
-            let thread = withUnsafePointer(to: &entry.pointee.d_name) { name in
-                name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard let text = text("/proc/\(process)/task/\(thread)/children") else { continue }
-            children += text.split(separator: " ").compactMap { Int($0) }
-        }
-        return children
-    }
-
-    /// The beginning of a file; Foundation's functions keep some memory for each of these files.
-    private static func text(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        return withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 1) { buffer in
-            let count = read(descriptor, buffer.baseAddress, buffer.count)
-            return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
+        ProcessFiles.threads(of: "\(process)").flatMap { thread in
+            let text = ProcessFiles.text("/proc/\(process)/task/\(thread)/children") ?? ""
+            return text.split(separator: " ").compactMap { Int($0) }
         }
     }
 }
