@@ -62,19 +62,20 @@ let package = Package(
 
         // ZProc, from the bottom up.
         .target(name: "ZProcCore", dependencies: ["MessagePack", hashTrees, deques, heaps], swiftSettings: settings),
-        .target(name: "ZProcZeroMQ", dependencies: ["ZProcCore", "ZeroMQ"], swiftSettings: settings),
+        .target(name: "CZProc"),
+        .target(name: "ZProcSockets", dependencies: ["CZProc", "ZProcCore", "ZeroMQ"], swiftSettings: settings),
+        .target(name: "ZProcZeroMQ", dependencies: ["ZProcCore", "ZProcSockets", "ZeroMQ"], swiftSettings: settings),
         .target(name: "CSharedStore"),
         .target(
             name: "ZProcSharedEngine",
             dependencies: ["ZProcCore", "LMDB", "CSharedStore", "MessagePack", hashTrees],
             swiftSettings: settings
         ),
-        .target(name: "CZProc"),
         .target(
             name: "ZProc",
             dependencies: [
-                "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcZeroMQ", "PortableClosures",
-                "MessagePack", logging, metrics, tracing,
+                "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcSockets", "ZProcZeroMQ",
+                "PortableClosures", "MessagePack", logging, metrics, tracing,
             ],
             swiftSettings: settings
         ),
@@ -161,8 +162,8 @@ let package = Package(
         .testTarget(
             name: "ZProcTests",
             dependencies: [
-                "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcZeroMQ",
-                "ZeroMQ", "Linearizability", "MessagePack", logging, metrics, tracing,
+                "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcSockets",
+                "ZProcZeroMQ", "ZeroMQ", "Linearizability", "MessagePack", logging, metrics, tracing,
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],

@@ -1,6 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ZProcCore
+
 /// How a context treats what it spawns.
 public struct ContextOptions: Hashable, Sendable, Codable {
     /// What becomes of what still runs when a context's scope is left.
@@ -14,6 +16,19 @@ public struct ContextOptions: Hashable, Sendable, Codable {
         case wait
     }
 
+    /// How the processes of a context talk to each other.
+    public enum Transport: String, Hashable, Sendable, Codable, CaseIterable {
+        /// Unix domain sockets: two hand-overs between threads there and back.
+        case unixSockets
+        /// ZeroMQ, as with other machines and other languages: six hand-overs.
+        case zeroMQ
+    }
+
+    /// How the processes of a context on `.processes` talk to each other, where it is given no address.
+    ///
+    /// What is published with ``Context/publish(at:_:)``, and a context whose address is `ipc://` or `tcp://`, is reached
+    /// over ZeroMQ whatever this is.
+    public var transport = Transport.unixSockets
     /// What becomes of what still runs when the scope is left.
     public var atEnd: ScopeEnd = .stop
     /// How long what is stopped at the end gets for each step of ``SpawnedProcess/stop(grace:)``.
@@ -49,5 +64,15 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     var problem: String? {
         if callsInFlight < 1 { return "with \(callsInFlight) callsInFlight no actor could be called; take 1 or more" }
         return nil
+    }
+}
+
+extension ContextOptions.Transport {
+    /// What endpoints begin with that it reaches.
+    var scheme: Endpoint.Scheme {
+        switch self {
+        case .unixSockets: .unix
+        case .zeroMQ: .ipc
+        }
     }
 }

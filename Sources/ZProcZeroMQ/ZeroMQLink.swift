@@ -3,6 +3,7 @@
 
 internal import Synchronization
 internal import ZProcCore
+internal import ZProcSockets
 internal import ZeroMQ
 
 /// A DEALER socket with one connection.

@@ -3,6 +3,7 @@
 
 internal import Synchronization
 internal import ZProcCore
+internal import ZProcSockets
 internal import ZeroMQ
 
 /// A ROUTER socket: its first frame names the link, the second is the message.

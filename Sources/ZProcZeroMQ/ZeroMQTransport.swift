@@ -4,6 +4,7 @@
 internal import Glibc
 internal import Synchronization
 public import ZProcCore
+package import ZProcSockets
 internal import ZeroMQ
 
 /// Links between processes and machines over ZeroMQ: `ipc://` and `tcp://`.
@@ -25,22 +26,25 @@ public final class ZeroMQTransport: Transport {
     /// Who may connect, where keys are asked for.
     private let authenticator = Authenticator()
 
-    /// How many jobs run at once on its threads.
-    private let threadCount: Int
+    private let threads: TransportThreads
 
     /// Makes a transport; nothing is opened yet.
     ///
     /// - Parameter threadCount: how many tasks its ``taskExecutor`` runs at once; nil for as many as there are
     ///   processors.
-    public init(threadCount: Int? = nil) {
-        self.threadCount = max(1, threadCount ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    public convenience init(threadCount: Int? = nil) { self.init(threads: TransportThreads(count: threadCount)) }
+
+    /// Makes a transport that shares its threads with others.
+    package init(threads: TransportThreads) {
+        self.threads = threads
+        threads.enter()
     }
 
     /// See ``Transport/listen(at:options:)``.
     ///
     /// An `ipc://` path somebody listens at is an error; one that was left behind is taken over.
     public func listen(at endpoint: Endpoint, options: ListenOptions) throws(TransportError) -> any TransportListener {
-        let lock = endpoint.scheme == .ipc ? try SocketFileLock(path: endpoint.address) : nil
+        let lock = endpoint.scheme == .ipc ? try SocketFileLock(for: endpoint) : nil
         let context = try context(for: endpoint)
         return try wrapped(endpoint) { () throws(ZeroMQError) in
             let socket = try context.makeSocket(.router)
@@ -102,29 +106,29 @@ public final class ZeroMQTransport: Transport {
 
     /// See ``Transport/shutdown()``.
     public func shutdown() async {
-        let context = state.withLock { state in
+        let (context, isFirst) = state.withLock { state in
             defer { state = State(isShutDown: true) }
-            return state.context
+            return (state.context, !state.isShutDown)
         }
+        guard isFirst else { return }
         await sockets.closeAll()
         await context?.shutdown()
+        threads.leave()
     }
 
     /// The threads of the transport's sockets.
-    public var taskExecutor: (any TaskExecutor)? {
-        guard let endpoint = try? Endpoint(.tcp, "*:*") else { return nil }
-        return try? context(for: endpoint).loop
-    }
+    public var taskExecutor: (any TaskExecutor)? { try? threads.loop() }
 
     private func context(for endpoint: Endpoint) throws(TransportError) -> SocketContext {
-        guard endpoint.scheme != .inproc else {
+        guard endpoint.scheme == .ipc || endpoint.scheme == .tcp else {
             throw TransportError(.invalidEndpoint, "ZeroMQ cannot reach \(endpoint); use ipc://PATH or tcp://HOST:PORT")
         }
         return try state.withLock { state throws(TransportError) in
             if let context = state.context { return context }
             if state.isShutDown { throw TransportError(.closed, "the transport has been shut down") }
+            let loop = try threads.loop()
             let context = try wrapped(endpoint) { () throws(ZeroMQError) in
-                try SocketContext(maxSockets: 16_000, jobThreads: threadCount)
+                try SocketContext(maxSockets: 16_000, loop: loop)
             }
             state.context = context
             return context

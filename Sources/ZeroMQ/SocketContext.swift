@@ -13,7 +13,6 @@ internal import Synchronization
 public final class SocketContext: Sendable {
     private struct State {
         var sockets: [UInt64: SocketCore] = [:]
-        var nextKey: UInt64 = 1
         var isShutDown = false
     }
 
@@ -32,8 +31,17 @@ public final class SocketContext: Sendable {
     ///   - jobThreads: How many jobs the ``loop`` runs at once, besides waiting for the sockets. 0 means that one
     ///     thread does both.
     /// - Throws: ``ZeroMQError/Code/tooManySockets`` when the process has no descriptors left.
-    public init(ioThreads: Int = 1, maxSockets: Int = 1023, jobThreads: Int = 0) throws(ZeroMQError) {
-        loop = try SocketLoop(jobThreads: max(0, jobThreads))
+    public convenience init(ioThreads: Int = 1, maxSockets: Int = 1023, jobThreads: Int = 0) throws(ZeroMQError) {
+        try self.init(
+            ioThreads: ioThreads,
+            maxSockets: maxSockets,
+            loop: SocketLoop(jobThreads: max(0, jobThreads))
+        )
+    }
+
+    /// Opens a context whose sockets a loop waits for that has others to wait for besides.
+    package init(ioThreads: Int = 1, maxSockets: Int = 1023, loop: SocketLoop) throws(ZeroMQError) {
+        self.loop = loop
         guard let handle = zmq_ctx_new() else { throw ZeroMQError(zmq_errno(), while: "open a context") }
         self.handle = handle
         try set(ZMQ_IO_THREADS, to: ioThreads, named: "ioThreads")
@@ -53,9 +61,8 @@ public final class SocketContext: Sendable {
         // Under the lock, so that no socket is opened in a context that is being terminated.
         let core = try state.withLock { state throws(ZeroMQError) -> SocketCore in
             if state.isShutDown { throw ZeroMQError(ETERM, while: "open a \(kind) socket") }
-            let core = try SocketCore(context: self, kind: kind, key: state.nextKey)
-            state.sockets[state.nextKey] = core
-            state.nextKey += 1
+            let core = try SocketCore(context: self, kind: kind, key: loop.makeKey())
+            state.sockets[core.key] = core
             return core
         }
         return Socket(core)

@@ -20,7 +20,8 @@
 public final class SocketLoop: TaskExecutor {
     let core: LoopCore
 
-    init(jobThreads: Int) throws(ZeroMQError) {
+    /// Starts the threads of a loop that several users share.
+    package init(jobThreads: Int) throws(ZeroMQError) {
         core = try LoopCore(jobThreads: jobThreads)
         core.attach(self)
         try core.startThreads()

@@ -141,4 +141,11 @@ void czproc_exit(int status) __attribute__((noreturn));
 /// The same by a signal.
 void czproc_exit_by(int signal) __attribute__((noreturn));
 
+/// Accepts a connection whose socket does not block and is closed in programs
+/// that are started; -1 and errno if there is none.
+int czproc_accept(int socket);
+
+/// The user on the other side of a connected Unix domain socket; -1 and errno when the system does not know.
+int czproc_peer_user(int socket, uid_t *user);
+
 #endif

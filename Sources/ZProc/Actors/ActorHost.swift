@@ -227,7 +227,7 @@ private final class LocalActorHome: ActorHome {
         }
         let place = ProcessPlace(depth: 0, threadCount: 1, options: caller.place.options)
         system = ZProcSystem(
-            transport: InProcessTransport(),
+            transports: Transports(home: .inproc, threadCount: place.threadCount),
             states: StateTable(own: nil),
             place: place,
             id: identity.node

@@ -4,7 +4,6 @@
 internal import CZProc
 internal import Glibc
 internal import ZProcCore
-internal import ZProcZeroMQ
 
 extension ZProcSystem {
     /// The system of a root context, which keeps the state.
@@ -26,8 +25,7 @@ extension ZProcSystem {
             let anywhere = try Endpoint(.inproc, "*")
             let states = try StateTable.own(options, on: backend, beside: nil)
             return ZProcSystem(
-                transport: InProcessTransport(),
-                network: ZeroMQTransport(threadCount: place.threadCount),
+                transports: Transports(home: .inproc, threadCount: place.threadCount),
                 states: states,
                 place: place
             ) { anywhere }
@@ -35,7 +33,7 @@ extension ZProcSystem {
         if let endpoint {
             let states = try StateTable.own(options, on: backend, beside: nil)
             return ZProcSystem(
-                transport: transport(for: endpoint, place.threadCount),
+                transports: Transports(home: endpoint.scheme, threadCount: place.threadCount),
                 states: states,
                 program: program,
                 place: place,
@@ -43,10 +41,10 @@ extension ZProcSystem {
             ) { endpoint }
         }
         let directory = try RuntimeDirectory()
-        let socket = try directory.endpoint(for: "hub")
+        let socket = try directory.endpoint(for: "hub", context.transport.scheme)
         let states = try StateTable.own(options, on: backend, beside: directory)
         return ZProcSystem(
-            transport: transport(for: socket, place.threadCount),
+            transports: Transports(home: socket.scheme, threadCount: place.threadCount),
             states: states,
             directory: directory,
             program: program,
@@ -66,9 +64,9 @@ extension ZProcSystem {
         let depth = ChildArgument.ofThisProcess?.depth ?? 0
         let place = ProcessPlace(depth: depth, threadCount: availableProcessorCount(), options: context)
         let directory = try RuntimeDirectory()
-        let socket = try directory.endpoint(for: "hub")
+        let socket = try directory.endpoint(for: "hub", context.transport.scheme)
         let system = ZProcSystem(
-            transport: transport(for: socket, place.threadCount),
+            transports: Transports(home: socket.scheme, threadCount: place.threadCount),
             states: StateTable(own: nil),
             directory: directory,
             place: place,
@@ -84,7 +82,7 @@ extension ZProcSystem {
         var options = ContextOptions()
         options.callsInFlight = argument.callsInFlight
         return ZProcSystem(
-            transport: transport(for: near, argument.threadCount),
+            transports: Transports(home: near.scheme, threadCount: argument.threadCount),
             states: StateTable(own: nil),
             place: ProcessPlace(depth: argument.depth, threadCount: argument.threadCount, options: options),
             roll: .inherited,
@@ -106,23 +104,16 @@ extension ZProcSystem {
 
     /// The endpoint as processes with other working directories reach it.
     static func absolute(_ endpoint: Endpoint) throws(TransportError) -> Endpoint {
-        guard endpoint.scheme == .ipc, let first = endpoint.address.first, !"/@*".contains(first) else {
-            return endpoint
-        }
+        guard endpoint.scheme == .unix || endpoint.scheme == .ipc, let first = endpoint.address.first,
+            !(first == "/" || endpoint.scheme == .ipc && "@*".contains(first))
+        else { return endpoint }
         guard let directory = getcwd(nil, 0) else {
             throw TransportError(
                 .invalidEndpoint,
-                "'\(endpoint)' is beside a working directory that is no more; write ipc:///PATH"
+                "'\(endpoint)' is beside a working directory that is no more; write \(endpoint.scheme):///PATH"
             )
         }
         defer { free(directory) }
-        return try Endpoint(.ipc, "\(String(cString: directory))/\(endpoint.address)")
-    }
-
-    private static func transport(for endpoint: Endpoint, _ threadCount: Int) -> any Transport {
-        switch endpoint.scheme {
-        case .inproc: InProcessTransport()
-        case .ipc, .tcp: ZeroMQTransport(threadCount: threadCount)
-        }
+        return try Endpoint(endpoint.scheme, "\(String(cString: directory))/\(endpoint.address)")
     }
 }

@@ -83,8 +83,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     nonisolated(unsafe) private var ownNode: Node?
 
     /// - Parameters:
-    ///   - transport: how messages travel.
-    ///   - network: how they travel to and from other programs; nil for the same.
+    ///   - transports: how messages travel.
     ///   - states: where the state lives.
     ///   - directory: removed when the system is shut down.
     ///   - program: what children run.
@@ -93,8 +92,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     ///   - id: which node it is.
     ///   - endpoint: where to listen, asked for when somebody needs the address.
     init(
-        transport: any Transport,
-        network: (any Transport)? = nil,
+        transports: Transports,
         states: StateTable,
         directory: RuntimeDirectory? = nil,
         program: String = ZProcSystem.ownProgram,
@@ -122,8 +120,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             services[StateService.name] = StateService(store: store, waits: waits, system: self)
         }
         ownNode = Node(
-            transport: transport,
-            network: network,
+            transports: transports,
             listeningAt: endpoint,
             services: services,
             processID: Int(getpid()),

@@ -11,9 +11,7 @@ internal import ZProcCore
 /// something that lives here.
 final class Node: Sendable {
     let info: PeerInfo
-    private let transport: any Transport
-    /// How others come to published endpoints.
-    private let network: any Transport
+    private let transports: Transports
     private let listenEndpoint: @Sendable () throws(TransportError) -> Endpoint
     private let inbound: InboundCalls
     private let services: [String: any Service]
@@ -32,8 +30,7 @@ final class Node: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - transport: how messages travel.
-    ///   - network: how they travel to published endpoints; nil for the same.
+    ///   - transports: how messages travel.
     ///   - endpoint: where to listen when somebody needs this node's address.
     ///   - services: who answers calls from others, by name.
     ///   - processID: the number of this process, which peers are told.
@@ -41,8 +38,7 @@ final class Node: Sendable {
     ///   - callsInFlight: how many limited calls to one peer may wait for their answers.
     ///   - metrics: what is told of calls from others.
     init(
-        transport: any Transport,
-        network: (any Transport)? = nil,
+        transports: Transports,
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint,
         services: [String: any Service],
         processID: Int,
@@ -52,17 +48,16 @@ final class Node: Sendable {
     ) {
         self.callsInFlight = callsInFlight
         self.metrics = metrics
-        self.transport = transport
-        self.network = network ?? transport
+        self.transports = transports
         listenEndpoint = endpoint
         info = PeerInfo(build: ProgramImage.programIdentity, node: id, processID: processID)
         self.services = services
-        inbound = InboundCalls(info: info, services: services, transport: transport, metrics: metrics)
+        inbound = InboundCalls(info: info, services: services, transport: transports.home, metrics: metrics)
     }
 
     var id: NodeID { info.node }
     /// Where tasks run that talk to other nodes a lot.
-    var taskExecutor: (any TaskExecutor)? { transport.taskExecutor }
+    var taskExecutor: (any TaskExecutor)? { transports.home.taskExecutor }
 
     /// Where others reach this node.
     ///
@@ -85,7 +80,7 @@ final class Node: Sendable {
             let inbound = InboundCalls(
                 info: info,
                 services: services,
-                transport: network,
+                transport: transports[endpoint.scheme],
                 policy: policy,
                 metrics: metrics
             )
@@ -132,7 +127,7 @@ final class Node: Sendable {
         }
         if let options {
             do throws(TransportError) {
-                try connection.open(over: transport, options: options, as: info)
+                try connection.open(over: transports[address.endpoint.scheme], options: options, as: info)
             } catch {
                 connection.close(error)
                 throw error
@@ -151,7 +146,7 @@ final class Node: Sendable {
         }
         let connection = Connection(to: endpoint, expected: nil, limit: callsInFlight) { _ in }
         defer { connection.close(TransportError(.closed, "the greeting with \(endpoint) is over")) }
-        try connection.open(over: transport, options: options, as: info)
+        try connection.open(over: transports[endpoint.scheme], options: options, as: info)
         do {
             return try await withCallDeadline(time) { try await connection.peer() }
         } catch let error as CallError where error.code == .deadlineExceeded {
@@ -168,8 +163,7 @@ final class Node: Sendable {
         inbound.close()
         for (_, inbound) in published { inbound.close() }
         for connection in connections { connection.close(Self.shutDown) }
-        await transport.shutdown()
-        await network.shutdown()
+        await transports.shutdown()
     }
 
     private static let shutDown = TransportError(.closed, "the context has been shut down; make another one")

@@ -3,7 +3,7 @@
 
 internal import Glibc
 internal import ZProcCore
-internal import ZProcZeroMQ
+internal import ZProcSockets
 
 /// A directory for sockets, or for shared memory, that only this user can enter, gone with the context that made it.
 ///
@@ -44,7 +44,9 @@ final class RuntimeDirectory: Sendable {
     }
 
     /// Where a node listens that asks for a private endpoint.
-    func endpoint(for node: String) throws(TransportError) -> Endpoint { try Endpoint(.ipc, "\(path)/\(node)") }
+    func endpoint(for node: String, _ scheme: Endpoint.Scheme) throws(TransportError) -> Endpoint {
+        try Endpoint(scheme, "\(path)/\(node)")
+    }
 
     /// Removes the directory and what is in it.
     func remove() { Self.remove(path) }
@@ -63,7 +65,7 @@ final class RuntimeDirectory: Sendable {
     /// Only where the directory is one of these.
     static func sweepSockets(beside endpoint: Endpoint) {
         let parts = endpoint.address.split(separator: "/", omittingEmptySubsequences: false)
-        guard endpoint.scheme == .ipc, let directory = parts.dropLast().last, directory.hasPrefix(prefix) else {
+        guard endpoint.scheme == .unix || endpoint.scheme == .ipc, let directory = parts.dropLast().last, directory.hasPrefix(prefix) else {
             return
         }
         let path = parts.dropLast().joined(separator: "/")

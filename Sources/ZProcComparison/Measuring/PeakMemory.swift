@@ -9,7 +9,9 @@ internal import Synchronization
 ///
 /// On a thread of its own: those of tasks may all be at work.
 final class PeakMemory: Sendable {
-    private static let interval = DispatchTimeInterval.milliseconds(10)
+    private static let interval: Duration = .milliseconds(10)
+    /// How much longer than a look the pause after it is at least: looking holds up whoever needs memory meanwhile.
+    private static let pausePerLook = 19
 
     private let processID: Int
     /// Processes that do not count, nor their descendants.
@@ -25,12 +27,18 @@ final class PeakMemory: Sendable {
         // What earlier runs left behind in the allocator is not this one's.
         Self.trim()
         timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.setEventHandler { [weak self] in self?.sample() }
-        timer.schedule(deadline: .now(), repeating: Self.interval)
+        timer.setEventHandler { [weak self] in self?.sampleAndPause() }
+        timer.schedule(deadline: .now())
         timer.activate()
     }
 
     deinit { timer.cancel() }
+
+    private func sampleAndPause() {
+        let time = ContinuousClock().measure { sample() }
+        let pause = max(Self.interval, time * Self.pausePerLook)
+        timer.schedule(deadline: .now() + .nanoseconds(Int(pause / .nanoseconds(1))))
+    }
 
     /// Ends sampling.
     ///

@@ -1,13 +1,15 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a node listens: `ipc://path`, `tcp://host:port` or `inproc://name`.
+/// Where a node listens: `unix://path`, `ipc://path`, `tcp://host:port` or `inproc://name`.
 public struct Endpoint: Hashable, Sendable {
     /// How bytes get there.
     public enum Scheme: String, Sendable {
-        /// A Unix domain socket on this machine; the address is its path.
+        /// A Unix domain socket on this machine, between programs in Swift; the address is its path.
+        case unix
+        /// The same with ZeroMQ, which other languages speak too.
         case ipc
-        /// TCP; the address is `host:port`, where port `*` asks for a free one when listening.
+        /// TCP with ZeroMQ; the address is `host:port`, where port `*` asks for a free one when listening.
         case tcp
         /// Another node of this process; the address is any name.
         case inproc
@@ -30,7 +32,7 @@ public struct Endpoint: Hashable, Sendable {
         else {
             throw TransportError(
                 .invalidEndpoint,
-                "'\(text)' is not an endpoint; write ipc://PATH, tcp://HOST:PORT or inproc://NAME"
+                "'\(text)' is not an endpoint; write unix://PATH, ipc://PATH, tcp://HOST:PORT or inproc://NAME"
             )
         }
         try self.init(scheme, String(text[separator.upperBound...]))
@@ -52,11 +54,11 @@ public struct Endpoint: Hashable, Sendable {
         switch scheme {
         case .inproc:
             break
-        case .ipc:
+        case .unix, .ipc:
             guard address.utf8.count <= Self.maximumPathByteCount else {
                 throw TransportError(
                     .invalidEndpoint,
-                    "'ipc://\(address)' has a path of \(address.utf8.count) bytes; at most "
+                    "'\(scheme.rawValue)://\(address)' has a path of \(address.utf8.count) bytes; at most "
                         + "\(Self.maximumPathByteCount) are possible, use a shorter directory"
                 )
             }
@@ -78,10 +80,10 @@ public struct Endpoint: Hashable, Sendable {
     /// Where a node named `name` listens beside this one: in the same directory, or at a free port of the same host.
     package func beside(_ name: String) throws(TransportError) -> Endpoint {
         switch scheme {
-        case .ipc:
+        case .unix, .ipc:
             // The system's abstract names, with an @ first, are in no directory.
-            guard let slash = address.lastIndex(of: "/") else { return try Endpoint(.ipc, "\(address)-\(name)") }
-            return try Endpoint(.ipc, "\(address[...slash])\(name)")
+            guard let slash = address.lastIndex(of: "/") else { return try Endpoint(scheme, "\(address)-\(name)") }
+            return try Endpoint(scheme, "\(address[...slash])\(name)")
         case .tcp:
             return try Endpoint(.tcp, "\(address[..<(address.lastIndex(of: ":") ?? address.endIndex)]):*")
         case .inproc: return try Endpoint(.inproc, name)

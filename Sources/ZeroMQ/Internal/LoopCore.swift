@@ -5,9 +5,9 @@ internal import CZeroMQ
 internal import Glibc
 internal import Synchronization
 
-/// The part of a socket loop that its thread holds on to: the jobs, the sockets to wait for, and the sleep.
+/// The part of a socket loop that its thread holds on to: the jobs, the descriptors to wait for, and the sleep.
 ///
-/// Sockets and the wake-up descriptor are registered edge-triggered. For the wake-up this means that it is never read:
+/// Descriptors, the wake-up one too, are registered edge-triggered. For the wake-up this means that it is never read:
 /// each write is an edge. For a socket, libzmq writes to its descriptor only after all commands have been processed,
 /// which is the state in which a waiter is left behind (see ``SocketCore``); so no edge is missed and none repeats.
 final class LoopCore: Sendable {
@@ -40,7 +40,8 @@ final class LoopCore: Sendable {
     let jobThreads: Int
     /// Threads with nothing to do sleep on this.
     let idle: Semaphore
-    private let sockets = Mutex<[UInt64: SocketCore]>([:])
+    private let sources = Mutex<[UInt64: any LoopSource]>([:])
+    private let lastKey = Atomic<UInt64>(wakeUpKey)
     private let poller: Int32
     private let wakeUp: Int32
     private let thread = Atomic<UInt>(0)
@@ -122,7 +123,10 @@ final class LoopCore: Sendable {
 
     // MARK: Sockets
 
-    /// What the thread is to be told of a socket's descriptor.
+    /// A key that no other source has.
+    func makeKey() -> UInt64 { lastKey.add(1, ordering: .relaxed).newValue }
+
+    /// What the thread is to be told of a descriptor.
     enum Interest {
         /// libzmq has begun to signal.
         case signals
@@ -131,39 +135,45 @@ final class LoopCore: Sendable {
         /// The descriptor is an eventfd, always writable: with that asked for too, each write and each read of it is
         /// reported, even if the signal has gone by the time the thread looks.
         case signalsAndReads
+        /// Something has come, or the other side has closed.
+        case data
+        /// That, or there is room again for what is to be sent.
+        case dataAndRoom
 
         fileprivate var events: UInt32 {
             switch self {
             case .signals: EPOLLIN.rawValue | EPOLLET.rawValue
             case .signalsAndReads: EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLET.rawValue
+            case .data: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+            case .dataAndRoom: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLOUT.rawValue | EPOLLET.rawValue
             }
         }
     }
 
-    /// Watches a socket's descriptor until ``unregister(_:)``; reports at once what is ready already.
-    func register(_ socket: SocketCore) -> ErrorNumber {
-        sockets.withLock { $0[socket.key] = socket }
-        guard let number = add(socket.descriptor, key: socket.key) else { return 0 }
-        sockets.withLock { $0[socket.key] = nil }
+    /// Watches a descriptor until ``unregister(_:)``; reports at once what is ready already.
+    func register(_ source: any LoopSource, for interest: Interest = .signals) -> ErrorNumber {
+        sources.withLock { $0[source.key] = source }
+        guard let number = add(source.descriptor, key: source.key, interest) else { return 0 }
+        sources.withLock { $0[source.key] = nil }
         return number
     }
 
     /// Changes what is reported; reports at once what is ready already.
-    func change(_ interest: Interest, in socket: SocketCore) -> ErrorNumber {
+    func change(_ interest: Interest, in source: any LoopSource) -> ErrorNumber {
         var event = epoll_event()
         event.events = interest.events
-        event.data.u64 = socket.key
-        return epoll_ctl(poller, EPOLL_CTL_MOD, socket.descriptor, &event) == 0 ? 0 : errno
+        event.data.u64 = source.key
+        return epoll_ctl(poller, EPOLL_CTL_MOD, source.descriptor, &event) == 0 ? 0 : errno
     }
 
-    func unregister(_ socket: SocketCore) {
-        epoll_ctl(poller, EPOLL_CTL_DEL, socket.descriptor, nil)
-        sockets.withLock { $0[socket.key] = nil }
+    func unregister(_ source: any LoopSource) {
+        epoll_ctl(poller, EPOLL_CTL_DEL, source.descriptor, nil)
+        sources.withLock { _ = $0.removeValue(forKey: source.key) }
     }
 
-    private func add(_ descriptor: Int32, key: UInt64) -> ErrorNumber? {
+    private func add(_ descriptor: Int32, key: UInt64, _ interest: Interest = .signals) -> ErrorNumber? {
         var event = epoll_event()
-        event.events = Interest.signals.events
+        event.events = interest.events
         event.data.u64 = key
         return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) == 0 ? nil : errno
     }
@@ -241,8 +251,8 @@ final class LoopCore: Sendable {
         beforeServing()
         for index in 0..<Int(count) where events[index].data.u64 != Self.wakeUpKey {
             let key = events[index].data.u64
-            // The socket may have been closed since.
-            sockets.withLock { $0[key] }?.serve()
+            // It may have been closed since.
+            sources.withLock { $0[key] }?.serve(LoopEvents(rawValue: events[index].events))
         }
     }
 }

@@ -18,7 +18,7 @@ internal import Synchronization
 ///    wait, the loop therefore hears of every signal taken in, by itself too, and serves until a turn takes none.
 ///
 /// Continuations are resumed after unlocking. No other lock is taken inside but the loop's registry.
-final class SocketCore: Sendable {
+final class SocketCore: LoopSource {
     struct State: ~Copyable {
         /// Nil once closed.
         var handle: UnsafeMutableRawPointer?
@@ -47,7 +47,7 @@ final class SocketCore: Sendable {
     let kind: SocketKind
     /// libzmq's signal, to be polled and nothing else.
     let descriptor: Int32
-    /// Names the socket in its context and its loop; never used twice.
+    /// Names the socket in its loop; never used twice.
     let key: UInt64
     let context: SocketContext
 
@@ -87,6 +87,9 @@ final class SocketCore: Sendable {
         if mustPoke { context.loop.core.poke(self) }
         return result
     }
+
+    /// The descriptor says only that there is something to look for.
+    func serve(_ events: LoopEvents) { serve() }
 
     /// Serves waiters or the handler after an edge of the descriptor, on the loop's thread.
     func serve() {

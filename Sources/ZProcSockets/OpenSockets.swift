@@ -4,12 +4,13 @@
 internal import Synchronization
 
 /// A link or a listener, whose socket closes when it has sent what was to be sent.
-protocol SocketOwner: AnyObject, Sendable {
+package protocol SocketOwner: AnyObject, Sendable {
+    /// Sends what was to be sent, then closes.
     func close()
 }
 
 /// The links and listeners of a transport whose sockets are not closed yet.
-final class OpenSockets: Sendable {
+package final class OpenSockets: Sendable {
     private struct State {
         var owners: [ObjectIdentifier: any SocketOwner] = [:]
         /// Who waits until there are none.
@@ -17,10 +18,12 @@ final class OpenSockets: Sendable {
     }
     private let state = Mutex(State())
 
-    func insert(_ owner: any SocketOwner) { state.withLock { $0.owners[ObjectIdentifier(owner)] = owner } }
+    package init() {}
+
+    package func insert(_ owner: any SocketOwner) { state.withLock { $0.owners[ObjectIdentifier(owner)] = owner } }
 
     /// The socket of an owner has been closed.
-    func remove(_ owner: ObjectIdentifier) {
+    package func remove(_ owner: ObjectIdentifier) {
         let (removed, waiters) = state.withLock { state in
             let removed = state.owners.removeValue(forKey: owner)
             guard state.owners.isEmpty else { return (removed, [UnsafeContinuation<Void, Never>]()) }
@@ -32,7 +35,7 @@ final class OpenSockets: Sendable {
     }
 
     /// Closes all of them, and returns when that is done.
-    func closeAll() async {
+    package func closeAll() async {
         for owner in state.withLock({ Array($0.owners.values) }) { owner.close() }
         await withUnsafeContinuation { waiter in
             let isDone = state.withLock { state in

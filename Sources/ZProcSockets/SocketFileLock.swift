@@ -3,9 +3,9 @@
 
 internal import Glibc
 internal import Synchronization
-internal import ZProcCore
+package import ZProcCore
 
-/// Keeps others from listening at the path of a Unix domain socket, which libzmq would take over without a question.
+/// Keeps others from listening at the path of a Unix domain socket, which would be taken over without a question.
 ///
 /// A lock on a file beside the socket, which the system frees when its owner dies.
 package final class SocketFileLock: Sendable {
@@ -13,20 +13,21 @@ package final class SocketFileLock: Sendable {
     private let path: String
     private let descriptor: Mutex<Int32>
 
-    init(path: String) throws(TransportError) {
-        socketPath = path
-        self.path = "\(path).lock"
-        descriptor = Mutex(try Self.lock(self.path, forSocketAt: path))
+    /// - Throws: ``TransportError/Code/addressInUse`` when somebody has it.
+    package init(for endpoint: Endpoint) throws(TransportError) {
+        socketPath = endpoint.address
+        path = "\(socketPath).lock"
+        descriptor = Mutex(try Self.lock(path, for: endpoint))
     }
 
-    private static func lock(_ path: String, forSocketAt socketPath: String) throws(TransportError) -> Int32 {
+    private static func lock(_ path: String, for endpoint: Endpoint) throws(TransportError) -> Int32 {
         var owner: Int?
         for attempt in 1...attempts {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else {
                 throw TransportError(
                     errno == EACCES || errno == EPERM || errno == EROFS ? .permissionDenied : .invalidEndpoint,
-                    "cannot make a socket at \(socketPath): \(String(cString: strerror(errno))); choose another directory"
+                    "cannot make a socket at \(endpoint.address): \(String(cString: strerror(errno))); choose another directory"
                 )
             }
             let isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
@@ -44,8 +45,7 @@ package final class SocketFileLock: Sendable {
         }
         throw TransportError(
             .addressInUse,
-            "\(owner.map { "process \($0)" } ?? "another process") listens at ipc://\(socketPath); choose another path, or "
-                + "end it"
+            "\(owner.map { "process \($0)" } ?? "another process") listens at \(endpoint); choose another path, or end it"
         )
     }
 
@@ -68,10 +68,10 @@ package final class SocketFileLock: Sendable {
         unlink(path)
     }
 
-    /// Removes the socket, which libzmq leaves behind, and lets others have the path.
+    /// Removes the socket and lets others have the path.
     ///
     /// Safe to call twice.
-    func release() {
+    package func release() {
         descriptor.withLock { descriptor in
             guard descriptor >= 0 else { return }
             unlink(socketPath)

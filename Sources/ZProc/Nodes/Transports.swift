@@ -1,0 +1,44 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ZProcCore
+internal import ZProcSockets
+internal import ZProcZeroMQ
+
+/// A node's transports; which one reaches an endpoint is told by its scheme.
+///
+/// Those that have sockets share their threads.
+final class Transports: Sendable {
+    private let inProcess = InProcessTransport()
+    private let unix: UnixSocketTransport
+    private let zeroMQ: ZeroMQTransport
+    private let homeScheme: Endpoint.Scheme
+
+    /// - Parameters:
+    ///   - home: how the node is reached by those it belongs to.
+    ///   - threadCount: how many tasks run at once on the threads that wait for sockets.
+    init(home: Endpoint.Scheme, threadCount: Int) {
+        homeScheme = home
+        let threads = TransportThreads(count: threadCount)
+        unix = UnixSocketTransport(threads: threads)
+        zeroMQ = ZeroMQTransport(threads: threads)
+    }
+
+    subscript(scheme: Endpoint.Scheme) -> any Transport {
+        switch scheme {
+        case .inproc: inProcess
+        case .unix: unix
+        case .ipc, .tcp: zeroMQ
+        }
+    }
+
+    /// How the node is reached by those it belongs to.
+    var home: any Transport { self[homeScheme] }
+
+    /// Ends all links and listeners.
+    func shutdown() async {
+        await inProcess.shutdown()
+        await unix.shutdown()
+        await zeroMQ.shutdown()
+    }
+}

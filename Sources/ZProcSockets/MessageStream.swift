@@ -1,0 +1,387 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import Synchronization
+internal import ZProcCore
+internal import ZeroMQ
+
+/// Messages over a connected Unix domain socket, both ways.
+///
+/// Who sends writes to the socket, on its own thread; what the other side does not take yet waits here, until the loop
+/// says that there is room. What comes is read and handed over on a thread of the loop, by one thread at a time.
+final class MessageStream: LoopSource, SocketOwner {
+    /// Why a stream has ended.
+    enum End: Error {
+        /// The other side has closed it, or died.
+        case peerGone
+        /// This side had closed it.
+        case closed
+        /// What came is no message, or one that is too large.
+        case malformed(String)
+        /// The other side does not take what it is sent.
+        case full
+        case system(Int32)
+    }
+
+    /// What happens to it; a receiver that is gone hears nothing.
+    struct Handlers: Sendable {
+        var received: @Sendable ([UInt8]) -> Void
+        /// Called once, after the last message, unless this side has closed it.
+        var ended: @Sendable (End) -> Void
+    }
+
+    struct Limits {
+        /// How many messages may wait for the other side; nil for any number.
+        var waitingMessages: Int?
+        var messageByteCount = Int(Int32.max)
+    }
+
+    private enum Phase {
+        /// Before it is connected; what is sent waits.
+        case opening
+        case open
+        /// It closes when what waits has been sent.
+        case closing
+        case closed
+    }
+
+    private struct Output {
+        var phase = Phase.opening
+        /// Bytes that wait, in order, and how many messages are in each piece.
+        var pieces: [(bytes: [UInt8], messageCount: Int)] = []
+        /// How much of the first piece has been sent.
+        var sent = 0
+        var waitingMessages = 0
+        /// Whether the loop is to say when there is room.
+        var waitsForRoom = false
+    }
+
+    private struct Input {
+        var reader: MessageReader
+        var handlers: Handlers?
+    }
+
+    let key: UInt64
+    let descriptor: Int32
+    private let loop: SocketLoop
+    private let limits: Limits
+    private let owners: OpenSockets
+    private let outbox = Outbox<[UInt8]>()
+    /// Held while something is written, and while the descriptor is closed: nobody writes to its successor.
+    private let output = Mutex(Output())
+    /// Held while something is read, and while the descriptor is closed. May be locked before the other, not after it.
+    private let input: Mutex<Input>
+
+    /// Takes over a socket that does not block; ``open(_:)`` begins to read from it.
+    init(_ descriptor: Int32, on loop: SocketLoop, limits: Limits = Limits(), among owners: OpenSockets) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.limits = limits
+        self.owners = owners
+        key = loop.makeKey()
+        input = Mutex(Input(reader: MessageReader(maximumByteCount: limits.messageByteCount)))
+        owners.insert(self)
+    }
+
+    deinit {
+        // A stream that nobody has closed is one that nobody has opened.
+        if output.withLock({ $0.phase != .closed }) { Glibc.close(descriptor) }
+    }
+
+    /// Reads from now on, and sends what waits: it is connected.
+    func open(_ handlers: Handlers) {
+        let number = input.withLock { input -> Int32 in
+            input.handlers = handlers
+            return output.withLock { output in
+                guard output.phase == .opening || output.phase == .closing else { return 0 }
+                if output.phase == .opening { output.phase = .open }
+                let number = loop.register(self)
+                if number == 0 { writeWaiting(&output) }
+                return number
+            }
+        }
+        if number != 0 { end(.system(number)) }
+        closeWhenSent()
+    }
+
+    // MARK: Sending
+
+    /// Sends a message, ahead of all later ones.
+    ///
+    /// - Throws: why it was not sent.
+    func send(_ message: [UInt8]) throws(End) {
+        try outbox.put(message) {
+            loop.deferred { [weak self] in self?.flush() }
+        } send: { messages throws(End) in
+            try write(messages)
+        } onLateFailure: { failure in
+            lateFailure(failure)
+        }
+    }
+
+    private func flush() {
+        do throws(End) {
+            try outbox.flush { messages throws(End) in try write(messages) }
+        } catch {
+            lateFailure(error)
+        }
+    }
+
+    /// Those whose messages could not be sent cannot be told otherwise than by the end.
+    private func lateFailure(_ failure: End) {
+        switch failure {
+        // The loop says so too, after what the other side has sent before.
+        case .peerGone, .closed: break
+        case .full, .malformed, .system: end(failure)
+        }
+    }
+
+    /// What fits here is sent with one call and without memory of its own.
+    private static let pieceByteCount = 65_536
+
+    private func write(_ messages: [[UInt8]]) throws(End) {
+        try output.withLock { output throws(End) in
+            switch output.phase {
+            case .closed: throw .closed
+            case .closing, .open, .opening: break
+            }
+            if let most = limits.waitingMessages, output.waitingMessages + messages.count > most,
+                output.waitingMessages > 0
+            {
+                throw .full
+            }
+            let count = messages.reduce(0) { $0 + MessageReader.lengthByteCount + $1.count }
+            guard output.phase != .opening, output.pieces.isEmpty, count <= Self.pieceByteCount else {
+                append(messages, to: &output)
+                return writeWaiting(&output)
+            }
+            let number = withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { buffer -> Int32 in
+                var end = 0
+                for message in messages { end += Self.put(message, into: buffer, at: end) }
+                let sent = Glibc.send(descriptor, buffer.baseAddress, count, Int32(MSG_NOSIGNAL))
+                if sent < 0, errno != EAGAIN, errno != EINTR { return errno }
+                if sent < count {
+                    output.pieces.append((Array(buffer[max(0, sent)...]), messages.count))
+                    output.waitingMessages += messages.count
+                    writeWaiting(&output)
+                }
+                return 0
+            }
+            if number != 0 { throw Self.end(for: number) }
+        }
+    }
+
+    private static func put(_ message: [UInt8], into buffer: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
+        buffer.storeBytes(of: UInt32(message.count).littleEndian, toByteOffset: start, as: UInt32.self)
+        let contents = UnsafeMutableRawBufferPointer(rebasing: buffer[(start + MessageReader.lengthByteCount)...])
+        message.withUnsafeBytes { contents.copyMemory(from: $0) }
+        return MessageReader.lengthByteCount + message.count
+    }
+
+    /// Small messages share a piece, large ones are pieces of their own and not copied.
+    private func append(_ messages: [[UInt8]], to output: inout Output) {
+        var piece: [UInt8] = [], count = 0
+        func finish() {
+            if !piece.isEmpty { output.pieces.append((piece, count)) }
+            (piece, count) = ([], 0)
+        }
+        for message in messages {
+            withUnsafeBytes(of: UInt32(message.count).littleEndian) { piece.append(contentsOf: $0) }
+            if message.count > Self.pieceByteCount / 4 {
+                finish()
+                output.pieces.append((message, 1))
+            } else {
+                piece.append(contentsOf: message)
+                count += 1
+                if piece.count >= Self.pieceByteCount { finish() }
+            }
+        }
+        finish()
+        output.waitingMessages += messages.count
+    }
+
+    /// Writes what waits, as far as there is room; the loop says when there is more.
+    ///
+    /// That the other side has gone is not told here: whoever reads finds out, after what it has sent before.
+    private func writeWaiting(_ output: inout Output) {
+        guard output.phase == .open || output.phase == .closing else { return }
+        var done = 0
+        defer {
+            output.pieces.removeFirst(done)
+            let waits = !output.pieces.isEmpty
+            if waits != output.waitsForRoom, loop.watch(self, forRoom: waits) == 0 { output.waitsForRoom = waits }
+        }
+        while done < output.pieces.count {
+            let piece = output.pieces[done]
+            let sent = piece.bytes.withUnsafeBytes { bytes in
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[output.sent...])
+                return Glibc.send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
+            }
+            if sent < 0 {
+                if errno == EINTR { continue }
+                if errno == EAGAIN { return }
+                // Nobody is there to take it.
+                done = output.pieces.count
+                output.sent = 0
+                output.waitingMessages = 0
+                return
+            }
+            output.sent += sent
+            guard output.sent == piece.bytes.count else { continue }
+            output.waitingMessages -= piece.messageCount
+            output.sent = 0
+            done += 1
+        }
+    }
+
+    private static func end(for number: Int32) -> End {
+        switch number {
+        case EPIPE, ECONNRESET, ENOTCONN: .peerGone
+        default: .system(number)
+        }
+    }
+
+    // MARK: Receiving
+
+    func serve(_ events: LoopEvents) {
+        if events.contains(.room) {
+            output.withLock { writeWaiting(&$0) }
+            closeWhenSent()
+        }
+        let isOver = !events.isDisjoint(with: .end)
+        if isOver || events.contains(.data) { receive(toTheEnd: isOver) }
+    }
+
+    /// How often a stream is read from before others have their turn.
+    private static let readLimit = 16
+
+    private enum Outcome {
+        case more, all
+        case over(End)
+    }
+
+    /// Reads what has come and hands it over.
+    ///
+    /// - Parameter toTheEnd: whether the other side sends no more: then it is not enough to have read less than might
+    ///   have been there.
+    private func receive(toTheEnd: Bool) {
+        withUnsafeTemporaryAllocation(byteCount: Self.pieceByteCount, alignment: 16) { buffer in
+            for _ in 0..<Self.readLimit {
+                var messages: [[UInt8]] = []
+                var handlers: Handlers?
+                let outcome = input.withLock { input -> Outcome in
+                    handlers = input.handlers
+                    return read(&input, buffer, toTheEnd: toTheEnd, into: &messages)
+                }
+                guard let handlers else { return }
+                if !messages.isEmpty { handOver(messages, to: handlers) }
+                switch outcome {
+                case .more: continue
+                case .all: return
+                case .over(let end): return self.end(end)
+                }
+            }
+            // Reported once more, since there may be more.
+            output.withLock { output in
+                guard output.phase != .closed else { return }
+                _ = loop.watch(self, forRoom: output.waitsForRoom)
+            }
+        }
+    }
+
+    /// After the end of this stream there are no handlers, and nothing is read.
+    private func read(
+        _ input: inout Input,
+        _ buffer: UnsafeMutableRawBufferPointer,
+        toTheEnd: Bool,
+        into messages: inout [[UInt8]]
+    ) -> Outcome {
+        guard input.handlers != nil else { return .all }
+        let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        if count == 0 { return .over(.peerGone) }
+        if count < 0 {
+            if errno == EINTR { return .more }
+            return errno == EAGAIN ? .all : .over(Self.end(for: errno))
+        }
+        do throws(MessageReader.Failure) {
+            try input.reader.read(UnsafeRawBufferPointer(rebasing: buffer[..<count]), into: &messages)
+        } catch {
+            switch error {
+            case .empty: return .over(.malformed("an empty message"))
+            case .tooLarge(let count):
+                return .over(.malformed("a message of \(count) bytes, of at most \(limits.messageByteCount)"))
+            }
+        }
+        return toTheEnd || count == buffer.count ? .more : .all
+    }
+
+    /// What is answered at once goes out together.
+    private func handOver(_ messages: [[UInt8]], to handlers: Handlers) {
+        do throws(End) {
+            try outbox.collect {
+                for message in messages { handlers.received(message) }
+            } send: { messages throws(End) in
+                try write(messages)
+            }
+        } catch {
+            lateFailure(error)
+        }
+    }
+
+    // MARK: The end
+
+    /// When it has sent what was to be sent, or a second later.
+    func close() {
+        // Nothing is handed over any more.
+        let handlers = input.withLock { input in
+            defer { input.handlers = nil }
+            return input.handlers
+        }
+        withExtendedLifetime(handlers) {}
+        // It fails when nobody is there to hear it.
+        try? outbox.finish { [self] in
+            output.withLock { if $0.phase != .closed { $0.phase = .closing } }
+            if !closeWhenSent() { AlarmClock.shared.set(after: .seconds(1)) { [self] in closeNow() } }
+        } send: { messages throws(End) in
+            try write(messages)
+        }
+    }
+
+    /// Ends it at once and tells so.
+    func end(_ end: End) {
+        let handlers = input.withLock { input in
+            defer { input.handlers = nil }
+            return input.handlers
+        }
+        closeNow()
+        handlers?.ended(end)
+    }
+
+    /// - Returns: whether it is closed.
+    @discardableResult private func closeWhenSent() -> Bool {
+        let isDone = output.withLock { output in
+            switch output.phase {
+            case .closing: output.pieces.isEmpty
+            case .closed: true
+            case .opening, .open: false
+            }
+        }
+        if isDone { closeNow() }
+        return isDone
+    }
+
+    private func closeNow() {
+        let isFirst = input.withLock { input in
+            output.withLock { output in
+                if output.phase == .closed { return false }
+                output.phase = .closed
+                output.pieces = []
+                loop.unregister(self)
+                Glibc.close(descriptor)
+                return true
+            }
+        }
+        if isFirst { owners.remove(ObjectIdentifier(self)) }
+    }
+}

@@ -1,0 +1,154 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import Synchronization
+internal import ZProcCore
+internal import ZeroMQ
+
+/// Accepts connections; each is a link of its own, named by a number.
+final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
+    private enum Phase {
+        case waiting, listening, closed
+    }
+
+    private struct State {
+        var phase = Phase.waiting
+        var receiver: (any ListenerReceiver)?
+        var streams: [PeerID: MessageStream] = [:]
+        var accepted: UInt64 = 0
+        /// Given up for a moment, to accept and turn away one for whom there is no descriptor.
+        var spare: Int32
+    }
+
+    let endpoint: Endpoint
+    let key: UInt64
+    let descriptor: Int32
+    private let loop: SocketLoop
+    private let lock: SocketFileLock
+    private let options: ListenOptions
+    private let owners: OpenSockets
+    private let state: Mutex<State>
+
+    /// Takes over a socket that listens already.
+    init(
+        _ descriptor: Int32,
+        endpoint: Endpoint,
+        lock: SocketFileLock,
+        options: ListenOptions,
+        on loop: SocketLoop,
+        among owners: OpenSockets
+    ) {
+        self.descriptor = descriptor
+        self.endpoint = endpoint
+        self.lock = lock
+        self.options = options
+        self.loop = loop
+        self.owners = owners
+        key = loop.makeKey()
+        state = Mutex(State(spare: Self.openSpare()))
+        owners.insert(self)
+    }
+
+    private static func openSpare() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+
+    func start(_ receiver: any ListenerReceiver) throws(TransportError) {
+        let number = state.withLock { state -> Int32 in
+            guard state.phase == .waiting else { return 0 }
+            state.phase = .listening
+            state.receiver = receiver
+            return loop.register(self)
+        }
+        if number != 0 { throw TransportError(.resources, "\(endpoint): \(String(cString: strerror(number)))") }
+    }
+
+    // MARK: Accepting
+
+    func serve(_ events: LoopEvents) {
+        while let (stream, peer, receiver) = accept() {
+            stream.open(handlers(for: peer, receiver))
+        }
+    }
+
+    /// The next one who connects; nil when there is none. Those who may not are turned away.
+    private func accept() -> (MessageStream, PeerID, any ListenerReceiver)? {
+        state.withLock { state in
+            while state.phase == .listening, let receiver = state.receiver {
+                let accepted: Int32
+                do throws(UnixSocket.Failure) {
+                    accepted = try UnixSocket.accept(descriptor)
+                } catch {
+                    switch error.number {
+                    case EINTR, ECONNABORTED: continue
+                    case EMFILE, ENFILE:
+                        // Otherwise it would wait for ever, and so would those behind it.
+                        guard turnAway(&state) else { return nil }
+                        continue
+                    default: return nil
+                    }
+                }
+                if options.isForOwnUserOnly, UnixSocket.peerUser(accepted) != getuid() {
+                    Glibc.close(accepted)
+                    continue
+                }
+                state.accepted += 1
+                let peer = PeerID(withUnsafeBytes(of: state.accepted) { Array($0) })
+                var limits = MessageStream.Limits(waitingMessages: options.sendHighWaterMark)
+                if let most = options.maximumMessageByteCount { limits.messageByteCount = most }
+                let stream = MessageStream(accepted, on: loop, limits: limits, among: owners)
+                state.streams[peer] = stream
+                return (stream, peer, receiver)
+            }
+            return nil
+        }
+    }
+
+    private func turnAway(_ state: inout State) -> Bool {
+        guard state.spare >= 0 else { return false }
+        Glibc.close(state.spare)
+        let accepted = try? UnixSocket.accept(descriptor)
+        if let accepted { Glibc.close(accepted) }
+        state.spare = Self.openSpare()
+        return accepted != nil
+    }
+
+    private func handlers(for peer: PeerID, _ receiver: any ListenerReceiver) -> MessageStream.Handlers {
+        MessageStream.Handlers(
+            received: { receiver.listenerReceived($0, from: peer) },
+            ended: { [weak self] _ in
+                let stream = self?.state.withLock { $0.streams.removeValue(forKey: peer) }
+                if stream != nil { receiver.listenerLost(peer) }
+            }
+        )
+    }
+
+    // MARK: Sending
+
+    func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
+        let (stream, isClosed) = state.withLock { ($0.streams[peer], $0.phase == .closed) }
+        if isClosed { throw TransportError(.closed, "\(endpoint) has been closed") }
+        do throws(MessageStream.End) {
+            try stream?.send(message)
+        } catch {
+            // One that has gone is told of by the loop; one that takes nothing is lost, so that nothing piles up for it.
+            if case .full = error { stream?.end(.full) }
+        }
+    }
+
+    // MARK: The end
+
+    func close() {
+        let ended = state.withLock { state -> State? in
+            guard state.phase != .closed else { return nil }
+            defer { state = State(phase: .closed, spare: -1) }
+            if state.phase == .listening { loop.unregister(self) }
+            Glibc.close(descriptor)
+            return state
+        }
+        guard let ended else { return }
+        lock.release()
+        if ended.spare >= 0 { Glibc.close(ended.spare) }
+        for stream in ended.streams.values { stream.close() }
+        owners.remove(ObjectIdentifier(self))
+    }
+}

@@ -1,0 +1,101 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import Synchronization
+public import ZProcCore
+internal import ZeroMQ
+
+/// Links between the processes of one machine over Unix domain sockets: `unix://path`.
+///
+/// Who sends writes into the socket that the other side reads from: a message wakes one thread there, and no other
+/// thread has a part in it. There is no encryption; the system says which user is on the other side, and that it has died.
+/// ZeroMQ reaches other machines, other languages and other builds.
+///
+/// Queues have no high-water mark but a listener's: each message is a call that somebody waits for, or an answer to one,
+/// so that the callers bound them.
+public final class UnixSocketTransport: Transport {
+    private let threads: TransportThreads
+    private let sockets = OpenSockets()
+    private let isShutDown = Mutex(false)
+
+    /// Makes a transport; nothing is opened yet.
+    ///
+    /// - Parameter threadCount: how many tasks its ``taskExecutor`` runs at once; nil for as many as there are
+    ///   processors.
+    public convenience init(threadCount: Int? = nil) { self.init(threads: TransportThreads(count: threadCount)) }
+
+    /// Makes a transport that shares its threads with others.
+    package init(threads: TransportThreads) {
+        self.threads = threads
+        threads.enter()
+    }
+
+    /// The threads of the transport's sockets.
+    public var taskExecutor: (any TaskExecutor)? { try? threads.loop() }
+
+    /// See ``Transport/listen(at:options:)``.
+    ///
+    /// A path somebody listens at is an error; one that was left behind is taken over.
+    public func listen(at endpoint: Endpoint, options: ListenOptions) throws(TransportError) -> any TransportListener {
+        try check(endpoint, isEncrypted: options.keys != nil)
+        let loop = try threads.loop(), lock = try SocketFileLock(for: endpoint), descriptor = try makeSocket(endpoint)
+        do throws(UnixSocket.Failure) {
+            try UnixSocket.listen(descriptor, at: endpoint.address)
+        } catch {
+            close(descriptor)
+            throw TransportError(error.code, "cannot listen at \(endpoint): \(error.text); choose another path")
+        }
+        return UnixSocketListener(
+            descriptor,
+            endpoint: endpoint,
+            lock: lock,
+            options: options,
+            on: loop,
+            among: sockets
+        )
+    }
+
+    /// See ``Transport/connect(to:options:receiver:)``.
+    public func connect(
+        to endpoint: Endpoint,
+        options: ConnectOptions,
+        receiver: any LinkReceiver
+    ) throws(TransportError) -> any TransportLink {
+        try check(endpoint, isEncrypted: options.keys != nil)
+        let loop = try threads.loop(), descriptor = try makeSocket(endpoint)
+        let stream = MessageStream(descriptor, on: loop, among: sockets)
+        let link = UnixSocketLink(stream, endpoint: endpoint, receiver: receiver)
+        link.connect()
+        return link
+    }
+
+    /// See ``Transport/shutdown()``.
+    public func shutdown() async {
+        let isFirst = isShutDown.withLock { isShutDown in
+            defer { isShutDown = true }
+            return !isShutDown
+        }
+        guard isFirst else { return }
+        await sockets.closeAll()
+        threads.leave()
+    }
+
+    private func makeSocket(_ endpoint: Endpoint) throws(TransportError) -> Int32 {
+        do throws(UnixSocket.Failure) {
+            return try UnixSocket.make()
+        } catch {
+            throw TransportError(error.code, "\(endpoint): \(error.text)")
+        }
+    }
+
+    private func check(_ endpoint: Endpoint, isEncrypted: Bool) throws(TransportError) {
+        guard endpoint.scheme == .unix else {
+            throw TransportError(.invalidEndpoint, "a Unix domain socket cannot reach \(endpoint); use unix://PATH")
+        }
+        if isEncrypted {
+            throw TransportError(.invalidEndpoint, "\(endpoint) has no encryption; use ipc:// or tcp:// with keys")
+        }
+        if isShutDown.withLock({ $0 }) { throw TransportError(.closed, "the transport has been shut down") }
+    }
+}
