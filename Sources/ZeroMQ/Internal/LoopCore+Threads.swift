@@ -17,21 +17,35 @@ struct ThreadCounts {
     var serving: pthread_t?
     /// How many jobs at the front of the queue have been taken.
     var taken = 0
+    /// How often a leader has left the sockets alone to run a job.
+    var departures: UInt64 = 0
+    /// Whether a thread looks now and then whether somebody waits for the sockets.
+    var isWatching = false
+    /// Whether one has been woken to do that.
+    var wantsWatcher = false
 }
 
-/// Leader and followers: one thread waits for the sockets; when it wakes, it serves them, hands the waiting over to
-/// another thread and itself runs the job that it has made runnable. So a task goes on on the very thread that libzmq
-/// woke for it. There is one thread more than jobs run at once, hence always one that waits or is about to.
+/// Leader and followers: one thread waits for the sockets; when it wakes, it serves them and then itself runs the job that
+/// it has made runnable. So a task goes on on the very thread that the system woke for it. There is one thread more than
+/// jobs run at once, hence always one that is free.
+///
+/// Most jobs are short, and then the leader is back before another thread could have taken its place; to wake one each time
+/// would cost more than the job. So nobody waits for the sockets meanwhile, but while leaders leave, another thread, the
+/// watcher, looks every millisecond: it waits for the sockets itself when the same job still runs.
 extension LoopCore {
     private enum Step {
         case run(QueuedJob)
         case serve([SocketCore])
         case act([@Sendable () -> Void])
-        case wait, idle, stop
+        case wait, watch, idle, stop
     }
 
+    /// How often the watcher looks, in milliseconds, and how often in vain before it sleeps.
+    private static let watchInterval: Int32 = 1
+    private static let quietWatches = 50
+
     func enqueueForThreads(_ queued: QueuedJob) {
-        enum Wake { case nobody, follower, leader }
+        enum Wake { case nobody, follower, watcher, leader }
         let wake = state.withLock { state -> Wake in
             state.jobs.append(queued)
             if let serving = state.threads.serving, pthread_equal(serving, pthread_self()) != 0,
@@ -45,12 +59,17 @@ extension LoopCore {
                 state.threads.idle -= 1
                 return .follower
             }
+            if state.threads.isWatching {
+                state.threads.isWatching = false
+                return .watcher
+            }
             defer { state.isAsleep = false }
             return state.isAsleep ? .leader : .nobody
         }
         switch wake {
         case .nobody: break
         case .follower: idle.signal()
+        case .watcher: watch.signal()
         case .leader: self.wake()
         }
     }
@@ -60,6 +79,7 @@ extension LoopCore {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         var wasRunning = false
         var wasLeading = false
+        var wasIdle = false
         while true {
             var mustWakeFollower = false
             let step = state.withLock { state -> Step in
@@ -68,11 +88,12 @@ extension LoopCore {
                     state.threads.hasLeader = false
                     state.threads.serving = nil
                 }
-                let step = nextStep(&state)
+                let step = nextStep(&state, wasIdle: wasIdle)
+                if wasLeading, case .run = step { state.threads.departures &+= 1 }
                 mustWakeFollower = wakesFollower(after: step, &state)
                 return step
             }
-            (wasRunning, wasLeading) = (false, false)
+            (wasRunning, wasLeading, wasIdle) = (false, false, false)
             if mustWakeFollower { idle.signal() }
             switch step {
             case .run(let queued):
@@ -85,13 +106,16 @@ extension LoopCore {
             case .wait:
                 wait(into: &events)
                 wasLeading = true
-            case .idle: idle.wait()
+            case .watch: watchLeaders()
+            case .idle:
+                idle.wait()
+                wasIdle = true
             case .stop: return
             }
         }
     }
 
-    private func nextStep(_ state: inout State) -> Step {
+    private func nextStep(_ state: inout State, wasIdle: Bool) -> Step {
         if !state.poked.isEmpty {
             defer { state.poked = [] }
             return .serve(state.poked)
@@ -119,6 +143,11 @@ extension LoopCore {
             return .run(queued)
         }
         if state.isStopping { return .stop }
+        if state.threads.wantsWatcher, wasIdle || state.threads.hasLeader {
+            state.threads.wantsWatcher = false
+            state.threads.isWatching = true
+            return .watch
+        }
         guard state.threads.hasLeader else {
             state.threads.hasLeader = true
             state.isAsleep = true
@@ -128,13 +157,40 @@ extension LoopCore {
         return .idle
     }
 
-    /// Somebody has to wait for the sockets, and take the next job if there is one.
+    /// Somebody has to see to it that the sockets are waited for, and to take the next job if there is one.
     private func wakesFollower(after step: Step, _ state: inout State) -> Bool {
         guard case .run = step, state.threads.idle > 0 else { return false }
         let hasMore = state.threads.taken < state.jobs.count && state.threads.running < jobThreads
-        guard !state.threads.hasLeader || hasMore else { return false }
+        let isUnwatched = !state.threads.hasLeader && !state.threads.isWatching
+        guard hasMore || isUnwatched else { return false }
+        if isUnwatched { state.threads.wantsWatcher = true }
         state.threads.idle -= 1
         return true
+    }
+
+    /// Looks until a leader stays away, none leaves any more, or there is something else to do.
+    private func watchLeaders() {
+        enum Next { case look, end, awaitSignal }
+        var seen: UInt64?
+        var quiet = 0
+        while !watch.wait(forMilliseconds: Self.watchInterval) {
+            let next = state.withLock { state -> Next in
+                // Whoever wants this thread has said so, and is about to signal.
+                guard state.threads.isWatching else { return .awaitSignal }
+                let isSame = seen == state.threads.departures
+                seen = state.threads.departures
+                quiet = isSame ? quiet + 1 : 0
+                let isOver = isSame && (!state.threads.hasLeader || quiet > Self.quietWatches)
+                guard isOver || state.isStopping else { return .look }
+                state.threads.isWatching = false
+                return .end
+            }
+            switch next {
+            case .look: continue
+            case .end: return
+            case .awaitSignal: return watch.wait()
+            }
+        }
     }
 
     /// Has `action` called when some of the jobs that wait have run; false when hardly any wait, or nobody runs them.
@@ -184,5 +240,33 @@ final class Semaphore: Sendable {
 
     func wait() {
         while sem_wait(handle) == -1, errno == EINTR {}
+    }
+}
+
+/// Counts wake-ups too, and can be waited for for a time, which no change of the system's clock makes longer.
+final class TimedSemaphore: Sendable {
+    private let descriptor: Int32
+
+    init() throws(ZeroMQError) {
+        descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_SEMAPHORE))
+        if descriptor == -1 { throw ZeroMQError(errno, while: "open a wake-up descriptor for a socket loop") }
+    }
+
+    deinit { close(descriptor) }
+
+    // Cannot fail but by overflow, after 2^64 wake-ups.
+    func signal() { eventfd_write(descriptor, 1) }
+
+    func wait() {
+        var count: eventfd_t = 0
+        while eventfd_read(descriptor, &count) == -1, errno == EINTR {}
+    }
+
+    /// Whether a signal came in that time.
+    func wait(forMilliseconds time: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, time) > 0 else { return false }
+        wait()
+        return true
     }
 }

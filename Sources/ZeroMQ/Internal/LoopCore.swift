@@ -40,6 +40,8 @@ final class LoopCore: Sendable {
     let jobThreads: Int
     /// Threads with nothing to do sleep on this.
     let idle: Semaphore
+    /// The one of them that looks whether somebody waits for the sockets sleeps on this.
+    let watch: TimedSemaphore
     private let sources = Mutex<[UInt64: any LoopSource]>([:])
     private let lastKey = Atomic<UInt64>(wakeUpKey)
     private let poller: Int32
@@ -54,6 +56,7 @@ final class LoopCore: Sendable {
     init(jobThreads: Int) throws(ZeroMQError) {
         self.jobThreads = jobThreads
         idle = Semaphore()
+        watch = try TimedSemaphore()
         poller = epoll_create1(Int32(EPOLL_CLOEXEC))
         let pollerError = errno
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
