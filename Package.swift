@@ -63,8 +63,11 @@ let package = Package(
         // ZProc, from the bottom up.
         .target(name: "ZProcCore", dependencies: ["MessagePack", hashTrees, deques, heaps], swiftSettings: settings),
         .target(name: "CZProc"),
-        .target(name: "ZProcSockets", dependencies: ["CZProc", "ZProcCore", "ZeroMQ"], swiftSettings: settings),
-        .target(name: "ZProcZeroMQ", dependencies: ["ZProcCore", "ZProcSockets", "ZeroMQ"], swiftSettings: settings),
+        .target(
+            name: "ZProcTransports",
+            dependencies: ["CZProc", "ZProcCore", "ZeroMQ"],
+            swiftSettings: settings
+        ),
         .target(name: "CSharedStore"),
         .target(
             name: "ZProcSharedEngine",
@@ -74,8 +77,8 @@ let package = Package(
         .target(
             name: "ZProc",
             dependencies: [
-                "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcSockets", "ZProcZeroMQ",
-                "PortableClosures", "MessagePack", logging, metrics, tracing,
+                "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcTransports", "PortableClosures",
+                "MessagePack", logging, metrics, tracing,
             ],
             swiftSettings: settings
         ),
@@ -162,8 +165,8 @@ let package = Package(
         .testTarget(
             name: "ZProcTests",
             dependencies: [
-                "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcSockets",
-                "ZProcZeroMQ", "ZeroMQ", "Linearizability", "MessagePack", logging, metrics, tracing,
+                "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcTransports",
+                "ZeroMQ", "Linearizability", "MessagePack", logging, metrics, tracing,
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],

@@ -7,9 +7,9 @@ public import ZProc
 public enum ComparedBackend: String, Hashable, Sendable, Codable, CaseIterable, CustomStringConvertible {
     /// Tasks of this process.
     case threads
-    /// Processes, which reach the state in shared memory.
+    /// Processes, which reach the state in shared memory and each other over Unix domain sockets.
     case processes
-    /// Processes, which reach the state by ZeroMQ messages, as those of other machines do.
+    /// Processes, which reach the state and each other by ZeroMQ messages, as those of other machines do.
     case messages
 
     /// What the context is made with.
@@ -17,6 +17,9 @@ public enum ComparedBackend: String, Hashable, Sendable, Codable, CaseIterable, 
 
     /// How processes get at the state.
     var access: StateOptions.Access { self == .messages ? .messages : .automatic }
+
+    /// How processes talk to each other.
+    var transport: ContextOptions.Transport { self == .messages ? .zeroMQ : .unixSockets }
 
     /// Reads as `threads`, `processes` or `processes, ZeroMQ`.
     public var description: String { self == .messages ? "processes, ZeroMQ" : rawValue }

@@ -54,7 +54,9 @@ extension ComparedBackend {
         options: ContextOptions = ContextOptions(),
         _ body: (Context) async throws -> Result
     ) async throws -> Run<Result> {
-        try await withContext(backend, state: StateOptions(access: access), options: options) { context in
+        var options = options
+        options.transport = transport
+        return try await withContext(backend, state: StateOptions(access: access), options: options) { context in
             try await timed { try await body(context) }
         }
     }

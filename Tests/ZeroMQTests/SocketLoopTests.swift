@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Glibc
 import Testing
 import ZeroMQ
@@ -98,6 +99,30 @@ struct SocketLoopTests {
         }
     }
 
+    /// The thread that has received runs the task itself; when that takes long, another one waits for the sockets.
+    @Test func aJobThatBlocksHoldsUpNoSocket() async throws {
+        let context = try SocketContext(jobThreads: 2)
+        let calls = try SocketPair(.pull, .push, over: .ipc, in: context)
+        let signals = try SocketPair(.pull, .push, over: .ipc, in: context)
+        let signal = DispatchSemaphore(value: 0)
+        try signals.bound.deliver { batch in for _ in 0..<batch.count { signal.signal() } }
+        for _ in 0..<20 {
+            let hasBegun = Shared(false)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask(executorPreference: context.loop) {
+                    _ = try await calls.bound.receive()
+                    hasBegun.value = true
+                    block(until: signal)
+                }
+                try await calls.connected.send([1])
+                while !hasBegun.value { await Task.yield() }
+                try await signals.connected.send([1])
+                try await group.waitForAll()
+            }
+        }
+        await context.shutdown()
+    }
+
     @Test func waitingBlocksNoThreadOfThePool() async throws {
         // More waits than any pool has threads; the pool must still run everything else.
         let context = try SocketContext()
@@ -156,3 +181,6 @@ struct SocketLoopTests {
         }
     }
 }
+
+/// Blocks the thread.
+private func block(until signal: DispatchSemaphore) { signal.wait() }

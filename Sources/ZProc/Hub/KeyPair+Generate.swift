@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ZProcCore
-internal import ZProcZeroMQ
+internal import ZProcTransports
 
 extension KeyPair {
     /// Makes a new pair from the system's random numbers.

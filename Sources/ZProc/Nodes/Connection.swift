@@ -116,12 +116,19 @@ final class Connection: Sendable {
                     + "\(Envelope.maximumByteCount); pass large data in parts"
             )
         }
-        do {
-            _ = try await peer()
-        } catch let error as TransportError {
-            throw Self.unsent(error)
+        // Usually it has been greeted, and there is room.
+        let isIn = state.withLock { state in
+            guard case .open = state.phase else { return false }
+            return !isLimited || state.admission.enter()
         }
-        if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
+        if !isIn {
+            do {
+                _ = try await peer()
+            } catch let error as TransportError {
+                throw Self.unsent(error)
+            }
+            if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
+        }
         defer { if isLimited { makeRoom() } }
         let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
         let call = Envelope.call(
@@ -224,7 +231,10 @@ final class Connection: Sendable {
     /// Who is at the other end; waits for the greeting.
     ///
     /// Cancelling ends the wait with `CancellationError`: a peer may accept and never greet.
-    func peer() async throws -> PeerInfo { try await greeting.value() }
+    func peer() async throws -> PeerInfo {
+        if let known = state.withLock({ if case .open(let peer) = $0.phase { peer } else { nil } }) { return known }
+        return try await greeting.value()
+    }
 
     /// Ends the link; calls that wait fail with `error`.
     func close(_ error: TransportError) {

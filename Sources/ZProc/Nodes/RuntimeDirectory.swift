@@ -3,7 +3,7 @@
 
 internal import Glibc
 internal import ZProcCore
-internal import ZProcSockets
+internal import ZProcTransports
 
 /// A directory for sockets, or for shared memory, that only this user can enter, gone with the context that made it.
 ///
@@ -65,7 +65,9 @@ final class RuntimeDirectory: Sendable {
     /// Only where the directory is one of these.
     static func sweepSockets(beside endpoint: Endpoint) {
         let parts = endpoint.address.split(separator: "/", omittingEmptySubsequences: false)
-        guard endpoint.scheme == .unix || endpoint.scheme == .ipc, let directory = parts.dropLast().last, directory.hasPrefix(prefix) else {
+        guard endpoint.scheme == .unix || endpoint.scheme == .ipc, let directory = parts.dropLast().last,
+            directory.hasPrefix(prefix)
+        else {
             return
         }
         let path = parts.dropLast().joined(separator: "/")

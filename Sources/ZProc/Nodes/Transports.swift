@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ZProcCore
-internal import ZProcSockets
-internal import ZProcZeroMQ
+internal import ZProcTransports
 
 /// A node's transports; which one reaches an endpoint is told by its scheme.
 ///

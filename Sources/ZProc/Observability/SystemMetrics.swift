@@ -78,13 +78,17 @@ final class SystemMetrics: Sendable {
 
 /// Where a context's metrics are, once somebody collects them.
 final class MetricsSlot: Sendable {
-    private let metrics = AtomicLazyReference<SystemMetrics>()
+    private let metrics = Mutex<SystemMetrics?>(nil)
+    /// Asked for each message, so without a lock where nobody collects.
+    private let isFilled = Atomic(false)
 
-    var current: SystemMetrics? { metrics.load() }
+    var current: SystemMetrics? { isFilled.load(ordering: .acquiring) ? metrics.withLock(\.self) : nil }
 
     /// Fills it, when a backend has been set up.
     func fill() {
         let factory = MetricsSystem.factory
-        if !(factory is NOOPMetricsHandler) { _ = metrics.storeIfNil(SystemMetrics(factory)) }
+        if factory is NOOPMetricsHandler { return }
+        metrics.withLock { $0 = $0 ?? SystemMetrics(factory) }
+        isFilled.store(true, ordering: .releasing)
     }
 }

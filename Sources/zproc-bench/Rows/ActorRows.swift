@@ -19,16 +19,8 @@ extension Row {
                 }
             }
         },
-        Row("actor.call", on: .processes, in: .microseconds, against: CEcho.latencyName, reach: .atMost(1.3)) { turns in
-            let echo = try CEcho()
-            return try await withCounter(.processes) { counter in
-                try await turns.alternate {
-                    try echo.latency(for: $0)
-                } ours: {
-                    try await sample(for: $0) { _ in _ = try await counter.increment(by: 1) }
-                }
-            }
-        },
+        callRow("actor.call"),
+        callRow("actor.call.zeromq", over: .zeroMQ),
         Row(
             "actor.throughput",
             on: .threads,
@@ -47,27 +39,47 @@ extension Row {
                 }
             }
         },
-        Row(
-            "actor.throughput",
-            on: .processes,
-            in: .callsPerSecond,
-            against: CEcho.throughputName,
-            reach: .atLeast(0.2)
-        ) { turns in
-            let echo = try CEcho()
-            return try await withCounter(.processes) { counter in
-                try await turns.alternate {
-                    try echo.throughput(for: $0)
-                } ours: {
-                    try await sampleRate(for: $0, tasks: Echo.inFlight) { _ in _ = try await counter.increment(by: 1) }
-                }
-            }
-        },
+        throughputRow("actor.throughput"),
+        throughputRow("actor.throughput.zeromq", over: .zeroMQ),
     ]
 }
 
-private func withCounter(_ backend: Backend, _ body: (Counter) async throws -> Figures) async throws -> Figures {
-    try await withContext(backend) { context in
+/// The row of calls to another process, one at a time.
+private func callRow(_ name: String, over transport: ContextOptions.Transport = .unixSockets) -> Row {
+    Row(name, on: .processes, in: .microseconds, against: CEcho.latencyName, reach: .atMost(1.3)) { turns in
+        let echo = try CEcho()
+        return try await withCounter(.processes, over: transport) { counter in
+            try await turns.alternate {
+                try echo.latency(for: $0)
+            } ours: {
+                try await sample(for: $0) { _ in _ = try await counter.increment(by: 1) }
+            }
+        }
+    }
+}
+
+/// The row of calls to another process, many at a time.
+private func throughputRow(_ name: String, over transport: ContextOptions.Transport = .unixSockets) -> Row {
+    Row(name, on: .processes, in: .callsPerSecond, against: CEcho.throughputName, reach: .atLeast(0.2)) { turns in
+        let echo = try CEcho()
+        return try await withCounter(.processes, over: transport) { counter in
+            try await turns.alternate {
+                try echo.throughput(for: $0)
+            } ours: {
+                try await sampleRate(for: $0, tasks: Echo.inFlight) { _ in _ = try await counter.increment(by: 1) }
+            }
+        }
+    }
+}
+
+private func withCounter(
+    _ backend: Backend,
+    over transport: ContextOptions.Transport = .unixSockets,
+    _ body: (Counter) async throws -> Figures
+) async throws -> Figures {
+    var options = ContextOptions()
+    options.transport = transport
+    return try await withContext(backend, options: options) { context in
         try await body(try await context.host { Counter(actorSystem: $0) })
     }
 }

@@ -22,6 +22,13 @@ extension Row {
                 for number in 0..<calls { try await state.set(key, to: number) }
             },
             messagesRow("state.update.messages") { state, calls in try await increment(state, calls) },
+            messagesRow("state.get.zeromq", over: .zeroMQ) { state, calls in
+                for _ in 0..<calls { _ = try await state.get(key, as: Int.self) }
+            },
+            messagesRow("state.set.zeromq", over: .zeroMQ) { state, calls in
+                for number in 0..<calls { try await state.set(key, to: number) }
+            },
+            messagesRow("state.update.zeromq", over: .zeroMQ) { state, calls in try await increment(state, calls) },
         ]
 
     /// Single keys of a state that processes share, from a spawned process.
@@ -153,20 +160,27 @@ private func threadsRow(_ name: String, _ operation: @escaping StateOperation) -
 }
 
 /// The row of one operation that is a message there and one back.
-private func messagesRow(_ name: String, _ operation: @escaping StateOperation) -> Row {
-    processRow(name, access: .messages, reach: .atMost(1.5), operation)
+private func messagesRow(
+    _ name: String,
+    over transport: ContextOptions.Transport = .unixSockets,
+    _ operation: @escaping StateOperation
+) -> Row {
+    processRow(name, access: .messages, over: transport, reach: .atMost(1.5), operation)
 }
 
 /// The row of one operation in a spawned process.
 private func processRow(
     _ name: String,
     access: StateOptions.Access,
+    over transport: ContextOptions.Transport = .unixSockets,
     reach: Reach,
     _ operation: @escaping StateOperation
 ) -> Row {
     Row(name, on: .processes, in: .microseconds, against: CEcho.latencyName, reach: reach) { turns in
         let echo = try CEcho(), batch = access == .messages ? 1 : 16
-        return try await withContext(.processes, state: .init(access: access)) { context in
+        var options = ContextOptions()
+        options.transport = transport
+        return try await withContext(.processes, state: .init(access: access), options: options) { context in
             let state = try await context.filledState("thousand", keys: 1000)
             return try await turns.alternate {
                 try echo.latency(for: $0)

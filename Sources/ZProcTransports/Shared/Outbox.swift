@@ -8,7 +8,10 @@ internal import Synchronization
 /// Whoever finds nobody sending sends, on its own thread, until nothing is left; the others put their message down and
 /// go on. So threads never wait for each other, and what comes while one is sending goes out as one batch. When many jobs
 /// wait for their turn, each with something to send, nobody sends at once: one sends for all.
-package final class Outbox<Item: Sendable>: Sendable {
+///
+/// What sends gives back why it has failed, nil when it has not, and does not throw it: Swift compiles generic code with
+/// typed errors for all types at once, and this is done for each message.
+package final class Outbox<Item: Sendable, Failure: Error>: Sendable {
     private struct State {
         var waiting: [Item] = []
         var isSending = false
@@ -29,15 +32,15 @@ package final class Outbox<Item: Sendable>: Sendable {
     ///   - item: the message.
     ///   - promise: whether ``flush(send:)`` will be called soon; asked when nobody is sending.
     ///   - send: gets messages in order, at least one.
-    ///   - onLateFailure: gets what `send` throws for others' messages, which this caller has sent after its own. They
-    ///     are lost, and those who put them down cannot be told otherwise.
-    /// - Throws: what `send` throws for `item`, which has not been sent then; what still waits is dropped.
-    package func put<Failure: Error>(
+    ///   - onLateFailure: gets the failure of others' messages, which this caller has sent after its own. They are lost,
+    ///     and those who put them down cannot be told otherwise.
+    /// - Returns: the failure of `item`, which has not been sent then; what still waits is dropped.
+    package func put(
         _ item: Item,
         unless promise: () -> Bool,
-        send: ([Item]) throws(Failure) -> Void,
+        send: ([Item]) -> Failure?,
         onLateFailure: (Failure) -> Void = { _ in }
-    ) throws(Failure) {
+    ) -> Failure? {
         let isAlone = state.withLock { state in
             if !state.isSending, state.collectors == 0, !state.isPromised { state.isPromised = promise() }
             if state.isSending || state.collectors > 0 || state.isPromised {
@@ -47,38 +50,31 @@ package final class Outbox<Item: Sendable>: Sendable {
             state.isSending = true
             return true
         }
-        guard isAlone else { return }
-        // Whoever is told that a message was not sent may send it again.
-        var isSent = false
-        do throws(Failure) {
-            try sendAll([item]) { items throws(Failure) in
-                try send(items)
-                isSent = true
-            }
-        } catch {
-            if !isSent { throw error }
-            onLateFailure(error)
+        guard isAlone else { return nil }
+        if let failure = send([item]) {
+            giveUp()
+            return failure
         }
+        // Whoever is told that a message was not sent may send it again.
+        if let failure = sendRest(send) { onLateFailure(failure) }
+        return nil
     }
 
     /// Sends what waits, as was promised.
     ///
-    /// - Throws: what `send` throws.
-    package func flush<Failure: Error>(send: ([Item]) throws(Failure) -> Void) throws(Failure) {
+    /// - Returns: why that has failed.
+    package func flush(send: ([Item]) -> Failure?) -> Failure? {
         let items = state.withLock { state -> [Item] in
             state.isPromised = false
             return Self.take(&state)
         }
-        if !items.isEmpty { try sendAll(items, send) }
+        return sendAll(items, send)
     }
 
     /// Has messages wait that are put during `body`, and sends them together afterwards.
     ///
-    /// - Throws: what `send` throws.
-    package func collect<Failure: Error>(
-        during body: () -> Void,
-        send: ([Item]) throws(Failure) -> Void
-    ) throws(Failure) {
+    /// - Returns: why that has failed.
+    package func collect(during body: () -> Void, send: ([Item]) -> Failure?) -> Failure? {
         state.withLock { $0.collectors += 1 }
         body()
         let (items, end) = state.withLock { state -> ([Item], (@Sendable () -> Void)?) in
@@ -86,23 +82,20 @@ package final class Outbox<Item: Sendable>: Sendable {
             let items = Self.take(&state)
             return (items, items.isEmpty ? Self.takeEnd(&state) : nil)
         }
-        if !items.isEmpty { try sendAll(items, send) }
-        end?()
+        defer { end?() }
+        return sendAll(items, send)
     }
 
     /// Sends what waits, then calls `end`, once; or has that done by whoever is sending or collecting.
     ///
-    /// - Throws: what `send` throws; `end` is called all the same.
-    package func finish<Failure: Error>(
-        _ end: @escaping @Sendable () -> Void,
-        send: ([Item]) throws(Failure) -> Void
-    ) throws(Failure) {
+    /// That sending fails is nobody's concern any more.
+    package func finish(_ end: @escaping @Sendable () -> Void, send: ([Item]) -> Failure?) {
         let (items, end) = state.withLock { state -> ([Item], (@Sendable () -> Void)?) in
             state.end = end
             let items = Self.take(&state)
             return (items, items.isEmpty ? Self.takeEnd(&state) : nil)
         }
-        if !items.isEmpty { try sendAll(items, send) }
+        _ = sendAll(items, send)
         end?()
     }
 
@@ -121,34 +114,45 @@ package final class Outbox<Item: Sendable>: Sendable {
         return state.end
     }
 
-    private func sendAll<Failure: Error>(
-        _ first: [Item],
-        _ send: ([Item]) throws(Failure) -> Void
-    ) throws(Failure) {
-        do throws(Failure) {
-            try send(first)
-            while let items = next() { try send(items) }
-        } catch {
-            let end = state.withLock { state in
-                state.waiting = []
-                state.isSending = false
-                return Self.takeEnd(&state)
-            }
-            end?()
-            throw error
+    /// Sends what has been taken, if anything has, and what comes meanwhile.
+    private func sendAll(_ first: [Item], _ send: ([Item]) -> Failure?) -> Failure? {
+        if first.isEmpty { return nil }
+        if let failure = send(first) {
+            giveUp()
+            return failure
         }
-        state.withLock { Self.takeEnd(&$0) }?()
+        return sendRest(send)
     }
 
-    /// What has come in the meantime; nil when nothing has, and then somebody else may send.
-    private func next() -> [Item]? {
-        state.withLock { state in
-            guard !state.waiting.isEmpty else {
+    private func sendRest(_ send: ([Item]) -> Failure?) -> Failure? {
+        while true {
+            // Nothing more has come: then somebody else may send.
+            let (items, end) = state.withLock { state -> ([Item], (@Sendable () -> Void)?) in
+                guard state.waiting.isEmpty else {
+                    defer { state.waiting = [] }
+                    return (state.waiting, nil)
+                }
                 state.isSending = false
+                return ([], Self.takeEnd(&state))
+            }
+            if items.isEmpty {
+                end?()
                 return nil
             }
-            defer { state.waiting = [] }
-            return state.waiting
+            if let failure = send(items) {
+                giveUp()
+                return failure
+            }
         }
+    }
+
+    /// Drops what waits: sending has failed.
+    private func giveUp() {
+        let end = state.withLock { state in
+            state.waiting = []
+            state.isSending = false
+            return Self.takeEnd(&state)
+        }
+        end?()
     }
 }

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Finds messages in a stream of bytes: before each stand four bytes that say how long it is, the lowest first.
-struct MessageReader {
+package struct MessageReader {
     /// Why a stream cannot be read any further.
-    enum Failure: Error, Equatable {
+    package enum Failure: Error, Equatable {
         case empty
         case tooLarge(Int)
     }
@@ -19,14 +19,14 @@ struct MessageReader {
     static let lengthByteCount = 4
 
     /// - Parameter maximumByteCount: the longest message that is taken.
-    init(maximumByteCount: Int) {
+    package init(maximumByteCount: Int) {
         self.maximumByteCount = maximumByteCount
     }
 
     /// Adds the messages that are complete with `bytes` to `messages`.
     ///
     /// Memory is taken for what has come, and not for what is announced.
-    mutating func read(_ bytes: UnsafeRawBufferPointer, into messages: inout [[UInt8]]) throws(Failure) {
+    package mutating func read(_ bytes: UnsafeRawBufferPointer, into messages: inout [[UInt8]]) throws(Failure) {
         var rest = bytes[...]
         while !rest.isEmpty {
             if message == nil {

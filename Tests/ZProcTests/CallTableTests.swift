@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import ZProc
 import ZProcCore
 
 @Suite struct CallTableTests {

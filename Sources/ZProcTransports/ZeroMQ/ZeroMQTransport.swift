@@ -4,7 +4,6 @@
 internal import Glibc
 internal import Synchronization
 public import ZProcCore
-package import ZProcSockets
 internal import ZeroMQ
 
 /// Links between processes and machines over ZeroMQ: `ipc://` and `tcp://`.

@@ -3,7 +3,6 @@
 
 internal import Synchronization
 internal import ZProcCore
-internal import ZProcSockets
 internal import ZeroMQ
 
 /// A DEALER socket with one connection.
@@ -14,7 +13,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
     private let endpoint: Endpoint
     private let receiver: any LinkReceiver
     private let sockets: OpenSockets
-    private let outbox = Outbox<[UInt8]>()
+    private let outbox = Outbox<[UInt8], ZeroMQError>()
     /// Why there is no link any more; nil as long as there is one.
     private let ended = Mutex<TransportError?>(nil)
 
@@ -71,32 +70,30 @@ final class ZeroMQLink: TransportLink, SocketOwner {
     }
 
     func send(_ message: [UInt8]) throws(TransportError) {
-        do throws(ZeroMQError) {
-            try outbox.put(message) {
-                socket.context.loop.deferred { [weak self] in self?.flush() }
-            } send: { messages throws(ZeroMQError) in
-                try send(messages)
-            } onLateFailure: { error in
-                end(failure(error))
-            }
-        } catch {
-            throw failure(error)
+        let failure = outbox.put(message) {
+            socket.context.loop.deferred { [weak self] in self?.flush() }
+        } send: { messages in
+            send(messages)
+        } onLateFailure: { error in
+            end(self.failure(error))
         }
+        if let failure { throw self.failure(failure) }
     }
 
     /// Sends what waits for it; a failure cannot be told to those who had put it there, so the link ends.
     private func flush() {
-        do throws(ZeroMQError) {
-            try outbox.flush { messages throws(ZeroMQError) in try send(messages) }
-        } catch {
-            end(failure(error))
-        }
+        if let failure = outbox.flush(send: send) { end(self.failure(failure)) }
     }
 
-    private func send(_ messages: [[UInt8]]) throws(ZeroMQError) {
+    private func send(_ messages: [[UInt8]]) -> ZeroMQError? {
         var batch = MessageBatch()
         for message in messages { batch.append(Message(message)) }
-        _ = try socket.trySend(&batch)
+        do throws(ZeroMQError) {
+            _ = try socket.trySend(&batch)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     private func failure(_ error: ZeroMQError) -> TransportError {
@@ -106,12 +103,11 @@ final class ZeroMQLink: TransportLink, SocketOwner {
     /// When it has sent what was to be sent.
     func close() {
         guard markEnded(TransportError(.closed, "this side has closed the link to \(endpoint)")) else { return }
-        // It fails when nobody is there to hear it.
-        try? outbox.finish { [socket, sockets, id = ObjectIdentifier(self)] in
+        outbox.finish { [socket, sockets, id = ObjectIdentifier(self)] in
             socket.close()
             sockets.remove(id)
-        } send: { messages throws(ZeroMQError) in
-            try send(messages)
+        } send: { messages in
+            send(messages)
         }
     }
 

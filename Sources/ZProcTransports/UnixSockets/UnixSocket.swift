@@ -25,6 +25,15 @@ enum UnixSocket {
         try check(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0))
     }
 
+    /// How much may lie between both sides each way, so that large messages wake few threads.
+    private static let roomByteCount: Int32 = 1 << 20
+
+    /// Makes room for what is sent and not yet read; less where the system does not allow so much.
+    static func makeRoom(in descriptor: Int32) {
+        var count = roomByteCount
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &count, socklen_t(MemoryLayout<Int32>.size))
+    }
+
     /// The most connections that can wait to be accepted; the system may allow fewer.
     private static let backlog: Int32 = 4_096
 

@@ -3,7 +3,6 @@
 
 internal import Synchronization
 internal import ZProcCore
-internal import ZProcSockets
 internal import ZeroMQ
 
 /// A ROUTER socket: its first frame names the link, the second is the message.
@@ -13,7 +12,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     private let lock: SocketFileLock?
     private let sockets: OpenSockets
     private let isClosed = Atomic(false)
-    private let outbox = Outbox<(PeerID, [UInt8])>()
+    private let outbox = Outbox<(PeerID, [UInt8]), ZeroMQError>()
     /// Who hears of what comes in, once that is wanted.
     private let receiver = Mutex<(any ListenerReceiver)?>(nil)
 
@@ -48,13 +47,13 @@ final class ZeroMQListener: TransportListener, SocketOwner {
                 guard let self else { return }
                 var batch = batch
                 // What is answered at once goes out as one batch, too.
-                try? outbox.collect {
+                _ = outbox.collect {
                     while let (frames, user) = batch.popFrames(2, withUser: isEncrypted) {
                         guard frames.count == 2 else { continue }
                         receiver.listenerReceived(frames[1], from: PeerID(frames[0], key: user))
                     }
-                } send: { messages throws(ZeroMQError) in
-                    try self.send(messages)
+                } send: { messages in
+                    self.send(messages)
                 }
             }
         }
@@ -69,51 +68,48 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     }
 
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
-        do throws(ZeroMQError) {
-            try outbox.put((peer, message)) {
-                socket.context.loop.deferred { [weak self] in self?.flush() }
-            } send: { messages throws(ZeroMQError) in
-                try send(messages)
-            }
-        } catch {
-            throw TransportError(.closed, "\(endpoint): \(error.message)")
+        let failure = outbox.put((peer, message)) {
+            socket.context.loop.deferred { [weak self] in self?.flush() }
+        } send: { messages in
+            send(messages)
         }
+        if let failure { throw TransportError(.closed, "\(endpoint): \(failure.message)") }
     }
 
     private func flush() {
         // It fails when the listener has been closed; then nobody waits.
-        try? outbox.flush { messages throws(ZeroMQError) in try send(messages) }
+        _ = outbox.flush(send: send)
     }
 
-    private func send(_ messages: [(PeerID, [UInt8])]) throws(ZeroMQError) {
+    private func send(_ messages: [(PeerID, [UInt8])]) -> ZeroMQError? {
         var batch = MessageBatch()
         for (peer, message) in messages { batch.append(Multipart(Message(peer.bytes), Message(message))) }
         while !batch.isEmpty {
             do throws(ZeroMQError) {
                 _ = try socket.trySend(&batch)
-                if batch.isEmpty { return }
+                if batch.isEmpty { return nil }
                 // That peer does not take what it is sent; it is lost, so that nothing piles up for it.
                 receiver.withLock { $0 }?.listenerLost(messages[messages.count - batch.count].0)
                 _ = batch.popFirst()
             } catch {
-                guard error.code == .unreachable else { throw error }
+                guard error.code == .unreachable else { return error }
                 // That peer has gone; the others have not.
                 receiver.withLock { $0 }?.listenerLost(messages[messages.count - batch.count].0)
                 _ = batch.popFirst()
             }
         }
+        return nil
     }
 
     /// When it has sent what was to be sent.
     func close() {
         guard !isClosed.exchange(true, ordering: .relaxed) else { return }
-        // It fails when nobody is there to hear it.
-        try? outbox.finish { [socket, lock, sockets, id = ObjectIdentifier(self)] in
+        outbox.finish { [socket, lock, sockets, id = ObjectIdentifier(self)] in
             socket.close()
             lock?.release()
             sockets.remove(id)
-        } send: { messages throws(ZeroMQError) in
-            try send(messages)
+        } send: { messages in
+            send(messages)
         }
     }
 }

@@ -67,10 +67,10 @@ final class MessageStream: LoopSource, SocketOwner {
     private let loop: SocketLoop
     private let limits: Limits
     private let owners: OpenSockets
-    private let outbox = Outbox<[UInt8]>()
+    private let outbox = Outbox<[UInt8], End>()
     /// Held while something is written, and while the descriptor is closed: nobody writes to its successor.
     private let output = Mutex(Output())
-    /// Held while something is read, and while the descriptor is closed. May be locked before the other, not after it.
+    /// Held while something is read, and while the descriptor is closed; may be locked before the other, not after it.
     private let input: Mutex<Input>
 
     /// Takes over a socket that does not block; ``open(_:)`` begins to read from it.
@@ -81,6 +81,7 @@ final class MessageStream: LoopSource, SocketOwner {
         self.owners = owners
         key = loop.makeKey()
         input = Mutex(Input(reader: MessageReader(maximumByteCount: limits.messageByteCount)))
+        UnixSocket.makeRoom(in: descriptor)
         owners.insert(self)
     }
 
@@ -111,21 +112,18 @@ final class MessageStream: LoopSource, SocketOwner {
     ///
     /// - Throws: why it was not sent.
     func send(_ message: [UInt8]) throws(End) {
-        try outbox.put(message) {
+        let failure = outbox.put(message) {
             loop.deferred { [weak self] in self?.flush() }
-        } send: { messages throws(End) in
-            try write(messages)
+        } send: { messages in
+            write(messages)
         } onLateFailure: { failure in
             lateFailure(failure)
         }
+        if let failure { throw failure }
     }
 
     private func flush() {
-        do throws(End) {
-            try outbox.flush { messages throws(End) in try write(messages) }
-        } catch {
-            lateFailure(error)
-        }
+        if let failure = outbox.flush(send: write) { lateFailure(failure) }
     }
 
     /// Those whose messages could not be sent cannot be told otherwise than by the end.
@@ -140,21 +138,20 @@ final class MessageStream: LoopSource, SocketOwner {
     /// What fits here is sent with one call and without memory of its own.
     private static let pieceByteCount = 65_536
 
-    private func write(_ messages: [[UInt8]]) throws(End) {
-        try output.withLock { output throws(End) in
-            switch output.phase {
-            case .closed: throw .closed
-            case .closing, .open, .opening: break
-            }
+    /// - Returns: why they were not sent.
+    private func write(_ messages: [[UInt8]]) -> End? {
+        output.withLock { output -> End? in
+            if output.phase == .closed { return .closed }
             if let most = limits.waitingMessages, output.waitingMessages + messages.count > most,
                 output.waitingMessages > 0
             {
-                throw .full
+                return .full
             }
             let count = messages.reduce(0) { $0 + MessageReader.lengthByteCount + $1.count }
             guard output.phase != .opening, output.pieces.isEmpty, count <= Self.pieceByteCount else {
                 append(messages, to: &output)
-                return writeWaiting(&output)
+                writeWaiting(&output)
+                return nil
             }
             let number = withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { buffer -> Int32 in
                 var end = 0
@@ -168,7 +165,7 @@ final class MessageStream: LoopSource, SocketOwner {
                 }
                 return 0
             }
-            if number != 0 { throw Self.end(for: number) }
+            return number == 0 ? nil : Self.end(for: number)
         }
     }
 
@@ -318,15 +315,8 @@ final class MessageStream: LoopSource, SocketOwner {
 
     /// What is answered at once goes out together.
     private func handOver(_ messages: [[UInt8]], to handlers: Handlers) {
-        do throws(End) {
-            try outbox.collect {
-                for message in messages { handlers.received(message) }
-            } send: { messages throws(End) in
-                try write(messages)
-            }
-        } catch {
-            lateFailure(error)
-        }
+        let failure = outbox.collect(during: { for message in messages { handlers.received(message) } }, send: write)
+        if let failure { lateFailure(failure) }
     }
 
     // MARK: The end
@@ -339,12 +329,11 @@ final class MessageStream: LoopSource, SocketOwner {
             return input.handlers
         }
         withExtendedLifetime(handlers) {}
-        // It fails when nobody is there to hear it.
-        try? outbox.finish { [self] in
+        outbox.finish { [self] in
             output.withLock { if $0.phase != .closed { $0.phase = .closing } }
             if !closeWhenSent() { AlarmClock.shared.set(after: .seconds(1)) { [self] in closeNow() } }
-        } send: { messages throws(End) in
-            try write(messages)
+        } send: { messages in
+            write(messages)
         }
     }
 

@@ -70,7 +70,7 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
         }
     }
 
-    /// The next one who connects; nil when there is none. Those who may not are turned away.
+    /// The next one who connects and may; nil when there is none.
     private func accept() -> (MessageStream, PeerID, any ListenerReceiver)? {
         state.withLock { state in
             while state.phase == .listening, let receiver = state.receiver {
