@@ -353,6 +353,17 @@ import ZProcCore
 
     // MARK: Restarts
 
+    /// Its address is that of the context, which is not in this process alone.
+    @Test func aSupervisedActorLivesOnTheThreadsOfAClient() async throws {
+        try await withContext(.threads) { hub in
+            let client = try await Context(connectingTo: hub.publish(at: "tcp://127.0.0.1:*"), backend: .threads)
+            let supervisor = try client.supervisor()
+            let counter = try await supervisor.host("counter") { Counter(actorSystem: $0) }
+            #expect(try await counter.increment(by: 2) == 2)
+            await client.shutdown()
+        }
+    }
+
     @Test(arguments: [nil, "tcp://127.0.0.1:*"])
     func aSupervisedActorComesBackUnderItsProxy(address: String?) async throws {
         try await withContext(.processes, address: address) { context in

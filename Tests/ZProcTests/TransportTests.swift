@@ -192,6 +192,46 @@ import ZProcTransports
         await callee.shutdown()
     }
 
+    /// Whoever opens a link while all are closed gets one that is closed, or an error, and nobody waits for it.
+    @Test(arguments: [Kind.unix, .ipc])
+    func linksMayBeOpenedWhileATransportIsShutDown(over kind: Kind) async throws {
+        for _ in 0..<40 {
+            let server = kind.make(), client = kind.make(), listener = try server.listen(at: kind.endpoint())
+            try listener.start(Echo(listener))
+            let endpoint = listener.endpoint
+            await withDiscardingTaskGroup { group in
+                for _ in 0..<2 {
+                    group.addTask {
+                        while let link = try? client.connect(to: endpoint, receiver: Answers()) {
+                            do { try link.send([1]) } catch { break }
+                            await Task.yield()
+                        }
+                    }
+                }
+                group.addTask { await client.shutdown() }
+            }
+            await server.shutdown()
+        }
+    }
+
+    /// Who listens at a path takes over what is left there, but no file of the user's.
+    @Test(arguments: [Kind.unix, .ipc])
+    func aFileThatIsNoSocketIsLeftAlone(at kind: Kind) async throws {
+        let transport = kind.make(), endpoint = try kind.endpoint()
+        let file = open(endpoint.address, O_WRONLY | O_CREAT, 0o600)
+        #expect(write(file, "text", 4) == 4)
+        close(file)
+        let error = try #require(throws: TransportError.self) { try transport.listen(at: endpoint) }
+        #expect(error.code == .addressInUse)
+        var status = stat()
+        #expect(stat(endpoint.address, &status) == 0)
+        #expect(status.st_size == 4)
+        unlink(endpoint.address)
+        let listener = try transport.listen(at: endpoint)
+        listener.close()
+        await transport.shutdown()
+    }
+
     /// An end of a listener that is told twice does not end the next one at the same place.
     @Test(arguments: Kind.allCases)
     func theNextAtTheSamePlaceStays(over kind: Kind) async throws {

@@ -58,7 +58,7 @@ import ZProcTransports
         ]
         for bytes in garbage {
             let socket = try #require(Self.connectedSocket(path))
-            #expect(write(socket, bytes, bytes.count) == bytes.count)
+            #expect(send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count)
             shutdown(socket, Int32(SHUT_WR))
             // It is closed over there, after what was a message has been answered.
             var all: [UInt8] = [], buffer = [UInt8](repeating: 0, count: 64)
@@ -87,7 +87,7 @@ import ZProcTransports
         var sent = 0
         while sent < 40 * message.count, echo.lostCount == 0 {
             let start = sent % message.count
-            let count = message[start...].withUnsafeBytes { write(deaf, $0.baseAddress, $0.count) }
+            let count = message[start...].withUnsafeBytes { send(deaf, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard count > 0 else { break }
             sent += count
         }

@@ -227,7 +227,7 @@ private final class LocalActorHome: ActorHome {
         }
         let place = ProcessPlace(depth: 0, threadCount: 1, options: caller.place.options)
         system = ZProcSystem(
-            transports: Transports(home: .inproc, threadCount: place.threadCount),
+            transports: Transports(home: identity.endpoint.scheme, threadCount: place.threadCount),
             states: StateTable(own: nil),
             place: place,
             id: identity.node

@@ -21,8 +21,9 @@ extension Context {
     ///   - credentials: the keys, when the hub has some.
     ///   - backend: what `spawn` makes.
     ///   - options: how it treats what it spawns.
-    ///   - patience: how long the hub may be away before calls fail, an hour at most.
-    /// - Throws: ``TransportError`` when nobody answers there, or refuses: `refused` for keys that are not allowed.
+    ///   - patience: how long the hub may take to answer at first, and be away later, before calls fail; an hour at most.
+    /// - Throws: ``TransportError`` when nobody listens there, at once; when nobody answers; or when the hub refuses:
+    ///   `refused` for keys that are not allowed.
     public convenience init(
         connectingTo address: String,
         credentials: Credentials? = nil,
@@ -37,7 +38,7 @@ extension Context {
         )
         try self.init(joining: access, backend: backend, options: options)
         do {
-            try await system.hubs.client(at: access.endpoint)?.greet(within: min(.seconds(5), access.patience))
+            try await system.hubs.client(at: access.endpoint)?.greet(within: access.patience)
         } catch {
             await shutdown()
             throw error

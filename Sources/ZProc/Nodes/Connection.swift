@@ -71,7 +71,16 @@ final class Connection: Sendable {
         as info: PeerInfo
     ) throws(TransportError) {
         let link = try transport.connect(to: endpoint, options: options, receiver: self)
-        state.withLock { $0.link = link }
+        let closed = state.withLock { state -> TransportError? in
+            // The end may have come first.
+            if case .closed(let error) = state.phase { return error }
+            state.link = link
+            return nil
+        }
+        if let closed {
+            link.close()
+            throw closed
+        }
         try link.send(Envelope.hello(info).encoded())
     }
 
@@ -153,8 +162,10 @@ final class Connection: Sendable {
                 } catch {
                     state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
                 }
-                // Cancelled before there was anything to cancel.
-                if Task.isCancelled { cancel(id) }
+                guard Task.isCancelled else { return }
+                // Cancelled before there was anything to cancel; or before the call went out, and the peer would not know of it.
+                cancel(id)
+                try? link?.send(Envelope.cancel(id).encoded())
             }
         } onCancel: {
             cancel(id)

@@ -15,12 +15,24 @@ package final class OpenSockets: Sendable {
         var owners: [ObjectIdentifier: any SocketOwner] = [:]
         /// Who waits until there are none.
         var waiters: [UnsafeContinuation<Void, Never>] = []
+        /// Whether all are being closed, later ones too.
+        var isClosing = false
     }
     private let state = Mutex(State())
 
     package init() {}
 
-    package func insert(_ owner: any SocketOwner) { state.withLock { $0.owners[ObjectIdentifier(owner)] = owner } }
+    /// Adds one, which is closed at once when all the others are.
+    package func insert(_ owner: any SocketOwner) {
+        let isClosing = state.withLock { state in
+            state.owners[ObjectIdentifier(owner)] = owner
+            return state.isClosing
+        }
+        if isClosing { owner.close() }
+    }
+
+    /// Whether all have been closed, or are about to be.
+    package var isClosing: Bool { state.withLock(\.isClosing) }
 
     /// The socket of an owner has been closed.
     package func remove(_ owner: ObjectIdentifier) {
@@ -36,7 +48,11 @@ package final class OpenSockets: Sendable {
 
     /// Closes all of them, and returns when that is done.
     package func closeAll() async {
-        for owner in state.withLock({ Array($0.owners.values) }) { owner.close() }
+        let owners = state.withLock { state in
+            state.isClosing = true
+            return Array(state.owners.values)
+        }
+        for owner in owners { owner.close() }
         await withUnsafeContinuation { waiter in
             let isDone = state.withLock { state in
                 if !state.owners.isEmpty { state.waiters.append(waiter) }

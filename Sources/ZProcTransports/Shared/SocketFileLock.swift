@@ -13,7 +13,7 @@ package final class SocketFileLock: Sendable {
     private let path: String
     private let descriptor: Mutex<Int32>
 
-    /// - Throws: ``TransportError/Code/addressInUse`` when somebody has it.
+    /// - Throws: ``TransportError/Code/addressInUse`` when somebody has it, or what lies at the path is no socket.
     package init(for endpoint: Endpoint) throws(TransportError) {
         socketPath = endpoint.address
         path = "\(socketPath).lock"
@@ -21,6 +21,14 @@ package final class SocketFileLock: Sendable {
     }
 
     private static func lock(_ path: String, for endpoint: Endpoint) throws(TransportError) -> Int32 {
+        // One who listens removes what is there.
+        var status = stat()
+        if lstat(endpoint.address, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK {
+            throw TransportError(
+                .addressInUse,
+                "what lies at \(endpoint.address) is no socket, and is left alone; choose another path"
+            )
+        }
         var owner: Int?
         for attempt in 1...attempts {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

@@ -55,6 +55,8 @@ final class MessageStream: LoopSource, SocketOwner {
         var waitingMessages = 0
         /// Whether the loop is to say when there is room.
         var waitsForRoom = false
+        /// Why nothing can be sent any more: the loop will find the end, after what has come before.
+        var failure: End?
     }
 
     private struct Input {
@@ -73,7 +75,7 @@ final class MessageStream: LoopSource, SocketOwner {
     /// Held while something is read, and while the descriptor is closed; may be locked before the other, not after it.
     private let input: Mutex<Input>
 
-    /// Takes over a socket that does not block; ``open(_:)`` begins to read from it.
+    /// Takes over a socket that does not block; ``open(_:connectingTo:)`` begins to read from it.
     init(_ descriptor: Int32, on loop: SocketLoop, limits: Limits = Limits(), among owners: OpenSockets) {
         self.descriptor = descriptor
         self.loop = loop
@@ -90,19 +92,27 @@ final class MessageStream: LoopSource, SocketOwner {
         if output.withLock({ $0.phase != .closed }) { Glibc.close(descriptor) }
     }
 
-    /// Reads from now on, and sends what waits: it is connected.
-    func open(_ handlers: Handlers) {
-        let number = input.withLock { input -> Int32 in
-            input.handlers = handlers
-            return output.withLock { output in
-                guard output.phase == .opening || output.phase == .closing else { return 0 }
-                if output.phase == .opening { output.phase = .open }
+    /// Reads from now on, and sends what waits.
+    ///
+    /// - Parameters:
+    ///   - handlers: who hears of it.
+    ///   - path: where to connect to first; nil when it is connected.
+    /// - Throws: the system's error; nothing has happened then.
+    func open(_ handlers: Handlers, connectingTo path: String? = nil) throws(UnixSocket.Failure) {
+        try input.withLock { input throws(UnixSocket.Failure) in
+            try output.withLock { output throws(UnixSocket.Failure) in
+                guard output.phase == .opening || output.phase == .closing else { return }
+                if let path { try UnixSocket.connect(descriptor, to: path) }
                 let number = loop.register(self)
-                if number == 0 { writeWaiting(&output) }
-                return number
+                if number != 0 { throw UnixSocket.Failure(number: number) }
+                // One that is about to be closed sends, and that is all.
+                if output.phase == .opening {
+                    output.phase = .open
+                    input.handlers = handlers
+                }
+                writeWaiting(&output)
             }
         }
-        if number != 0 { end(.system(number)) }
         closeWhenSent()
     }
 
@@ -116,36 +126,25 @@ final class MessageStream: LoopSource, SocketOwner {
             loop.deferred { [weak self] in self?.flush() }
         } send: { messages in
             write(messages)
-        } onLateFailure: { failure in
-            lateFailure(failure)
         }
         if let failure { throw failure }
     }
 
-    private func flush() {
-        if let failure = outbox.flush(send: write) { lateFailure(failure) }
-    }
-
-    /// Those whose messages could not be sent cannot be told otherwise than by the end.
-    private func lateFailure(_ failure: End) {
-        switch failure {
-        // The loop says so too, after what the other side has sent before.
-        case .peerGone, .closed: break
-        case .full, .malformed, .system: end(failure)
-        }
-    }
+    // Those whose messages could not be sent are told by the end, which a failure brings.
+    private func flush() { _ = outbox.flush(send: write) }
 
     /// What fits here is sent with one call and without memory of its own.
     private static let pieceByteCount = 65_536
 
-    /// - Returns: why they were not sent.
+    /// - Returns: why they were not sent; then the stream ends.
     private func write(_ messages: [[UInt8]]) -> End? {
         output.withLock { output -> End? in
             if output.phase == .closed { return .closed }
+            if let failure = output.failure { return failure }
             if let most = limits.waitingMessages, output.waitingMessages + messages.count > most,
                 output.waitingMessages > 0
             {
-                return .full
+                return fail(.full, &output)
             }
             let count = messages.reduce(0) { $0 + MessageReader.lengthByteCount + $1.count }
             guard output.phase != .opening, output.pieces.isEmpty, count <= Self.pieceByteCount else {
@@ -165,8 +164,18 @@ final class MessageStream: LoopSource, SocketOwner {
                 }
                 return 0
             }
-            return number == 0 ? nil : Self.end(for: number)
+            return number == 0 ? nil : fail(Self.end(for: number), &output)
         }
+    }
+
+    /// Nothing more is sent, nor taken in but what has come; the loop finds the end.
+    private func fail(_ failure: End, _ output: inout Output) -> End {
+        output.failure = failure
+        output.pieces = []
+        output.sent = 0
+        output.waitingMessages = 0
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        return failure
     }
 
     private static func put(_ message: [UInt8], into buffer: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
@@ -200,12 +209,12 @@ final class MessageStream: LoopSource, SocketOwner {
 
     /// Writes what waits, as far as there is room; the loop says when there is more.
     ///
-    /// That the other side has gone is not told here: whoever reads finds out, after what it has sent before.
+    /// That it fails is not told here: whoever reads finds out, after what the other side has sent before.
     private func writeWaiting(_ output: inout Output) {
         guard output.phase == .open || output.phase == .closing else { return }
         var done = 0
         defer {
-            output.pieces.removeFirst(done)
+            output.pieces.removeFirst(min(done, output.pieces.count))
             let waits = !output.pieces.isEmpty
             if waits != output.waitsForRoom, loop.watch(self, forRoom: waits) == 0 { output.waitsForRoom = waits }
         }
@@ -218,10 +227,7 @@ final class MessageStream: LoopSource, SocketOwner {
             if sent < 0 {
                 if errno == EINTR { continue }
                 if errno == EAGAIN { return }
-                // Nobody is there to take it.
-                done = output.pieces.count
-                output.sent = 0
-                output.waitingMessages = 0
+                _ = fail(Self.end(for: errno), &output)
                 return
             }
             output.sent += sent
@@ -294,6 +300,7 @@ final class MessageStream: LoopSource, SocketOwner {
         toTheEnd: Bool,
         into messages: inout [[UInt8]]
     ) -> Outcome {
+        // After the end.
         guard input.handlers != nil else { return .all }
         let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
         if count == 0 { return .over(.peerGone) }
@@ -315,8 +322,7 @@ final class MessageStream: LoopSource, SocketOwner {
 
     /// What is answered at once goes out together.
     private func handOver(_ messages: [[UInt8]], to handlers: Handlers) {
-        let failure = outbox.collect(during: { for message in messages { handlers.received(message) } }, send: write)
-        if let failure { lateFailure(failure) }
+        _ = outbox.collect(during: { for message in messages { handlers.received(message) } }, send: write)
     }
 
     // MARK: The end
@@ -337,14 +343,15 @@ final class MessageStream: LoopSource, SocketOwner {
         }
     }
 
-    /// Ends it at once and tells so.
-    func end(_ end: End) {
+    /// Ends it at once and tells so, on the thread of the loop that has read the last message.
+    private func end(_ end: End) {
         let handlers = input.withLock { input in
             defer { input.handlers = nil }
             return input.handlers
         }
+        let failure = output.withLock(\.failure)
         closeNow()
-        handlers?.ended(end)
+        handlers?.ended(failure ?? end)
     }
 
     /// - Returns: whether it is closed.
@@ -361,8 +368,8 @@ final class MessageStream: LoopSource, SocketOwner {
     }
 
     private func closeNow() {
-        let isFirst = input.withLock { input in
-            output.withLock { output in
+        let (isFirst, handlers) = input.withLock { input -> (Bool, Handlers?) in
+            let isFirst = output.withLock { output in
                 if output.phase == .closed { return false }
                 output.phase = .closed
                 output.pieces = []
@@ -370,7 +377,10 @@ final class MessageStream: LoopSource, SocketOwner {
                 Glibc.close(descriptor)
                 return true
             }
+            defer { input.handlers = nil }
+            return (isFirst, input.handlers)
         }
+        withExtendedLifetime(handlers) {}
         if isFirst { owners.remove(ObjectIdentifier(self)) }
     }
 }

@@ -25,9 +25,8 @@ final class UnixSocketLink: TransportLink {
     private static let pause: Duration = .milliseconds(10), attempts = 500
 
     func connect(attempt: Int = 1) {
-        guard ended.withLock({ $0 == nil }) else { return }
         do throws(UnixSocket.Failure) {
-            try UnixSocket.connect(stream.descriptor, to: endpoint.address)
+            try stream.open(handlers, connectingTo: endpoint.address)
         } catch {
             if error.number == EAGAIN || error.number == EINTR, attempt < Self.attempts {
                 AlarmClock.shared.set(after: Self.pause) { [self] in connect(attempt: attempt + 1) }
@@ -38,9 +37,7 @@ final class UnixSocketLink: TransportLink {
             stream.close()
             // Not before the caller has its link.
             Task { receiver.linkClosed(failure) }
-            return
         }
-        stream.open(handlers)
     }
 
     /// Notes why there is no link any more; false when it is known already.

@@ -66,7 +66,13 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
 
     func serve(_ events: LoopEvents) {
         while let (stream, peer, receiver) = accept() {
-            stream.open(handlers(for: peer, receiver))
+            do throws(UnixSocket.Failure) {
+                try stream.open(handlers(for: peer, receiver))
+            } catch {
+                // The system has no room to watch it.
+                state.withLock { _ = $0.streams.removeValue(forKey: peer) }
+                stream.close()
+            }
         }
     }
 
@@ -79,12 +85,14 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
                     accepted = try UnixSocket.accept(descriptor)
                 } catch {
                     switch error.number {
+                    case EAGAIN: return nil
                     case EINTR, ECONNABORTED: continue
-                    case EMFILE, ENFILE:
-                        // Otherwise it would wait for ever, and so would those behind it.
-                        guard turnAway(&state) else { return nil }
-                        continue
-                    default: return nil
+                    // Otherwise it would wait for ever, and so would those behind it.
+                    case EMFILE where turnAway(&state), ENFILE where turnAway(&state): continue
+                    default:
+                        // The loop tells of new ones only.
+                        AlarmClock.shared.set(after: Self.pause) { [weak self] in self?.serve(.data) }
+                        return nil
                     }
                 }
                 if options.isForOwnUserOnly, UnixSocket.peerUser(accepted) != getuid() {
@@ -103,7 +111,11 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
         }
     }
 
+    /// How long it waits when the system has nothing left for another connection.
+    private static let pause: Duration = .milliseconds(50)
+
     private func turnAway(_ state: inout State) -> Bool {
+        if state.spare < 0 { state.spare = Self.openSpare() }
         guard state.spare >= 0 else { return false }
         Glibc.close(state.spare)
         let accepted = try? UnixSocket.accept(descriptor)
@@ -130,8 +142,7 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
         do throws(MessageStream.End) {
             try stream?.send(message)
         } catch {
-            // One that has gone is told of by the loop; one that takes nothing is lost, so that nothing piles up for it.
-            if case .full = error { stream?.end(.full) }
+            // The loop tells of its end.
         }
     }
 

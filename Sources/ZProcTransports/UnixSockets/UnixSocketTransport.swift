@@ -10,14 +10,16 @@ internal import ZeroMQ
 ///
 /// Who sends writes into the socket that the other side reads from: a message wakes one thread there, and no other
 /// thread has a part in it. There is no encryption; the system says which user is on the other side, and that it has died.
-/// ZeroMQ reaches other machines, other languages and other builds.
+/// A process that stands still is not told from one that is silent: heartbeats are ZeroMQ's, which also reaches other
+/// machines and other languages. What has not been read yet is bounded by the system, so that a receiver's high-water mark
+/// means nothing here.
 ///
 /// Queues have no high-water mark but a listener's: each message is a call that somebody waits for, or an answer to one,
 /// so that the callers bound them.
 public final class UnixSocketTransport: Transport {
     private let threads: TransportThreads
     private let sockets = OpenSockets()
-    private let isShutDown = Mutex(false)
+    private let isShutDown = Atomic(false)
 
     /// Makes a transport; nothing is opened yet.
     ///
@@ -46,7 +48,7 @@ public final class UnixSocketTransport: Transport {
             close(descriptor)
             throw TransportError(error.code, "cannot listen at \(endpoint): \(error.text); choose another path")
         }
-        return UnixSocketListener(
+        let listener = UnixSocketListener(
             descriptor,
             endpoint: endpoint,
             lock: lock,
@@ -54,6 +56,8 @@ public final class UnixSocketTransport: Transport {
             on: loop,
             among: sockets
         )
+        try checkIsOpen()
+        return listener
     }
 
     /// See ``Transport/connect(to:options:receiver:)``.
@@ -67,16 +71,14 @@ public final class UnixSocketTransport: Transport {
         let stream = MessageStream(descriptor, on: loop, among: sockets)
         let link = UnixSocketLink(stream, endpoint: endpoint, receiver: receiver)
         link.connect()
+        // Otherwise it has been closed with the others.
+        try checkIsOpen()
         return link
     }
 
     /// See ``Transport/shutdown()``.
     public func shutdown() async {
-        let isFirst = isShutDown.withLock { isShutDown in
-            defer { isShutDown = true }
-            return !isShutDown
-        }
-        guard isFirst else { return }
+        guard !isShutDown.exchange(true, ordering: .relaxed) else { return }
         await sockets.closeAll()
         threads.leave()
     }
@@ -96,6 +98,12 @@ public final class UnixSocketTransport: Transport {
         if isEncrypted {
             throw TransportError(.invalidEndpoint, "\(endpoint) has no encryption; use ipc:// or tcp:// with keys")
         }
-        if isShutDown.withLock({ $0 }) { throw TransportError(.closed, "the transport has been shut down") }
+        try checkIsOpen()
+    }
+
+    private func checkIsOpen() throws(TransportError) {
+        if isShutDown.load(ordering: .relaxed) || sockets.isClosing {
+            throw TransportError(.closed, "the transport has been shut down")
+        }
     }
 }

@@ -170,26 +170,22 @@ extension LoopCore {
 
     /// Looks until a leader stays away, none leaves any more, or there is something else to do.
     private func watchLeaders() {
-        enum Next { case look, end, awaitSignal }
         var seen: UInt64?
         var quiet = 0
         while !watch.wait(forMilliseconds: Self.watchInterval) {
-            let next = state.withLock { state -> Next in
-                // Whoever wants this thread has said so, and is about to signal.
-                guard state.threads.isWatching else { return .awaitSignal }
+            let isDone = state.withLock { state -> Bool in
+                // Whoever wants this thread has said so, and is about to signal; which one of several gets the signal is
+                // all the same.
+                guard state.threads.isWatching else { return false }
                 let isSame = seen == state.threads.departures
                 seen = state.threads.departures
                 quiet = isSame ? quiet + 1 : 0
                 let isOver = isSame && (!state.threads.hasLeader || quiet > Self.quietWatches)
-                guard isOver || state.isStopping else { return .look }
+                guard isOver || state.isStopping else { return false }
                 state.threads.isWatching = false
-                return .end
+                return true
             }
-            switch next {
-            case .look: continue
-            case .end: return
-            case .awaitSignal: return watch.wait()
-            }
+            if isDone { return }
         }
     }
 
@@ -248,7 +244,7 @@ final class TimedSemaphore: Sendable {
     private let descriptor: Int32
 
     init() throws(ZeroMQError) {
-        descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_SEMAPHORE))
+        descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_SEMAPHORE | EFD_NONBLOCK))
         if descriptor == -1 { throw ZeroMQError(errno, while: "open a wake-up descriptor for a socket loop") }
     }
 
@@ -257,16 +253,11 @@ final class TimedSemaphore: Sendable {
     // Cannot fail but by overflow, after 2^64 wake-ups.
     func signal() { eventfd_write(descriptor, 1) }
 
-    func wait() {
-        var count: eventfd_t = 0
-        while eventfd_read(descriptor, &count) == -1, errno == EINTR {}
-    }
-
-    /// Whether a signal came in that time.
+    /// Whether a signal came in that time; each is for one that waits.
     func wait(forMilliseconds time: Int32) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, time) > 0 else { return false }
-        wait()
-        return true
+        var count: eventfd_t = 0
+        return eventfd_read(descriptor, &count) == 0
     }
 }
