@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Testing
 
 func withTemporaryDirectory(_ body: (String) async throws -> Void) async throws {
     var template = Array("/tmp/zproc-test-XXXXXX".utf8CString)
@@ -49,4 +50,22 @@ func allocatedBytes(_ path: String) -> Int {
 func fileSize(_ path: String) -> Int {
     var status = stat()
     return stat(path, &status) == 0 ? Int(status.st_size) : 0
+}
+
+/// Makes a socket at a path, as a program does that listens there, and closes it.
+func leaveSocket(at path: String) throws {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    try #require(withSocketAddress(path) { bind(descriptor, $0, $1) } == 0)
+}
+
+func withSocketAddress(_ path: String, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    return withUnsafePointer(to: address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            call($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+    }
 }

@@ -113,7 +113,7 @@ import ZProc
                 }
             }
             // Left behind by a hub that was killed.
-            try write("", to: "\(directory)/hub")
+            try leaveSocket(at: "\(directory)/hub")
             try await withContext(.threads) { third in
                 try third.publish(at: address)
                 let client = try await Context(connectingTo: address, backend: .threads)
@@ -286,6 +286,26 @@ import ZProc
             for watch in watches { watch.cancel() }
             try await eventually { try await client.ping().hub.callsInFlight == 0 }
             #expect(try await state.snapshot().count == 1)
+        }
+    }
+
+    /// What has been answered does not count any more.
+    @Test func asManyCallsAsThereMayBeAreNeverTooMany() async throws {
+        var options = HubOptions()
+        options.limits.callsInFlight = 1
+        try await withContext(.threads) { hub in
+            let address = try hub.publish(at: "tcp://127.0.0.1:*", options)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                // So many that threads are taken off their processors at any place.
+                for _ in 0..<8 {
+                    group.addTask {
+                        let client = try await Context(connectingTo: address, backend: .threads)
+                        for _ in 0..<300 { _ = try await client.state.snapshot() }
+                        await client.shutdown()
+                    }
+                }
+                try await group.waitForAll()
+            }
         }
     }
 

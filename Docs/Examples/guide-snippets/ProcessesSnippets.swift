@@ -127,8 +127,20 @@ enum ProcessesSnippets {
         // ---
     }
 
+    static func piece10() async throws {
+        // ---
+        var options = ContextOptions()
+        options.transport = .zeroMQ
+        try await withContext(.processes, options: options) { context in
+            let process = try await context.spawn { "over ZeroMQ" }
+            print(try await process.value)
+        }
+        // ---
+    }
+
     static func run(_ context: Context, _ state: SharedState) async throws {
         for piece in [piece1, piece2, piece3, piece4, piece5, piece6, piece7, piece8] { try await piece(context) }
         try await piece9()
+        try await piece10()
     }
 }

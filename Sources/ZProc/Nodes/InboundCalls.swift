@@ -94,8 +94,10 @@ final class InboundCalls: Sendable {
         listener?.close()
     }
 
+    /// Answers a call, which is not open any more when its caller gets to know.
     func reply(_ envelope: Envelope, to call: IncomingCall) {
         call.observation?.answered(envelope)
+        release(call)
         send(envelope, to: call.peer)
     }
 
@@ -114,6 +116,7 @@ final class InboundCalls: Sendable {
             // Entered before it can end: its end waits for the lock.
             let task = Task(executorPreference: transport.taskExecutor, priority: priority) {
                 await work()
+                // Should it not have been answered.
                 self.release(call)
             }
             return { task.cancel() }
