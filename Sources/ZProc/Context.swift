@@ -125,7 +125,7 @@ public final class Context: Sendable {
         return try await client.call(.namespaces, [String](), returning: [String].self)
     }
 
-    /// Where other processes reach this one, such as `ipc:///…/node.sock`.
+    /// Where other processes reach this one, such as `unix:///…/hub`.
     ///
     /// Listens from then on.
     ///

@@ -26,7 +26,8 @@ public struct ListenOptions: Sendable {
     /// Three times as long after its last sign of life the peer is lost. A peer that stands still is lost when it has
     /// promised heartbeats: see ``ConnectOptions/heartbeat``.
     public var heartbeat: Duration?
-    /// Whether only processes of the same user may connect, by what the system says of them; `ipc://` only.
+    /// Whether only processes of the same user may connect, by what the system says of them; `unix://` and
+    /// `ipc://` only.
     public var isForOwnUserOnly = false
 
     /// Makes options that let everybody in.

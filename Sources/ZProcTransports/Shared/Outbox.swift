@@ -9,8 +9,8 @@ internal import Synchronization
 /// go on. So threads never wait for each other, and what comes while one is sending goes out as one batch. When many jobs
 /// wait for their turn, each with something to send, nobody sends at once: one sends for all.
 ///
-/// What sends gives back why it has failed, nil when it has not, and does not throw it: Swift compiles generic code with
-/// typed errors for all types at once, and this is done for each message.
+/// What sends gives back why it has failed, nil when it has not. It belongs into the module of those who use it: from another
+/// one it would be compiled for all types at once, which asks the runtime for types at each message.
 package final class Outbox<Item: Sendable, Failure: Error>: Sendable {
     private struct State {
         var waiting: [Item] = []
