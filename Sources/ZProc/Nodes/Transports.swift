@@ -8,9 +8,9 @@ internal import ZProcTransports
 ///
 /// Those that have sockets share their threads.
 final class Transports: Sendable {
-    private let inProcess = InProcessTransport()
-    private let unix: UnixSocketTransport
-    private let zeroMQ: ZeroMQTransport
+    private let inProcess: any Transport
+    private let unix: any Transport
+    private let zeroMQ: any Transport
     private let homeScheme: Endpoint.Scheme
 
     /// - Parameters:
@@ -19,8 +19,15 @@ final class Transports: Sendable {
     init(home: Endpoint.Scheme, threadCount: Int) {
         homeScheme = home
         let threads = TransportThreads(count: threadCount)
+        inProcess = InProcessTransport()
         unix = UnixSocketTransport(threads: threads)
         zeroMQ = ZeroMQTransport(threads: threads)
+    }
+
+    /// One transport for all endpoints.
+    init(all transport: any Transport) {
+        homeScheme = .inproc
+        (inProcess, unix, zeroMQ) = (transport, transport, transport)
     }
 
     subscript(scheme: Endpoint.Scheme) -> any Transport {

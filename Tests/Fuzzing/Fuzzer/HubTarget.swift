@@ -133,7 +133,7 @@ private final class Hub: @unchecked Sendable {
         self.store = store
         let endpoint = try Endpoint(.inproc, "fuzz")
         let place = ProcessPlace(depth: 0, threadCount: 1, options: ContextOptions())
-        system = ZProcSystem(transport: transport, states: states, place: place) { endpoint }
+        system = ZProcSystem(transports: Transports(all: transport), states: states, place: place) { endpoint }
         var limits = HubLimits()
         limits.peers = 6
         limits.callsInFlight = 20
