@@ -133,7 +133,7 @@ final class MessageStream: LoopSource, SocketOwner {
     // Those whose messages could not be sent are told by the end, which a failure brings.
     private func flush() { _ = outbox.flush(send: write) }
 
-    /// What fits here is sent with one call and without memory of its own.
+    /// What fits here is sent with one call.
     private static let pieceByteCount = 65_536
 
     /// - Returns: why they were not sent; then the stream ends.
