@@ -163,7 +163,7 @@ final class Connection: Sendable {
                     state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
                 }
                 guard Task.isCancelled else { return }
-                // Cancelled before there was anything to cancel; or before the call went out, and the peer would not know of it.
+                // Cancelled before there was anything to cancel, or before the call went out: then the peer has ignored it.
                 cancel(id)
                 try? link?.send(Envelope.cancel(id).encoded())
             }

@@ -31,9 +31,6 @@ package final class OpenSockets: Sendable {
         if isClosing { owner.close() }
     }
 
-    /// Whether all have been closed, or are about to be.
-    package var isClosing: Bool { state.withLock(\.isClosing) }
-
     /// The socket of an owner has been closed.
     package func remove(_ owner: ObjectIdentifier) {
         let (removed, waiters) = state.withLock { state in

@@ -102,7 +102,8 @@ public final class UnixSocketTransport: Transport {
     }
 
     private func checkIsOpen() throws(TransportError) {
-        if isShutDown.load(ordering: .relaxed) || sockets.isClosing {
+        // Set before any socket is closed because of it.
+        if isShutDown.load(ordering: .relaxed) {
             throw TransportError(.closed, "the transport has been shut down")
         }
     }
