@@ -174,7 +174,10 @@ distributed actor Counter {
         var counter: Counter? = Counter(actorSystem: callee.system)
         let proxy = try Self.proxy(of: #require(counter), of: callee, at: caller)
         #expect(try await proxy.increment(by: 1) == 1)
+        weak let gone = counter
         counter = nil
+        // The task that has answered holds it for a moment more.
+        try await eventually { gone == nil }
         let error = try await #require(throws: CallError.self) { try await proxy.increment(by: 1) }
         #expect(error.code == .actorNotFound)
         await caller.shutdown()
