@@ -123,6 +123,31 @@ struct SocketLoopTests {
         await context.shutdown()
     }
 
+    /// A thread runs what its job has made runnable when that job is done; when that takes long, another one does.
+    @Test func aJobThatBlocksHoldsUpNoJobItHasMade() async throws {
+        let context = try SocketContext(jobThreads: 2)
+        let loop = context.loop
+        let calls = try SocketPair(.pull, .push, over: .ipc, in: context)
+        for round in 0..<40 {
+            // Short jobs before it, so that one thread has taken to running them alone; or none.
+            let count = round % 2 * 20
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask(executorPreference: loop) {
+                    for _ in 0..<count {
+                        _ = try await calls.bound.receive()
+                        await withTaskGroup { $0.addTask(executorPreference: loop) {} }
+                    }
+                    let signal = DispatchSemaphore(value: 0)
+                    Task(executorPreference: loop) { signal.signal() }
+                    block(until: signal)
+                }
+                for _ in 0..<count { try await calls.connected.send([1]) }
+                try await group.waitForAll()
+            }
+        }
+        await context.shutdown()
+    }
+
     @Test func waitingBlocksNoThreadOfThePool() async throws {
         // More waits than any pool has threads; the pool must still run everything else.
         let context = try SocketContext()

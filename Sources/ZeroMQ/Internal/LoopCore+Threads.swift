@@ -13,13 +13,15 @@ struct ThreadCounts {
     var idle = 0
     /// Whether a thread waits for the sockets, or serves them.
     var hasLeader = false
-    /// The leader while it serves sockets: it will look for jobs itself when it is done.
-    var serving: pthread_t?
+    /// Whether that thread serves them: it will look for jobs itself when it is done.
+    var isServing = false
     /// How many jobs at the front of the queue have been taken.
     var taken = 0
+    /// How many jobs have begun.
+    var begun: UInt64 = 0
     /// How often a leader has left the sockets alone to run a job.
     var departures: UInt64 = 0
-    /// Whether a thread looks now and then whether somebody waits for the sockets.
+    /// Whether a thread looks now and then whether somebody waits for the sockets, and runs the jobs.
     var isWatching = false
     /// Whether one has been woken to do that.
     var wantsWatcher = false
@@ -31,7 +33,10 @@ struct ThreadCounts {
 ///
 /// Most jobs are short, and then the leader is back before another thread could have taken its place; to wake one each time
 /// would cost more than the job. So nobody waits for the sockets meanwhile, but while leaders leave, another thread, the
-/// watcher, looks every millisecond: it waits for the sockets itself when the same job still runs.
+/// watcher, looks every millisecond: it waits for the sockets itself when the same job still runs. In the same way, a job
+/// that one of the threads has made runnable is left to that thread, which is about to look for one, as long as there is a
+/// watcher, who takes the job when no other has begun since he looked last. A task that goes to an actor and comes back
+/// stays on its thread.
 extension LoopCore {
     private enum Step {
         case run(QueuedJob)
@@ -46,9 +51,10 @@ extension LoopCore {
 
     func enqueueForThreads(_ queued: QueuedJob) {
         enum Wake { case nobody, follower, watcher, leader }
+        let isOfThisLoop = LoopThread.isOf(self)
         let wake = state.withLock { state -> Wake in
             state.jobs.append(queued)
-            if let serving = state.threads.serving, pthread_equal(serving, pthread_self()) != 0,
+            if isOfThisLoop, state.threads.isServing || state.threads.isWatching,
                 state.jobs.count - state.threads.taken == 1
             {
                 return .nobody
@@ -76,6 +82,7 @@ extension LoopCore {
 
     func runAsOneOfMany() {
         czeromq_name_current_thread("zproc-io")
+        LoopThread.enter(self)
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         var wasRunning = false
         var wasLeading = false
@@ -86,7 +93,7 @@ extension LoopCore {
                 if wasRunning { state.threads.running -= 1 }
                 if wasLeading {
                     state.threads.hasLeader = false
-                    state.threads.serving = nil
+                    state.threads.isServing = false
                 }
                 let step = nextStep(&state, wasIdle: wasIdle)
                 if wasLeading, case .run = step { state.threads.departures &+= 1 }
@@ -104,7 +111,7 @@ extension LoopCore {
             case .act(let actions):
                 for action in actions { action() }
             case .wait:
-                wait(into: &events)
+                poll(into: &events, timeout: -1) { self.state.withLock { $0.threads.isServing = true } }
                 wasLeading = true
             case .watch: watchLeaders()
             case .idle:
@@ -140,6 +147,7 @@ extension LoopCore {
                 state.threads.taken = 0
             }
             state.threads.running += 1
+            state.threads.begun &+= 1
             return .run(queued)
         }
         if state.isStopping { return .stop }
@@ -168,20 +176,24 @@ extension LoopCore {
         return true
     }
 
-    /// Looks until a leader stays away, none leaves any more, or there is something else to do.
+    /// Looks until a leader stays away, a job is left lying, hardly any is run any more, or there is something else to do.
     private func watchLeaders() {
-        var seen: UInt64?
+        var seen: (departures: UInt64, begun: UInt64)?
         var quiet = 0
         while !watch.wait(forMilliseconds: Self.watchInterval) {
             let isDone = state.withLock { state -> Bool in
                 // Whoever wants this thread has said so, and is about to signal; which one of several gets the signal is
                 // all the same.
                 guard state.threads.isWatching else { return false }
-                let isSame = seen == state.threads.departures
-                seen = state.threads.departures
-                quiet = isSame ? quiet + 1 : 0
-                let isOver = isSame && (!state.threads.hasLeader || quiet > Self.quietWatches)
-                guard isOver || state.isStopping else { return false }
+                let departures = state.threads.departures
+                let begun = state.threads.begun
+                defer { seen = (departures, begun) }
+                let hasLeft = seen?.departures != departures
+                quiet = hasLeft ? 0 : quiet + 1
+                let isDeserted = !hasLeft && !state.threads.hasLeader
+                let isLeftLying = seen?.begun == begun && state.threads.taken < state.jobs.count
+                    && state.threads.running < jobThreads
+                guard isDeserted || isLeftLying || quiet > Self.quietWatches || state.isStopping else { return false }
                 state.threads.isWatching = false
                 return true
             }
@@ -201,18 +213,31 @@ extension LoopCore {
     private static let jobsToDefer = 4
     private static let jobsBeforeActions = 32
 
-    private func wait(into events: inout [epoll_event]) {
-        poll(into: &events, timeout: -1) {
-            self.state.withLock { $0.threads.serving = pthread_self() }
-        }
-    }
-
     private func run(_ queued: QueuedJob) {
         guard let loop = state.withLock({ $0.loop }) else {
             // Nobody holds the loop, and yet the job must run.
             return queued.job.runSynchronously(on: actorExecutor.asUnownedSerialExecutor())
         }
         queued.job.runSynchronously(on: loop.asUnownedTaskExecutor())
+    }
+}
+
+/// Which loop the current thread is one of.
+enum LoopThread {
+    /// Nil when the process has no room for another one, which costs wake-ups only.
+    private static let key: pthread_key_t? = {
+        var key = pthread_key_t()
+        return pthread_key_create(&key, nil) == 0 ? key : nil
+    }()
+
+    /// Called by a thread that belongs to `core`, and keeps it, until it ends.
+    static func enter(_ core: LoopCore) {
+        if let key { pthread_setspecific(key, Unmanaged.passUnretained(core).toOpaque()) }
+    }
+
+    static func isOf(_ core: LoopCore) -> Bool {
+        guard let key else { return false }
+        return pthread_getspecific(key) == Unmanaged.passUnretained(core).toOpaque()
     }
 }
 
