@@ -99,6 +99,8 @@ package final class SharedNamespace: StateEngine {
 
     package func observe(_ action: @escaping @Sendable () -> Void) -> any Cancellable { store.observe(action) }
 
+    package var observersExecutor: (any TaskExecutor)? { store.observersExecutor }
+
     private func number(in transaction: borrowing ReadTransaction) throws -> UInt32? {
         let known = knownNumber.load(ordering: .relaxed)
         if known != 0 { return known }

@@ -224,6 +224,8 @@ package final class SharedStore: StateStore {
 
     func observe(_ action: @escaping @Sendable () -> Void) -> any Cancellable { monitor.observe(action) }
 
+    var observersExecutor: any TaskExecutor { monitor.executor }
+
     /// The state as it is now, kept for as long as somebody looks at it.
     func pin(_ reader: Reader, namespace: UInt32, count: Int) -> PinnedView {
         let view = PinnedView(reader, namespace: namespace, entries: tables.entries, pool: readers)

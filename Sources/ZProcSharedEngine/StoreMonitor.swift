@@ -34,6 +34,8 @@ final class StoreMonitor: Sendable {
     }
 
     private let control: SharedControl
+    /// For tasks that wait for commits.
+    let executor = MonitorExecutor()
     private let state = Mutex(State())
     /// More snapshots than these do not pin pages at the same time.
     private static let mostPins = 64
@@ -120,7 +122,7 @@ final class StoreMonitor: Sendable {
             let commits = control.commits
             if commits != seen {
                 seen = commits
-                for action in state.withLock({ $0.observers.values.map { $0 } }) { action() }
+                executor.run { for action in state.withLock({ $0.observers.values.map { $0 } }) { action() } }
             }
             lookAtTheClock()
         }

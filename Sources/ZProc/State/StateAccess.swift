@@ -202,6 +202,7 @@ struct RemoteSource: ChangeSource {
     let client: StateClient
 
     var isFar: Bool { true }
+    var taskExecutor: (any TaskExecutor)? { client.system.node.taskExecutor }
 
     func requestSnapshot() -> Promise<Snapshot> {
         client.request(.snapshot, ArgumentList(namespace), returning: Snapshot.self)

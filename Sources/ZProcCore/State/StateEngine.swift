@@ -61,6 +61,11 @@ package protocol StateEngine: AnyObject, Sendable {
     /// Several commits may be one call. The action must be short; it runs where it delays nobody but other actions.
     func observe(_ action: @escaping @Sendable () -> Void) -> any Cancellable
 
+    /// Where a task that waits for commits goes on without a hand-over to another thread; nil for the common pool.
+    ///
+    /// It shares a thread with all observers, so it must not take long.
+    var observersExecutor: (any TaskExecutor)? { get }
+
     /// Removes all entries and the past; the next commit makes the namespace anew. Revisions go on.
     func drop(by origin: Origin, once request: UpdateRequest?) async throws
 }
@@ -98,6 +103,8 @@ package protocol StateStore: Sendable {
 }
 
 extension StateEngine {
+    package var observersExecutor: (any TaskExecutor)? { nil }
+
     package func apply(_ operation: StateOperation, by origin: Origin) async throws -> [EncodedValue] {
         try await update(by: origin) { try operation.apply(to: &$0) }
     }

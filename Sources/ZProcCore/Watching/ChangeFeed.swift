@@ -127,7 +127,7 @@ package final class ChangeFeed: Sendable {
         if case .success(let snapshot) = beginning.result { state.position = snapshot.revision }
         let life = state.life
         // Unstructured: it serves watches of many tasks, and ends with the last one.
-        state.driver = Task { [weak self, source] in
+        state.driver = Task(executorPreference: source.taskExecutor) { [weak self, source] in
             do {
                 var walker: ChangeWalker? = ChangeWalker(try await beginning.value())
                 var anchor: ChangeAnchor?

@@ -5,6 +5,8 @@
 package protocol ChangeSource: Sendable {
     /// Whether a snapshot has to travel, so that one should be kept.
     var isFar: Bool { get }
+    /// Where a task that waits for changes goes on without a hand-over to another thread; nil for the common pool.
+    var taskExecutor: (any TaskExecutor)? { get }
     /// Asks for the newest state at once, ahead of whatever the caller does next.
     func requestSnapshot() -> Promise<Snapshot>
     /// Asks how far the past reaches at once, ahead of whatever the caller does next.
@@ -23,6 +25,7 @@ package struct EngineSource: ChangeSource {
     package init(_ engine: any StateEngine) { self.engine = engine }
 
     package var isFar: Bool { false }
+    package var taskExecutor: (any TaskExecutor)? { engine.observersExecutor }
 
     package func requestSnapshot() -> Promise<Snapshot> { Promise(Result { try engine.snapshot() }) }
     package func requestSpan() -> Promise<HistorySpan> { Promise(Result { try engine.span() }) }
