@@ -246,15 +246,23 @@ extension Context {
         }
         // Whoever waits for all waits for the supervisor, who knows what to do about failures.
         let unsupervised = Spawning.isSupervised ? nil : ending
-        switch processes.insert(life, rank: .process, ending: unsupervised, limit: limit) {
-        case .entered: break
-        case .full:
-            throw SpawnError(
-                "\(limit) bodies live already, the context's maximumProcesses; await some, or raise it"
-            )
-        case .closed: throw SpawnError("nothing can be spawned in a context that has ended; make another one")
+        var isLastTry = false
+        insertion: while true {
+            switch processes.insert(life, rank: .process, ending: unsupervised, limit: limit) {
+            case .entered: break insertion
+            case .full:
+                guard !isLastTry else {
+                    throw SpawnError(
+                        "\(limit) bodies live already, the context's maximumProcesses; await some, or raise it"
+                    )
+                }
+                // Whoever has had a value may count on the place; and one may have gone since.
+                isLastTry = try await !processes.waitForDeparture(within: self.options.grace)
+            case .closed: throw SpawnError("nothing can be spawned in a context that has ended; make another one")
+            }
         }
-        life.ended.whenSettled { _ in
+        // Before anybody knows that it has ended.
+        life.ending.whenSettled { _ in
             processes.remove(life)
             spawning.output?.finish()
             spawning.error?.finish()

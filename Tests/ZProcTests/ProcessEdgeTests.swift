@@ -130,6 +130,20 @@ import ZProcCore
         }
     }
 
+    @Test(arguments: Backend.allCases)
+    func thereIsRoomAgainWhenOneHasEnded(on backend: Backend) async throws {
+        var options = ContextOptions()
+        options.maximumProcesses = 1
+        try await withContext(backend, options: options) { context in
+            for round in 0..<(backend == .threads ? 2_000 : 50) {
+                let process = try await context.spawn { round }
+                #expect(try await process.value == round)
+                let sleeper = try await context.spawn { try await Task.sleep(for: .seconds(1_000)) }
+                await sleeper.stop()
+            }
+        }
+    }
+
     // MARK: Results
 
     @Test func aResultThatIsTooLargeIsAnErrorAtTheWaiter() async throws {

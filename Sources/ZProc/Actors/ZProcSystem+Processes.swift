@@ -92,13 +92,7 @@ extension ZProcSystem {
             )
         }
         guard let launcher = ProcessLauncher.shared() else { throw cannotStart(EMFILE, request.options) }
-        let processPlace = roll?.reserve(limit: request.limits.maximumProcesses)
-        if processPlace == nil, roll != nil {
-            throw SpawnError(
-                "\(request.limits.maximumProcesses) processes live already, the context's maximumProcesses; await some, "
-                    + "or raise it"
-            )
-        }
+        let processPlace = try await reservePlace(request.limits)
         guard let child = processes.makeChild(name: request.name) else {
             processPlace?.strike()
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
@@ -148,6 +142,24 @@ extension ZProcSystem {
         }
         return child
     }
+
+    /// A place in the tree's list of processes; nil when there is no list.
+    private func reservePlace(_ limits: ContextOptions) async throws -> ProcessRoll.Place? {
+        guard let roll else { return nil }
+        var isLastTry = false
+        while true {
+            if let place = roll.reserve(limit: limits.maximumProcesses) { return place }
+            guard !isLastTry else {
+                throw SpawnError(
+                    "\(limits.maximumProcesses) processes live already, the context's maximumProcesses; await some, or "
+                        + "raise it"
+                )
+            }
+            // Whoever has had a value may count on the place; and one may have gone since.
+            isLastTry = try await !processes.waitForDeparture(within: limits.grace)
+        }
+    }
+
     private func cannotStart(_ number: Int32, _ options: ProcessOptions) -> SpawnError {
         SpawnError(
             "cannot start \(program == Self.ownProgram ? CommandLine.arguments[0] : program) as a child process: "

@@ -132,4 +132,10 @@ final class ChildProcess: Sendable, Stoppable {
 protocol Stoppable: AnyObject, Sendable {
     /// Returns when it has ended.
     func stop(grace: Duration) async
+    /// Settled when it has gone; nil unless it has come to its end and is about to go.
+    var departure: Promise<Void>? { get }
+}
+
+extension Stoppable {
+    var departure: Promise<Void>? { nil }
 }

@@ -78,6 +78,8 @@ final class ProcessLife<Value: Sendable>: Stoppable {
         }
     }
 
+    var departure: Promise<Void>? { outcome.result != nil && ended.result == nil ? ended : nil }
+
     /// Whether it has not been started, nor stopped.
     var isIdle: Bool { state.withLock { if case .idle = $0.phase { true } else { false } } }
 

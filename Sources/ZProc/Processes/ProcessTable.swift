@@ -136,6 +136,19 @@ final class ProcessTable: Sendable {
         }
     }
 
+    /// Waits for the place of a body whose value is known already, and who is about to go.
+    ///
+    /// - Parameter time: how long at most.
+    /// - Returns: whether one has gone.
+    /// - Throws: `CancellationError`.
+    func waitForDeparture(within time: Duration) async throws -> Bool {
+        let processes = state.withLock { $0.entries.values.map(\.process) }
+        for process in processes {
+            if let departure = process.departure { return try await departure.isSettled(within: time) }
+        }
+        return false
+    }
+
     /// How many failures are kept that nobody has asked for.
     private static let failureLimit = 1_000
 
