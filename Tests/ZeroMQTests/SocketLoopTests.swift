@@ -148,6 +148,31 @@ struct SocketLoopTests {
         await context.shutdown()
     }
 
+    /// What is promised for later, when some of many jobs have run, is done when none of them ends, too.
+    @Test func jobsThatBlockHoldUpNoPromise() async throws {
+        let context = try SocketContext(jobThreads: 2)
+        let loop = context.loop
+        for _ in 0..<40 {
+            let signal = DispatchSemaphore(value: 0)
+            let mayBegin = DispatchSemaphore(value: 0)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<12 {
+                    group.addTask(executorPreference: loop) {
+                        if number == 0 {
+                            block(until: mayBegin)
+                            // Many wait for their turn by now.
+                            if !loop.deferred({ for _ in 0..<12 { signal.signal() } }) { Issue.record("no promise") }
+                        }
+                        block(until: signal)
+                    }
+                }
+                mayBegin.signal()
+                try await group.waitForAll()
+            }
+        }
+        await context.shutdown()
+    }
+
     @Test func waitingBlocksNoThreadOfThePool() async throws {
         // More waits than any pool has threads; the pool must still run everything else.
         let context = try SocketContext()

@@ -15,10 +15,14 @@ struct ThreadCounts {
     var hasLeader = false
     /// Whether that thread serves them: it will look for jobs itself when it is done.
     var isServing = false
+    /// Whether it waits for a time only.
+    var isLeaderTimed = false
     /// How many jobs at the front of the queue have been taken.
     var taken = 0
     /// How many jobs have begun.
     var begun: UInt64 = 0
+    /// How many had begun when somebody saw last that what is deferred has to wait.
+    var begunAtDeferral: UInt64?
     /// How often a leader has left the sockets alone to run a job.
     var departures: UInt64 = 0
     /// Whether a thread looks now and then whether somebody waits for the sockets, and runs the jobs.
@@ -42,7 +46,8 @@ extension LoopCore {
         case run(QueuedJob)
         case serve([SocketCore])
         case act([@Sendable () -> Void])
-        case wait, watch, idle, stop
+        case wait(milliseconds: Int32)
+        case watch, idle, stop
     }
 
     /// How often the watcher looks, in milliseconds, and how often in vain before it sleeps.
@@ -110,8 +115,8 @@ extension LoopCore {
                 for socket in sockets { socket.serve() }
             case .act(let actions):
                 for action in actions { action() }
-            case .wait:
-                poll(into: &events, timeout: -1) { self.state.withLock { $0.threads.isServing = true } }
+            case .wait(let milliseconds):
+                poll(into: &events, timeout: milliseconds) { self.state.withLock { $0.threads.isServing = true } }
                 wasLeading = true
             case .watch: watchLeaders()
             case .idle:
@@ -128,12 +133,17 @@ extension LoopCore {
             return .serve(state.poked)
         }
         let hasJobs = state.threads.taken < state.jobs.count
-        if !state.deferred.isEmpty, !hasJobs || state.jobsSinceDeferral >= Self.jobsBeforeActions {
-            defer {
-                state.deferred = []
-                state.jobsSinceDeferral = 0
+        if !state.deferred.isEmpty {
+            let isHeldUp = state.threads.running == jobThreads && state.threads.begunAtDeferral == state.threads.begun
+            if !hasJobs || isHeldUp || state.jobsSinceDeferral >= Self.jobsBeforeActions {
+                defer {
+                    state.deferred = []
+                    state.jobsSinceDeferral = 0
+                    state.threads.begunAtDeferral = nil
+                }
+                return .act(state.deferred)
             }
-            return .act(state.deferred)
+            if state.threads.running == jobThreads { state.threads.begunAtDeferral = state.threads.begun }
         }
         if state.threads.running < jobThreads, hasJobs {
             if !state.deferred.isEmpty { state.jobsSinceDeferral += 1 }
@@ -159,7 +169,9 @@ extension LoopCore {
         guard state.threads.hasLeader else {
             state.threads.hasLeader = true
             state.isAsleep = true
-            return .wait
+            // Jobs that all take long do not hold up what is deferred.
+            state.threads.isLeaderTimed = !state.deferred.isEmpty
+            return .wait(milliseconds: state.threads.isLeaderTimed ? Self.watchInterval : -1)
         }
         state.threads.idle += 1
         return .idle
@@ -201,13 +213,19 @@ extension LoopCore {
         }
     }
 
-    /// Has `action` called when some of the jobs that wait have run; false when hardly any wait, or nobody runs them.
+    /// Has `action` called when some of the jobs that wait have run, or none has begun for a while; false when hardly any
+    /// wait, or nobody runs them.
     func deferred(_ action: @escaping @Sendable () -> Void) -> Bool {
-        state.withLock { state in
-            guard jobThreads > 0, state.jobs.count - state.threads.taken >= Self.jobsToDefer else { return false }
+        let (isPromised, mustWake) = state.withLock { state in
+            guard jobThreads > 0, state.jobs.count - state.threads.taken >= Self.jobsToDefer else { return (false, false) }
             state.deferred.append(action)
-            return true
+            // Who sleeps for ever would not look.
+            let mustWake = state.isAsleep && !state.threads.isLeaderTimed
+            if mustWake { state.isAsleep = false }
+            return (true, mustWake)
         }
+        if mustWake { wake() }
+        return isPromised
     }
 
     private static let jobsToDefer = 4
