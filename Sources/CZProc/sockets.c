@@ -8,6 +8,11 @@
 
 #include <sys/socket.h>
 
+void czproc_with_buffer(void *context, void (*body)(void *context, void *buffer)) {
+    char buffer[CZPROC_BUFFER_SIZE];
+    body(context, buffer);
+}
+
 int czproc_accept(int socket) {
     return accept4(socket, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }

@@ -141,6 +141,10 @@ void czproc_exit(int status) __attribute__((noreturn));
 /// The same by a signal.
 void czproc_exit_by(int signal) __attribute__((noreturn));
 
+enum { CZPROC_BUFFER_SIZE = 65536 };
+/// Lends `body` as many bytes of the stack.
+void czproc_with_buffer(void *context, void (*body)(void *context, void *buffer));
+
 /// Accepts a connection whose socket does not block and is closed in programs
 /// that are started; -1 and errno if there is none.
 int czproc_accept(int socket);

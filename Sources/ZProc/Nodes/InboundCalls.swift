@@ -13,8 +13,8 @@ final class InboundCalls: Sendable {
     private final class Peer {
         var info: PeerInfo
         var window = CallWindow()
-        /// Calls that have not been answered and can be cancelled, and how.
-        var open: [CallID: @Sendable () -> Void] = [:]
+        /// Calls that have not been answered and can be cancelled.
+        var open: [CallID: OpenCall] = [:]
         var rate: RateLimit?
 
         init(info: PeerInfo, rate: RateLimit?) {
@@ -90,15 +90,21 @@ final class InboundCalls: Sendable {
             defer { state = State(isClosed: true) }
             return (state.peers.values.flatMap(\.open.values), state.listener)
         }
-        for cancel in open { cancel() }
+        for call in open { call.cancel() }
         listener?.close()
     }
 
     /// Answers a call, which is not open any more when its caller gets to know.
     func reply(_ envelope: Envelope, to call: IncomingCall) {
         call.observation?.answered(envelope)
-        release(call)
-        send(envelope, to: call.peer)
+        let message = envelope.encoded()
+        metrics.current?.sent(message)
+        let (released, listener) = state.withLock { state in
+            (state.peers[call.peer]?.open.removeValue(forKey: call.id), state.listener)
+        }
+        released?.close()
+        // A caller that is gone does not wait.
+        try? listener?.send(message, to: call.peer)
     }
 
     /// Runs `work` on a task that a cancel message, or the loss of the caller, cancels.
@@ -112,32 +118,33 @@ final class InboundCalls: Sendable {
         priority: TaskPriority? = nil,
         work: @concurrent @escaping @Sendable () async -> Void
     ) {
-        let opening = open(call) {
-            // Entered before it can end: its end waits for the lock.
-            let task = Task(executorPreference: transport.taskExecutor, priority: priority) {
+        let entry = OpenCall()
+        switch open(call, as: entry) {
+        case .gone: return
+        case .refused(let error): return reply(.failure(call.id, error), to: call)
+        case .open: break
+        }
+        // Not with the lock, for which the answers of others wait.
+        entry.begin(
+            Task(executorPreference: transport.taskExecutor, priority: priority) {
                 await work()
                 // Should it not have been answered.
-                self.release(call)
+                if !entry.isClosed { self.release(call) }
             }
-            return { task.cancel() }
-        }
-        if case .refused(let error) = opening { reply(.failure(call.id, error), to: call) }
+        )
     }
 
     /// Keeps a call open that no task works on; see ``IncomingCall/hold(onCancel:)``.
-    func hold(_ call: IncomingCall, onCancel: @escaping @Sendable () -> Void) -> Opening { open(call) { onCancel } }
-
-    func release(_ call: IncomingCall) {
-        // What can be cancelled goes with its closure, outside of the lock.
-        let cancel = state.withLock { $0.peers[call.peer]?.open.removeValue(forKey: call.id) }
-        withExtendedLifetime(cancel) {}
+    func hold(_ call: IncomingCall, onCancel: @escaping @Sendable () -> Void) -> Opening {
+        open(call, as: OpenCall(onCancel: onCancel))
     }
 
-    /// - Parameters:
-    ///   - call: the call.
-    ///   - begin: called, when it may be open, to have it begin; gives what cancels it.
-    /// - Returns: whether it is open.
-    private func open(_ call: IncomingCall, _ begin: () -> @Sendable () -> Void) -> Opening {
+    func release(_ call: IncomingCall) {
+        state.withLock { $0.peers[call.peer]?.open.removeValue(forKey: call.id) }?.close()
+    }
+
+    /// Enters a call that waits for its answer from now on.
+    private func open(_ call: IncomingCall, as entry: OpenCall) -> Opening {
         let most = policy.limits?.callsInFlight ?? .max
         return state.withLock { state in
             // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
@@ -147,7 +154,7 @@ final class InboundCalls: Sendable {
             if peer.open.count >= most {
                 return .refused(.overLimit("\(most) calls of this client wait for an answer already"))
             }
-            peer.open[call.id] = begin()
+            peer.open[call.id] = entry
             return .open
         }
     }
@@ -224,7 +231,7 @@ extension InboundCalls: ListenerReceiver {
                 )
                 if let observation { observation.carryOut { handler.handle(call) } } else { handler.handle(call) }
             case .cancel(let id):
-                state.withLock { $0.peers[peer]?.open[id] }?()
+                state.withLock { $0.peers[peer]?.open[id] }?.cancel()
             case .welcome, .refused, .success, .failure, .probe:
                 throw TransportError(.malformed, "it sent what only a listener may send")
             }
@@ -293,6 +300,6 @@ extension InboundCalls: ListenerReceiver {
         }
         guard let lost else { return }
         log("a client has gone", Log.facts([.process: lost.process]))
-        for cancel in lost.calls { cancel() }
+        for call in lost.calls { call.cancel() }
     }
 }

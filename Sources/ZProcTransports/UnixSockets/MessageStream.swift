@@ -133,9 +133,6 @@ final class MessageStream: LoopSource, SocketOwner {
     // Those whose messages could not be sent are told by the end, which a failure brings.
     private func flush() { _ = outbox.flush(send: write) }
 
-    /// What fits here is sent with one call.
-    private static let pieceByteCount = 65_536
-
     /// - Returns: why they were not sent; then the stream ends.
     private func write(_ messages: [[UInt8]]) -> End? {
         output.withLock { output -> End? in
@@ -147,22 +144,23 @@ final class MessageStream: LoopSource, SocketOwner {
                 return fail(.full, &output)
             }
             let count = messages.reduce(0) { $0 + MessageReader.lengthByteCount + $1.count }
-            guard output.phase != .opening, output.pieces.isEmpty, count <= Self.pieceByteCount else {
+            guard output.phase != .opening, output.pieces.isEmpty, count <= stackBufferByteCount else {
                 append(messages, to: &output)
                 writeWaiting(&output)
                 return nil
             }
-            let number = withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { buffer -> Int32 in
+            var number: Int32 = 0
+            withStackBuffer { buffer in
                 var end = 0
                 for message in messages { end += Self.put(message, into: buffer, at: end) }
                 let sent = Glibc.send(descriptor, buffer.baseAddress, count, Int32(MSG_NOSIGNAL))
-                if sent < 0, errno != EAGAIN, errno != EINTR { return errno }
-                if sent < count {
-                    output.pieces.append((Array(buffer[max(0, sent)...]), messages.count))
+                if sent < 0, errno != EAGAIN, errno != EINTR {
+                    number = errno
+                } else if sent < count {
+                    output.pieces.append((Array(buffer[max(0, sent)..<count]), messages.count))
                     output.waitingMessages += messages.count
                     writeWaiting(&output)
                 }
-                return 0
             }
             return number == 0 ? nil : fail(Self.end(for: number), &output)
         }
@@ -194,13 +192,13 @@ final class MessageStream: LoopSource, SocketOwner {
         }
         for message in messages {
             withUnsafeBytes(of: UInt32(message.count).littleEndian) { piece.append(contentsOf: $0) }
-            if message.count > Self.pieceByteCount / 4 {
+            if message.count > stackBufferByteCount / 4 {
                 finish()
                 output.pieces.append((message, 1))
             } else {
                 piece.append(contentsOf: message)
                 count += 1
-                if piece.count >= Self.pieceByteCount { finish() }
+                if piece.count >= stackBufferByteCount { finish() }
             }
         }
         finish()
@@ -269,7 +267,7 @@ final class MessageStream: LoopSource, SocketOwner {
     /// - Parameter toTheEnd: whether the other side sends no more: then it is not enough to have read less than might
     ///   have been there.
     private func receive(toTheEnd: Bool) {
-        withUnsafeTemporaryAllocation(byteCount: Self.pieceByteCount, alignment: 16) { buffer in
+        withStackBuffer { buffer in
             for _ in 0..<Self.readLimit {
                 var messages: [[UInt8]] = []
                 var handlers: Handlers?
