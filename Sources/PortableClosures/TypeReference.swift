@@ -47,7 +47,7 @@ public struct TypeReference: Hashable, Sendable {
         guard resolved == type else { throw Self.unnameable(type) }
         Self.known.withLock {
             $0.references[key] = reference
-            $0.types[reference] = type
+            $0.add(type, for: reference.form)
         }
     }
 
@@ -57,22 +57,31 @@ public struct TypeReference: Hashable, Sendable {
     ///
     /// - Throws: PortableClosureError/Code/typeNotFound when this program has no such type.
     public func resolve() throws(PortableClosureError) -> Any.Type {
-        if let type = Self.known.withLock({ $0.types[self] }) { return type }
+        if let type = Self.known.withLock({ $0.type(of: form) }) { return type }
         let type = try resolveAnew()
-        Self.known.withLock { known in
-            // A peer that invents names must not make this grow without bound.
-            if known.types.count >= Self.maximumKnown { known.types.removeAll() }
-            known.types[self] = type
-        }
+        Self.known.withLock { $0.add(type, for: form) }
         return type
     }
 
     private struct Known {
         var references: [ObjectIdentifier: TypeReference] = [:]
-        var types: [TypeReference: Any.Type] = [:]
+        /// Most have a name: a new process need not find out how the others are hashed.
+        private var named: [String: Any.Type] = [:]
+        private var others: [Form: Any.Type] = [:]
+
+        private static let maximumCount = 10_000
+
+        func type(of form: Form) -> Any.Type? {
+            if case .name(let name) = form { named[name] } else { others[form] }
+        }
+
+        mutating func add(_ type: Any.Type, for form: Form) {
+            // A peer that invents names must not make this grow without bound.
+            if named.count + others.count >= Self.maximumCount { (named, others) = ([:], [:]) }
+            if case .name(let name) = form { named[name] = type } else { others[form] = type }
+        }
     }
 
-    private static let maximumKnown = 10_000
     private static let known = Mutex(Known())
 
     static func unnameable(_ type: Any.Type) -> PortableClosureError {

@@ -7,7 +7,8 @@ package import ZProcCore
 ///
 /// Never suspends, locks, reads a clock or calls out.
 package struct CallTable<Waiter> {
-    private var waiting: [CallID: Waiter] = [:]
+    /// By the numbers of the calls: types of keys cost a new process a search each, and this one is used elsewhere.
+    private var waiting: [UInt64: Waiter] = [:]
     private var lastID: UInt64 = 0
 
     package init() {}
@@ -23,22 +24,22 @@ package struct CallTable<Waiter> {
 
     /// Keeps who waits for the reply to `id`.
     package mutating func add(_ waiter: Waiter, for id: CallID) {
-        waiting[id] = waiter
+        waiting[id.number] = waiter
     }
 
     /// A reply came; nil for one that nobody waits for any more, or a second one.
     package mutating func receivedReply(to id: CallID) -> Waiter? {
-        waiting.removeValue(forKey: id)
+        waiting.removeValue(forKey: id.number)
     }
 
     /// The caller gave up; nil when the reply was faster.
     package mutating func cancelled(_ id: CallID) -> Waiter? {
-        waiting.removeValue(forKey: id)
+        waiting.removeValue(forKey: id.number)
     }
 
     /// No more replies will come; gives everybody who waits, oldest call first.
     package mutating func connectionClosed() -> [Waiter] {
         defer { waiting.removeAll() }
-        return waiting.sorted { $0.key.number < $1.key.number }.map(\.value)
+        return waiting.sorted { $0.key < $1.key }.map(\.value)
     }
 }

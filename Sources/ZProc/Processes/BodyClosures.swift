@@ -7,7 +7,9 @@ internal import PortableClosures
 internal import Synchronization
 
 /// What a child process runs.
-struct ProcessJob: Codable {
+///
+/// An array on its way: for names of fields, a new process would have to look their type up.
+struct ProcessJob {
     /// Nil for a host of actors.
     var body: PortableClosure?
     var arguments: [UInt8]
@@ -19,6 +21,28 @@ struct ProcessJob: Codable {
     var preparations: [PortableClosure]
     /// The context of the trace that the body belongs to.
     var trace: [String]
+}
+
+extension ProcessJob: Codable {
+    init(from decoder: any Decoder) throws {
+        var fields = try decoder.unkeyedContainer()
+        body = try fields.decodeIfPresent(PortableClosure.self)
+        arguments = try fields.decode([UInt8].self)
+        setup = try fields.decodeIfPresent(ProcessSetup.self)
+        hubs = try fields.decode([HubAccess].self)
+        preparations = try fields.decode([PortableClosure].self)
+        trace = try fields.decode([String].self)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var fields = encoder.unkeyedContainer()
+        if let body { try fields.encode(body) } else { try fields.encodeNil() }
+        try fields.encode(arguments)
+        if let setup { try fields.encode(setup) } else { try fields.encodeNil() }
+        try fields.encode(hubs)
+        try fields.encode(preparations)
+        try fields.encode(trace)
+    }
 }
 
 /// A body whose types are known only to itself.

@@ -180,7 +180,7 @@ struct ChildMain: Sendable {
         }
         await system.processes.close(grace: Context.childGrace)
         do {
-            _ = try await call(.finished, ProcessRequest(token: argument.token, argument: outcome))
+            _ = try await call(.finished, EndReport(token: argument.token, outcome: outcome))
         } catch {
             Self.fail("cannot tell its parent how it ended: \(error)")
         }
@@ -240,7 +240,7 @@ struct ChildMain: Sendable {
     /// Has actors live here, which the parent sends, until it stops this process.
     private func hostActors() async throws -> [UInt8] {
         let address = try system.encoder.encode(system.node.address())
-        _ = try await call(.hosting, ProcessRequest(token: argument.token, argument: address))
+        _ = try await call(.hosting, HostingReport(token: argument.token, address: address))
         try await Promise<Void>().value()
         return []
     }

@@ -12,20 +12,69 @@ enum ProcessMethod: String {
     case hosting
     /// `[token]` → nil, when the child is to cancel its body
     case stopRequested
-    /// `[token, outcome]` → nil: the body has ended; the child exits when it has the answer
+    /// `[token, result]` or `[token, nil, error]` → nil: the body has ended; the child exits when it has the answer
     case finished
 }
 
 /// How a body ended, as the child tells it.
-enum BodyOutcome: Codable {
+enum BodyOutcome {
     case returned([UInt8])
     case threw(WireError)
 }
 
-/// Arguments of the child's calls.
-struct ProcessRequest<Argument: Codable>: Codable {
+/// Where a child listens that hosts actors.
+struct HostingReport: Codable {
     var token: UInt64
-    var argument: Argument
+    var address: [UInt8]
+
+    init(token: UInt64, address: [UInt8]) {
+        self.token = token
+        self.address = address
+    }
+
+    init(from decoder: any Decoder) throws {
+        var fields = try decoder.unkeyedContainer()
+        token = try fields.decode(UInt64.self)
+        address = try fields.decode([UInt8].self)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var fields = encoder.unkeyedContainer()
+        try fields.encode(token)
+        try fields.encode(address)
+    }
+}
+
+/// How a child's body ended.
+struct EndReport: Codable {
+    var token: UInt64
+    var outcome: BodyOutcome
+
+    init(token: UInt64, outcome: BodyOutcome) {
+        self.token = token
+        self.outcome = outcome
+    }
+
+    init(from decoder: any Decoder) throws {
+        var fields = try decoder.unkeyedContainer()
+        token = try fields.decode(UInt64.self)
+        if let result = try fields.decodeIfPresent([UInt8].self) {
+            outcome = .returned(result)
+        } else {
+            outcome = .threw(try fields.decode(WireError.self))
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var fields = encoder.unkeyedContainer()
+        try fields.encode(token)
+        switch outcome {
+        case .returned(let result): try fields.encode(result)
+        case .threw(let error):
+            try fields.encodeNil()
+            try fields.encode(error)
+        }
+    }
 }
 
 /// Answers the children of this process.
@@ -57,15 +106,15 @@ struct ProcessService: Service {
                     }
                 }
             case .hosting:
-                let (child, request) = try child(call, ProcessRequest<[UInt8]>.self, \.token, system)
-                child.hosted.settle(.success(request.argument))
+                let (child, report) = try child(call, HostingReport.self, \.token, system)
+                child.hosted.settle(.success(report.address))
                 call.succeed([])
             case .stopRequested:
                 let child = try child(call, UInt64.self, { $0 }, system).0
                 child.stopRequest.whenSettled { _ in call.succeed([]) }
             case .finished:
-                let (child, request) = try child(call, ProcessRequest<BodyOutcome>.self, \.token, system)
-                switch request.argument {
+                let (child, report) = try child(call, EndReport.self, \.token, system)
+                switch report.outcome {
                 case .returned(let result):
                     child.outcome.settle(.success(result))
                 case .threw(let error):

@@ -12,7 +12,8 @@ package protocol SocketOwner: AnyObject, Sendable {
 /// The links and listeners of a transport whose sockets are not closed yet.
 package final class OpenSockets: Sendable {
     private struct State {
-        var owners: [ObjectIdentifier: any SocketOwner] = [:]
+        /// By where they are in memory; why not by `ObjectIdentifier`, `CallTable` says.
+        var owners: [UInt64: any SocketOwner] = [:]
         /// Who waits until there are none.
         var waiters: [UnsafeContinuation<Void, Never>] = []
         /// Whether all are being closed, later ones too.
@@ -22,10 +23,12 @@ package final class OpenSockets: Sendable {
 
     package init() {}
 
+    private static func key(_ owner: ObjectIdentifier) -> UInt64 { UInt64(UInt(bitPattern: owner)) }
+
     /// Adds one, which is closed at once when all the others are.
     package func insert(_ owner: any SocketOwner) {
         let isClosing = state.withLock { state in
-            state.owners[ObjectIdentifier(owner)] = owner
+            state.owners[Self.key(ObjectIdentifier(owner))] = owner
             return state.isClosing
         }
         if isClosing { owner.close() }
@@ -34,7 +37,7 @@ package final class OpenSockets: Sendable {
     /// The socket of an owner has been closed.
     package func remove(_ owner: ObjectIdentifier) {
         let (removed, waiters) = state.withLock { state in
-            let removed = state.owners.removeValue(forKey: owner)
+            let removed = state.owners.removeValue(forKey: Self.key(owner))
             guard state.owners.isEmpty else { return (removed, [UnsafeContinuation<Void, Never>]()) }
             defer { state.waiters = [] }
             return (removed, state.waiters)

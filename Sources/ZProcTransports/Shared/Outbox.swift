@@ -11,7 +11,7 @@ internal import Synchronization
 ///
 /// What sends gives back why it has failed, nil when it has not. It belongs into the module of those who use it: from another
 /// one it would be compiled for all types at once, which asks the runtime for types at each message.
-package final class Outbox<Item: Sendable, Failure: Error>: Sendable {
+package final class Outbox<Item: Sendable, Failure: Sendable>: Sendable {
     private struct State {
         var waiting: [Item] = []
         var isSending = false
