@@ -144,6 +144,26 @@ import ZProcCore
         }
     }
 
+    /// A fork of this program keeps open what tells of a process and of its output; nobody may wait for that any more.
+    @Test func aProcessThatHasEndedIsNotWaitedForWhenThereIsAFork() async {
+        // In a process of its own, where nobody else waits for descriptors.
+        await #expect(processExitsWith: .success) {
+            try await withContext(.processes) { context in
+                let state = context.state
+                // Whatever starts with the first process is there.
+                try await context.spawn {}.value
+                let before = try await settledWaitCount()
+                let process = try await context.spawn { try await state.first("may end", equals: true) }
+                let fork = try #require(startFork())
+                defer { kill(fork, SIGKILL) }
+                try await state.set("may end", to: true)
+                _ = try await process.value
+                try await process.wait()
+                try await eventually(within: .seconds(10)) { waitCount() == before }
+            }
+        }
+    }
+
     // MARK: Results
 
     @Test func aResultThatIsTooLargeIsAnErrorAtTheWaiter() async throws {
@@ -400,6 +420,43 @@ private func sleepers(_ count: Int, in context: Context) async -> Int {
         }
         return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
     }
+}
+
+/// A copy of this process that does nothing, for twenty seconds at most.
+private func startFork() -> pid_t? {
+    // Swift has no name for it, since hardly anything may be done afterwards.
+    guard let symbol = dlsym(nil, "fork") else { return nil }
+    let process = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)()
+    if process == 0 {
+        var none = sigset_t()
+        sigemptyset(&none)
+        sigprocmask(SIG_SETMASK, &none, nil)
+        alarm(20)
+        while true { pause() }
+    }
+    return process > 0 ? process : nil
+}
+
+/// How many descriptors all pollers of this process wait for.
+private func waitCount() -> Int {
+    let descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fdinfo")) ?? []
+    return descriptors.reduce(0) { count, name in
+        // One that has been closed meanwhile has none.
+        let text = (try? read("/proc/self/fdinfo/\(name)", limit: 65_536)) ?? ""
+        return count + text.split(separator: "\n").count { $0.hasPrefix("tfd:") }
+    }
+}
+
+/// The same, when it has not changed for a while.
+private func settledWaitCount() async throws -> Int {
+    var last = -1, same = 0
+    try await eventually {
+        let count = waitCount()
+        same = count == last ? same + 1 : 0
+        last = count
+        return same == 10
+    }
+    return last
 }
 
 private func threadName() -> String {

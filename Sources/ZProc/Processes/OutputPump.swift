@@ -24,6 +24,8 @@ final class OutputPump: Sendable {
         fileprivate var line: [UInt8] = []
         fileprivate var tail: [UInt8] = []
         fileprivate var isOpen = true
+        /// What tells of its descriptor; -1 when it does not yet.
+        fileprivate var epoll: Int32 = -1
 
         init(descriptor: Int32, target: Int32?, prefix: String?, buffer: OutputBuffer?) {
             self.buffer = buffer
@@ -143,7 +145,8 @@ final class OutputPump: Sendable {
 
     private func carryOut(_ command: Command, _ state: inout State) {
         switch command {
-        case .add(let id, let stream):
+        case .add(let id, var stream):
+            stream.epoll = epoll
             state.streams[id] = stream
             watch(stream.descriptor, id)
         case .resume(let id): resume(id, &state)
@@ -251,6 +254,8 @@ extension OutputPump.Stream {
     private mutating func close() {
         guard isOpen else { return }
         isOpen = false
+        // A process that is just being started has the descriptor, too, and as long as it does, its end is told of.
+        epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
         Glibc.close(descriptor)
     }
 }

@@ -168,6 +168,8 @@ final class ProcessLauncher: Sendable {
                     children[event.data.fd] = nil
                     child.place?.strike(child.pid)
                     child.onReap()
+                    // A fork of this program has the descriptor, too, and as long as it does, its end is told of.
+                    epoll_ctl(epoll, EPOLL_CTL_DEL, event.data.fd, nil)
                     close(event.data.fd)
                     pump.finish(child.outputs) { tails in
                         var termination = termination
