@@ -27,15 +27,13 @@ struct CaptureLayout: Sendable {
         metadata.load(as: UInt.self) == boxKind
     }
 
-    private static let known = Mutex<[UnsafeRawPointerKey: CaptureLayout]>([:])
-
-    private struct UnsafeRawPointerKey: Hashable { let address: UInt }
+    private static let known = Mutex<[UInt64: CaptureLayout]>([:])
 
     /// The layout of boxes with this metadata.
     ///
     /// Cost: a dictionary look-up after the first time.
     static func of(_ metadata: UnsafeRawPointer) throws(PortableClosureError) -> CaptureLayout {
-        let key = UnsafeRawPointerKey(address: UInt(bitPattern: metadata))
+        let key = UInt64(UInt(bitPattern: metadata))
         if let layout = known.withLock({ $0[key] }) { return layout }
         let layout = try CaptureLayout(metadata)
         known.withLock { $0[key] = layout }

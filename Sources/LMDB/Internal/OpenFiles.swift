@@ -9,7 +9,7 @@ internal import Synchronization
 /// The system drops all locks that a process has on a file as soon as it closes any descriptor of it, so a second
 /// environment on one file would take the first one's locks away.
 enum OpenFiles {
-    private static let files = Mutex<Set<FileStatus.Identity>>([])
+    private static let files = Mutex<[FileStatus.Identity]>([])
 
     /// Opens a file that is not open, and returns its descriptor, which LMDB goes on using.
     static func open(
@@ -29,7 +29,7 @@ enum OpenFiles {
             guard mdb_env_get_fd(handle, &descriptor) == 0, let status = FileStatus(descriptor: descriptor) else {
                 throw LMDBError(.invalidArgument, "find out the file of an environment", path: path)
             }
-            files.insert(status.identity)
+            files.append(status.identity)
             return (status.identity, descriptor)
         }
     }
@@ -38,7 +38,7 @@ enum OpenFiles {
     static func close(_ handle: OpaquePointer, _ file: FileStatus.Identity) {
         files.withLock { files in
             mdb_env_close(handle)
-            files.remove(file)
+            files.removeAll { $0 == file }
         }
     }
 }

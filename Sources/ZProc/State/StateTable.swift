@@ -17,10 +17,10 @@ final class StateTable: Sendable {
 
     private struct State {
         var feeds: [FeedID: ChangeFeed] = [:]
-        /// States of other processes that this one has mapped.
-        var mapped: [StoreReference: SharedStore] = [:]
+        /// States of other processes that this one has mapped, by the numbers of their openings.
+        var mapped: [UInt64: SharedStore] = [:]
         /// When those were tried that could not be.
-        var failed: [StoreReference: ContinuousClock.Instant] = [:]
+        var failed: [UInt64: ContinuousClock.Instant] = [:]
         var isShutDown = false
     }
 
@@ -51,12 +51,12 @@ final class StateTable: Sendable {
     func store(_ reference: StoreReference) -> SharedStore? {
         state.withLock { state in
             if state.isShutDown { return nil }
-            if let known = state.mapped[reference] { return known }
-            if let tried = state.failed[reference], .now - tried < Self.pause { return nil }
+            if let known = state.mapped[reference.number] { return known }
+            if let tried = state.failed[reference.number], .now - tried < Self.pause { return nil }
             // On another machine the file is not there, or is another one: messages work from everywhere.
             let store = try? SharedStore.open(reference.path, number: reference.number)
-            state.mapped[reference] = store
-            state.failed[reference] = store == nil ? .now : nil
+            state.mapped[reference.number] = store
+            state.failed[reference.number] = store == nil ? .now : nil
             return store
         }
     }
@@ -90,7 +90,7 @@ final class StateTable: Sendable {
             defer { state = State(isShutDown: true) }
             return state
         }
-        for feed in ended.feeds.values { feed.end(.ended) }
+        if !ended.feeds.isEmpty { for feed in ended.feeds.values { feed.end(.ended) } }
         // A disk may have to be waited for.
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async { [self] in
