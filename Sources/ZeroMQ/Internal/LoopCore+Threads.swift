@@ -203,7 +203,8 @@ extension LoopCore {
                 let hasLeft = seen?.departures != departures
                 quiet = hasLeft ? 0 : quiet + 1
                 let isDeserted = !hasLeft && !state.threads.hasLeader
-                let isLeftLying = seen?.begun == begun && state.threads.taken < state.jobs.count
+                let isLeftLying =
+                    seen?.begun == begun && state.threads.taken < state.jobs.count
                     && state.threads.running < jobThreads
                 guard isDeserted || isLeftLying || quiet > Self.quietWatches || state.isStopping else { return false }
                 state.threads.isWatching = false
@@ -217,7 +218,8 @@ extension LoopCore {
     /// wait, or nobody runs them.
     func deferred(_ action: @escaping @Sendable () -> Void) -> Bool {
         let (isPromised, mustWake) = state.withLock { state in
-            guard jobThreads > 0, state.jobs.count - state.threads.taken >= Self.jobsToDefer else { return (false, false) }
+            let waiting = state.jobs.count - state.threads.taken
+            guard jobThreads > 0, waiting >= Self.jobsToDefer else { return (false, false) }
             state.deferred.append(action)
             // Who sleeps for ever would not look.
             let mustWake = state.isAsleep && !state.threads.isLeaderTimed
