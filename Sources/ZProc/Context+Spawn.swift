@@ -28,7 +28,9 @@ extension Context {
     ///   - body: what to run; its result becomes the process's ``SpawnedProcess/value``.
     /// - Returns: the process, as soon as it has been started.
     /// - Throws: ``PortableClosureError`` when a capture cannot travel, and nothing is started; ``SpawnError`` when the
-    ///   system cannot start a process.
+    ///   system cannot start a process, or ``ContextOptions/maximumProcesses`` live already; `CancellationError` when the
+    ///   task is cancelled while it waits for the place of one whose value is known and that is about to go, which it does
+    ///   for ``ContextOptions/grace`` at most.
     @discardableResult
     public func spawn<Result: Codable & Sendable, each Argument: Codable & Sendable>(
         _ argument: repeat each Argument,
@@ -246,18 +248,15 @@ extension Context {
         }
         // Whoever waits for all waits for the supervisor, who knows what to do about failures.
         let unsupervised = Spawning.isSupervised ? nil : ending
-        var isLastTry = false
+        var wait = PlaceWait()
         insertion: while true {
             switch processes.insert(life, rank: .process, ending: unsupervised, limit: limit) {
             case .entered: break insertion
             case .full:
-                guard !isLastTry else {
-                    throw SpawnError(
-                        "\(limit) bodies live already, the context's maximumProcesses; await some, or raise it"
-                    )
-                }
-                // Whoever has had a value may count on the place; and one may have gone since.
-                isLastTry = try await !processes.waitForDeparture(within: self.options.grace)
+                if try await wait.isWorthwhile(in: processes, within: self.options.grace) { continue }
+                throw SpawnError(
+                    "\(limit) bodies live already, the context's maximumProcesses; await some, or raise it"
+                )
             case .closed: throw SpawnError("nothing can be spawned in a context that has ended; make another one")
             }
         }

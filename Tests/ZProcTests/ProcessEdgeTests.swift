@@ -144,6 +144,28 @@ import ZProcCore
         }
     }
 
+    /// One that is about to go, and takes its time, keeps nobody from the place of one that goes at once.
+    @Test func theFirstThatGoesMakesRoom() async throws {
+        var options = ContextOptions()
+        options.maximumProcesses = 2
+        options.grace = .seconds(1_000)
+        try await withContext(.threads, options: options) { context in
+            let state = context.state
+            var soon = ProcessOptions()
+            soon.timeout = .milliseconds(1)
+            // Its time is up, so that it has a value, and it goes on.
+            let late = try await context.spawn(options: soon) {
+                await Task { _ = try? await state.first("may end", equals: true) }.value
+            }
+            await #expect(throws: (any Error).self) { try await late.value }
+            for round in 0..<20 {
+                let process = try await context.spawn { round }
+                #expect(try await process.value == round)
+            }
+            try await state.set("may end", to: true)
+        }
+    }
+
     /// A fork of this program keeps open what tells of a process and of its output; nobody may wait for that any more.
     @Test func aProcessThatHasEndedIsNotWaitedForWhenThereIsAFork() async {
         // In a process of its own, where nobody else waits for descriptors.

@@ -92,7 +92,7 @@ extension ZProcSystem {
             )
         }
         guard let launcher = ProcessLauncher.shared() else { throw cannotStart(EMFILE, request.options) }
-        let processPlace = try await reservePlace(request.limits)
+        let processPlace = try await reservePlace(request)
         guard let child = processes.makeChild(name: request.name) else {
             processPlace?.strike()
             throw SpawnError("nothing can be spawned in a context that has ended; make another one")
@@ -144,19 +144,17 @@ extension ZProcSystem {
     }
 
     /// A place in the tree's list of processes; nil when there is no list.
-    private func reservePlace(_ limits: ContextOptions) async throws -> ProcessRoll.Place? {
+    private func reservePlace(_ request: ChildRequest) async throws -> ProcessRoll.Place? {
         guard let roll else { return nil }
-        var isLastTry = false
+        let limits = request.limits
+        var wait = PlaceWait()
         while true {
             if let place = roll.reserve(limit: limits.maximumProcesses) { return place }
-            guard !isLastTry else {
-                throw SpawnError(
-                    "\(limits.maximumProcesses) processes live already, the context's maximumProcesses; await some, or "
-                        + "raise it"
-                )
-            }
-            // Whoever has had a value may count on the place; and one may have gone since.
-            isLastTry = try await !processes.waitForDeparture(within: limits.grace)
+            // Spare processes take no place that others wait for.
+            if !request.isSpare, try await wait.isWorthwhile(in: processes, within: limits.grace) { continue }
+            throw SpawnError(
+                "\(limits.maximumProcesses) processes live already, the context's maximumProcesses; await some, or raise it"
+            )
         }
     }
 

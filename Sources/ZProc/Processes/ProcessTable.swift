@@ -136,17 +136,9 @@ final class ProcessTable: Sendable {
         }
     }
 
-    /// Waits for the place of a body whose value is known already, and who is about to go.
-    ///
-    /// - Parameter time: how long at most.
-    /// - Returns: whether one has gone.
-    /// - Throws: `CancellationError`.
-    func waitForDeparture(within time: Duration) async throws -> Bool {
-        let processes = state.withLock { $0.entries.values.map(\.process) }
-        for process in processes {
-            if let departure = process.departure { return try await departure.isSettled(within: time) }
-        }
-        return false
+    /// Settled one by one when those have gone whose values are known already.
+    func departures() -> [Promise<Void>] {
+        state.withLock { $0.entries.values.map(\.process) }.compactMap(\.departure)
     }
 
     /// How many failures are kept that nobody has asked for.
@@ -167,7 +159,7 @@ final class ProcessTable: Sendable {
     /// - Throws: the first error, in the order of starts, that nobody has seen; when all have ended.
     func waitForAll() async throws {
         while let end = state.withLock({ $0.others.compactMap(\.ending) }).first(where: { !$0.isIdle() })?.end {
-            // Whoever settles it removes the entry afterwards.
+            // Whoever settles it removes the entry, perhaps a moment after it can be seen.
             _ = try? await end.value()
             try Task.checkCancellation()
             await Task.yield()
@@ -200,5 +192,30 @@ final class ProcessTable: Sendable {
         await withDiscardingTaskGroup { group in
             for process in processes { group.addTask { await process.stop(grace: grace) } }
         }
+    }
+}
+
+/// Waits for a place: whoever knows a body's value may count on the place, which is free when the body has gone.
+struct PlaceWait {
+    private var departures: [Promise<Void>]?
+
+    /// Called each time there is no place.
+    ///
+    /// - Parameters:
+    ///   - table: where the others are.
+    ///   - time: how long to wait at most.
+    /// - Returns: whether to look again.
+    /// - Throws: `CancellationError`.
+    mutating func isWorthwhile(in table: ProcessTable, within time: Duration) async throws -> Bool {
+        guard let known = departures else {
+            // One may have gone since there was no place. Those that are still there at the next look are waited for.
+            departures = table.departures()
+            return true
+        }
+        departures = nil
+        if known.isEmpty { return false }
+        let first = Promise<Void>()
+        for departure in known { departure.whenSettled { _ in first.settle() } }
+        return try await first.isSettled(within: time)
     }
 }

@@ -202,7 +202,8 @@ struct RemoteSource: ChangeSource {
     let client: StateClient
 
     var isFar: Bool { true }
-    var taskExecutor: (any TaskExecutor)? { client.system.node.taskExecutor }
+    // Not the transport's: a body may take all of its threads, and its watches go on.
+    var taskExecutor: (any TaskExecutor)? { nil }
 
     func requestSnapshot() -> Promise<Snapshot> {
         client.request(.snapshot, ArgumentList(namespace), returning: Snapshot.self)

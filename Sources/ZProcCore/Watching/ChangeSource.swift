@@ -45,9 +45,14 @@ extension StateEngine {
     ///
     /// - Throws: ``StateError``; `CancellationError`.
     package func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+        var hasWaited = false
         while true {
             let found = try records(after: revision, limit: limit)
-            if !found.isEmpty { return found }
+            if !found.isEmpty {
+                // Who cannot keep up with a writer does not go on on the thread that tells of commits.
+                if !hasWaited, observersExecutor != nil { await Task.yield() }
+                return found
+            }
             let committed = Promise<Void>()
             let observation = observe { committed.settle(.success(())) }
             defer { observation.cancel() }
@@ -55,6 +60,7 @@ extension StateEngine {
             let early = try records(after: revision, limit: limit)
             if !early.isEmpty { return early }
             try await committed.value()
+            hasWaited = true
         }
     }
 }

@@ -13,8 +13,8 @@ struct ThreadCounts {
     var idle = 0
     /// Whether a thread waits for the sockets, or serves them.
     var hasLeader = false
-    /// Whether that thread serves them: it will look for jobs itself when it is done.
-    var isServing = false
+    /// That thread while it serves them: it will look for jobs itself when it is done.
+    var serving: pthread_t?
     /// Whether it waits for a time only.
     var isLeaderTimed = false
     /// How many jobs at the front of the queue have been taken.
@@ -29,6 +29,8 @@ struct ThreadCounts {
     var isWatching = false
     /// Whether one has been woken to do that.
     var wantsWatcher = false
+
+    var isServedByThisThread: Bool { serving.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
 }
 
 /// Leader and followers: one thread waits for the sockets; when it wakes, it serves them and then itself runs the job that
@@ -38,8 +40,8 @@ struct ThreadCounts {
 /// Most jobs are short, and then the leader is back before another thread could have taken its place; to wake one each time
 /// would cost more than the job. So nobody waits for the sockets meanwhile, but while leaders leave, another thread, the
 /// watcher, looks every millisecond: it waits for the sockets itself when the same job still runs. In the same way, a job
-/// that one of the threads has made runnable is left to that thread, which is about to look for one, as long as there is a
-/// watcher, who takes the job when no other has begun since he looked last. A task that goes to an actor and comes back
+/// that one of the threads has made runnable is left to that thread, which is about to look for one, when it serves the sockets
+/// or there is a watcher, who takes the job when no other has begun since he looked last. A task that goes to an actor and comes back
 /// stays on its thread.
 extension LoopCore {
     private enum Step {
@@ -59,7 +61,7 @@ extension LoopCore {
         let isOfThisLoop = LoopThread.isOf(self)
         let wake = state.withLock { state -> Wake in
             state.jobs.append(queued)
-            if isOfThisLoop, state.threads.isServing || state.threads.isWatching,
+            if isOfThisLoop, state.threads.isWatching || state.threads.isServedByThisThread,
                 state.jobs.count - state.threads.taken == 1
             {
                 return .nobody
@@ -98,7 +100,7 @@ extension LoopCore {
                 if wasRunning { state.threads.running -= 1 }
                 if wasLeading {
                     state.threads.hasLeader = false
-                    state.threads.isServing = false
+                    state.threads.serving = nil
                 }
                 let step = nextStep(&state, wasIdle: wasIdle)
                 if wasLeading, case .run = step { state.threads.departures &+= 1 }
@@ -116,7 +118,9 @@ extension LoopCore {
             case .act(let actions):
                 for action in actions { action() }
             case .wait(let milliseconds):
-                poll(into: &events, timeout: milliseconds) { self.state.withLock { $0.threads.isServing = true } }
+                poll(into: &events, timeout: milliseconds) {
+                    self.state.withLock { $0.threads.serving = pthread_self() }
+                }
                 wasLeading = true
             case .watch: watchLeaders()
             case .idle:
@@ -188,7 +192,7 @@ extension LoopCore {
         return true
     }
 
-    /// Looks until a leader stays away, a job is left lying, hardly any is run any more, or there is something else to do.
+    /// Looks until a leader stays away, a job is left lying, none has left for a while, or there is something else to do.
     private func watchLeaders() {
         var seen: (departures: UInt64, begun: UInt64)?
         var quiet = 0
