@@ -15,7 +15,6 @@ final class OpenCall: Sendable {
         case over
     }
     private let work: Mutex<Work>
-    private let closed = Atomic(false)
 
     /// A call that a task is about to work on.
     init() { work = Mutex(.expected) }
@@ -39,7 +38,7 @@ final class OpenCall: Sendable {
 
     /// Cancels it, once.
     func cancel() {
-        switch end(as: .cancelled) {
+        switch take(leaving: .cancelled) {
         case .task(let task): task.cancel()
         case .other(let onCancel): onCancel()
         case .expected, .cancelled, .over: break
@@ -47,18 +46,18 @@ final class OpenCall: Sendable {
     }
 
     /// Whether it is not open any more.
-    var isClosed: Bool { closed.load(ordering: .relaxed) }
+    var isClosed: Bool { work.withLock { if case .over = $0 { true } else { false } } }
 
     /// It is not open any more: it can be cancelled no longer, and what could have been is let go.
-    func close() {
-        closed.store(true, ordering: .relaxed)
-        _ = end(as: .over)
-    }
+    func close() { _ = take(leaving: .over) }
 
-    private func end(as end: Work) -> Work {
+    private func take(leaving next: Work) -> Work {
         work.withLock { work in
-            defer { work = end }
-            return work
+            let taken = work
+            // What is over stays so.
+            if case .over = taken { return taken }
+            work = next
+            return taken
         }
     }
 }

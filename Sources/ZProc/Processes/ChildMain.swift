@@ -240,7 +240,7 @@ struct ChildMain: Sendable {
     /// Has actors live here, which the parent sends, until it stops this process.
     private func hostActors() async throws -> [UInt8] {
         let address = try system.encoder.encode(system.node.address())
-        _ = try await call(.hosting, HostingReport(token: argument.token, address: address))
+        _ = try await call(.hosting, ArgumentList(argument.token, address))
         try await Promise<Void>().value()
         return []
     }

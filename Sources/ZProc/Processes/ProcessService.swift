@@ -22,29 +22,6 @@ enum BodyOutcome {
     case threw(WireError)
 }
 
-/// Where a child listens that hosts actors.
-struct HostingReport: Codable {
-    var token: UInt64
-    var address: [UInt8]
-
-    init(token: UInt64, address: [UInt8]) {
-        self.token = token
-        self.address = address
-    }
-
-    init(from decoder: any Decoder) throws {
-        var fields = try decoder.unkeyedContainer()
-        token = try fields.decode(UInt64.self)
-        address = try fields.decode([UInt8].self)
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var fields = encoder.unkeyedContainer()
-        try fields.encode(token)
-        try fields.encode(address)
-    }
-}
-
 /// How a child's body ended.
 struct EndReport: Codable {
     var token: UInt64
@@ -106,8 +83,8 @@ struct ProcessService: Service {
                     }
                 }
             case .hosting:
-                let (child, report) = try child(call, HostingReport.self, \.token, system)
-                child.hosted.settle(.success(report.address))
+                let (child, list) = try child(call, ArgumentList<UInt64, [UInt8]>.self, \.values.0, system)
+                child.hosted.settle(.success(list.values.1))
                 call.succeed([])
             case .stopRequested:
                 let child = try child(call, UInt64.self, { $0 }, system).0

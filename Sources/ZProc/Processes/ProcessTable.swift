@@ -214,8 +214,6 @@ struct PlaceWait {
         }
         departures = nil
         if known.isEmpty { return false }
-        let first = Promise<Void>()
-        for departure in known { departure.whenSettled { _ in first.settle() } }
-        return try await first.isSettled(within: time)
+        return try await Promise.isAnySettled(known, within: time)
     }
 }

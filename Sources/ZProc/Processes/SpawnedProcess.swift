@@ -119,17 +119,24 @@ extension Promise {
     /// Whether it is settled, at the latest after `time`.
     ///
     /// - Throws: `CancellationError`.
-    func isSettled(within time: Duration) async throws -> Bool {
-        if result != nil { return true }
+    func isSettled(within time: Duration) async throws -> Bool { try await Self.isAnySettled([self], within: time) }
+
+    /// Whether one of several is settled, at the latest after `time`.
+    ///
+    /// - Throws: `CancellationError`.
+    static func isAnySettled(_ promises: [Promise], within time: Duration) async throws -> Bool {
+        if promises.contains(where: { $0.result != nil }) { return true }
         let isLate = Promise<Void>()
         let alarm = AlarmClock.shared.set(after: time) { isLate.settle() }
         defer { alarm.cancel() }
         return try await withThrowingTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                // The wait throws when it is cancelled, but also what the promise holds.
-                _ = try? await self.value()
-                try Task.checkCancellation()
-                return true
+            for promise in promises {
+                group.addTask {
+                    // The wait throws when it is cancelled, but also what the promise holds.
+                    _ = try? await promise.value()
+                    try Task.checkCancellation()
+                    return true
+                }
             }
             group.addTask {
                 try await isLate.value()

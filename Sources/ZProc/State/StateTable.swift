@@ -90,7 +90,7 @@ final class StateTable: Sendable {
             defer { state = State(isShutDown: true) }
             return state
         }
-        if !ended.feeds.isEmpty { for feed in ended.feeds.values { feed.end(.ended) } }
+        for feed in ended.feeds.values { feed.end(.ended) }
         // A disk may have to be waited for.
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async { [self] in

@@ -47,18 +47,17 @@ extension StateEngine {
     package func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
         var hasWaited = false
         while true {
-            let found = try records(after: revision, limit: limit)
+            var found = try records(after: revision, limit: limit)
+            let committed = Promise<Void>()
+            let observation = found.isEmpty ? observe { committed.settle() } : nil
+            defer { observation?.cancel() }
+            // Committed before there was an observer.
+            if found.isEmpty { found = try records(after: revision, limit: limit) }
             if !found.isEmpty {
                 // Who cannot keep up with a writer does not go on on the thread that tells of commits.
                 if !hasWaited, observersExecutor != nil { await Task.yield() }
                 return found
             }
-            let committed = Promise<Void>()
-            let observation = observe { committed.settle(.success(())) }
-            defer { observation.cancel() }
-            // Committed before there was an observer.
-            let early = try records(after: revision, limit: limit)
-            if !early.isEmpty { return early }
             try await committed.value()
             hasWaited = true
         }
