@@ -38,6 +38,8 @@ struct BrokerShell {
     var largestBatch = 0
     /// How long the chunk took that was done last.
     var lastTime: Duration = .zero
+    /// Chunks that workers have been done with.
+    var done: [ChunkID] = []
     var retired: [WorkerID] = []
     var killed: [WorkerID] = []
     /// Jobs that something was delivered of since they were looked at.
@@ -54,7 +56,9 @@ struct BrokerShell {
 
     mutating func add(_ options: JobOptions = JobOptions(), inputCount: Int?) -> JobID {
         let (id, effects) = broker.addJob(options, now: now)
-        jobs[id] = Job(options: options, inputCount: inputCount)
+        jobs[id] =
+            options.isTask
+            ? Job(options: options, inputCount: 1, supplied: 1) : Job(options: options, inputCount: inputCount)
         carryOut(effects)
         return id
     }
@@ -87,6 +91,7 @@ struct BrokerShell {
         guard let chunk = workers[id]?.chunks.first else { return }
         let time = broker.range(of: chunk).map { $0.reduce(.zero) { $0 + cost($1) } } ?? .zero
         lastTime = time
+        done.append(chunk)
         workers[id]?.chunks.removeFirst()
         workers[id]?.doneAt = nil
         startHead(of: id, after: .zero)
@@ -155,6 +160,7 @@ struct BrokerShell {
             switch effect {
             case .pull(let id, let count):
                 #expect(jobs[id]?.end == nil)
+                #expect(jobs[id]?.options.isTask != true, "the only item of a task is asked for")
                 #expect(jobs[id]?.isPulling != true, "a job pulls twice at a time")
                 #expect(count > 0)
                 jobs[id]?.isPulling = true

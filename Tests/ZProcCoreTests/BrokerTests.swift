@@ -169,11 +169,7 @@ import ZProcCore
         var options = JobOptions()
         options.isTask = true
         options.count = 1
-        let jobs = (0..<10_000).map { _ in
-            let job = shell.add(options, inputCount: 1)
-            shell.supplyAll()
-            return job
-        }
+        let jobs = (0..<10_000).map { _ in shell.add(options, inputCount: 1) }
         shell.run()
         #expect(jobs.allSatisfy { shell.jobs[$0]?.end == .finished })
         #expect(shell.messageCount < 200)

@@ -87,9 +87,19 @@ import ZProcCore
                 let index = Int.random(in: 0..<shell.pulls.count, using: &random)
                 shell.supply(index, short: Int.random(in: 0..<4, using: &random) == 0 ? 1 : nil)
             }
-        case 65..<68: _ = shell.broker.finished(WorkerID(9_999), ChunkID(1), .succeeded, runTime: .zero, now: shell.now)
+        case 65..<68: tellAgain(&shell, &random, workers)
         default: if let id = busy.randomElement(using: &random) { shell.finishHead(of: id) }
         }
+    }
+
+    /// What is told of what is gone, or of what somebody else has, changes nothing.
+    private func tellAgain(_ shell: inout BrokerShell, _ random: inout SeededNumbers, _ workers: [WorkerID]) {
+        let worker = workers.randomElement(using: &random) ?? WorkerID(9_999)
+        guard let chunk = shell.done.randomElement(using: &random),
+            shell.workers[worker]?.chunks.contains(chunk) != true
+        else { return }
+        #expect(!shell.broker.isAssigned(chunk, to: worker))
+        #expect(shell.broker.finished(worker, chunk, .succeeded, runTime: .zero, now: shell.now) == [])
     }
 
     private func inputCount(_ random: inout SeededNumbers) -> Int? {
@@ -106,6 +116,7 @@ import ZProcCore
         let isShort = Int.random(in: 0..<10, using: &random) == 0
         options.itemTimeout = isShort ? .milliseconds(5) : nil
         options.deadline = Int.random(in: 0..<10, using: &random) == 0 ? now + .milliseconds(10) : nil
+        options.isTask = Int.random(in: 0..<4, using: &random) == 0
         return options
     }
 }

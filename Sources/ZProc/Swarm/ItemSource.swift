@@ -15,16 +15,6 @@ protocol ItemSource<Item>: Sendable {
     func close()
 }
 
-/// One item.
-struct SingleSource<Item: Sendable>: ItemSource {
-    let item: Item
-
-    init(_ item: Item) { self.item = item }
-
-    func take(_ count: Int) -> (items: [Item], isLast: Bool) { ([item], true) }
-    func close() {}
-}
-
 /// A sequence's iterator that can be one of several in a pack.
 final class ElementIterator<Source: Sequence> {
     struct Ended: Error {}

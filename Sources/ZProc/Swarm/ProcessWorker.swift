@@ -131,8 +131,10 @@ final class ProcessWorker: SwarmWorker {
 
     /// Sends what waits to a call that waits; one message at a time, so that they arrive in order.
     private func send() {
+        var hasSent = false
         while true {
             let next = state.withLock { state -> (IncomingCall, [ChunkID], [JobID], isLast: Bool)? in
+                if hasSent { state.isSending = false }
                 guard !state.isSending, !state.calls.isEmpty, !state.chunks.isEmpty || state.isRetiring,
                     let call = state.calls.popFirst()
                 else { return nil }
@@ -147,39 +149,45 @@ final class ProcessWorker: SwarmWorker {
             var batch = WorkBatch()
             batch.isLast = isLast
             batch.forgotten = forgotten.map(\.number)
-            var byteCount = 0, rest = chunks[...]
-            while byteCount < SwarmEngine.chunkByteCount, let chunk = rest.popFirst() {
-                byteCount += add(chunk, to: &batch, engine)
+            var byteCount = 0, added = 0
+            for (chunk, work) in zip(chunks, engine.work(chunks, of: id)) {
+                if byteCount >= SwarmEngine.chunkByteCount { break }
+                byteCount += add(chunk, work, to: &batch, engine)
+                added += 1
             }
             // What is too much for this message goes with the next one.
-            if !rest.isEmpty { state.withLock { $0.chunks.prepend(contentsOf: rest) } }
+            if added < chunks.count { state.withLock { $0.chunks.prepend(contentsOf: chunks[added...]) } }
             do {
                 call.succeed(try engine.system.encoder.encode(batch))
             } catch {
                 call.fail(error, encoder: engine.system.errorCoder)
             }
-            state.withLock { $0.isSending = false }
+            hasSent = true
         }
     }
 
     /// Adds a chunk's items, and says how many bytes they have.
-    private func add(_ chunk: ChunkID, to batch: inout WorkBatch, _ engine: SwarmEngine) -> Int {
-        guard let (id, job, range) = engine.work(chunk, of: self.id) else {
-            engine.finished(self.id, chunk, .cancelled, runTime: .zero)
+    private func add(_ chunk: ChunkID, _ work: SwarmEngine.Work?, to batch: inout WorkBatch, _ engine: SwarmEngine)
+        -> Int
+    {
+        guard let work else {
+            engine.finished(id, [(chunk, .cancelled, .zero)])
             return 0
         }
         do {
-            let items = try job.encodedItems(range)
+            let job = work.job
+            let items = try job.encodedItems(work.range)
             guard items.count < SwarmEngine.messageByteCount else {
-                engine.isTooLarge(chunk, of: self.id, runTime: .zero) { "\($0) has \(items.count) bytes" }
+                let end = engine.isTooLarge(work) { "\($0) has \(items.count) bytes" }
+                engine.finished(id, [(chunk, end, .zero)])
                 return 0
             }
-            engine.measured(id, byteCount: items.count, itemCount: range.count)
-            let isNew = state.withLock { job.isSingle || $0.known.insert(id).inserted }
+            engine.measured(work, byteCount: items.count)
+            let isNew = job.isSingle || state.withLock { $0.known.insert(work.id).inserted }
             if isNew {
                 batch.definitions.append(
                     JobDefinition(
-                        job: id.number,
+                        job: work.id.number,
                         work: try job.encodedWork(),
                         collectsFailures: job.collectsFailures,
                         mayRetry: job.mayRetry,
@@ -188,10 +196,10 @@ final class ProcessWorker: SwarmWorker {
                     )
                 )
             }
-            batch.chunks.append(ChunkWork(job: id.number, chunk: chunk.number, items: items))
+            batch.chunks.append(ChunkWork(job: work.id.number, chunk: chunk.number, items: items))
             return items.count
         } catch {
-            engine.finished(self.id, chunk, .failed(error), runTime: .zero)
+            engine.finished(id, [(chunk, .failed(error), .zero)])
             return 0
         }
     }

@@ -13,31 +13,32 @@ extension Swarm {
         on source: any ItemSource<Item>,
         count: Int?,
         options: MapOptions,
-        collectsFailures: Bool,
-        isSingle: Bool = false
+        collectsFailures: Bool
     ) throws -> (JobID, MapJob<Item, Output>) {
         let job = MapJob(
             work,
             source: source,
-            label: options.label,
             retry: options.retry,
             collectsFailures: collectsFailures,
-            isSingle: isSingle,
             system: context.system
         )
         // Now, so that what cannot travel is an error here, and what is captured travels as it is now.
         if context.backend == .processes { _ = try job.encodedWork() }
-        var request = JobOptions()
-        request.priority = options.priority
+        var request = JobOptions(options, now: engine.now)
         request.isOrdered = options.order == .input
         request.chunkSize = options.chunkSize
         request.count = count
-        request.maximumKills = options.maximumDeaths
-        request.itemTimeout = options.itemTimeout?.countable
-        request.deadline = options.timeout.map { engine.now + $0.countable }
         request.window = options.window
-        request.isTask = isSingle
         return (try engine.add(job, request), job)
+    }
+
+    /// Starts a job of one item.
+    func start(_ job: TaskJob, _ options: MapOptions) throws -> JobID {
+        var request = JobOptions(options, now: engine.now)
+        request.isOrdered = false
+        request.count = 1
+        request.isTask = true
+        return try engine.add(job, request)
     }
 
     /// Results, of which the first failure ends the whole.
@@ -138,6 +139,41 @@ extension Swarm {
         )
     }
 
+    func taskWork<Output: Codable & Sendable, each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        fileID: String,
+        line: Int,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
+    ) throws -> TaskJob.Work {
+        let rows = [ArgumentList(repeat each argument)], closure = ZipClosure(transform: body)
+        let encoder = context.system.encoder
+        return TaskJob.Work(
+            closure: try encoded { PortableClosure(closure, fileID: fileID, line: line) },
+            items: { try encoder.encode(rows) },
+            run: { run in try await run.results(of: rows, closure.call).0.first }
+        )
+    }
+
+    func voidTaskWork<each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument,
+        fileID: String,
+        line: Int,
+        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
+    ) throws -> TaskJob.Work {
+        let rows = [ArgumentList(repeat each argument)], closure = ZipEachClosure(body: body)
+        let encoder = context.system.encoder
+        return TaskJob.Work(
+            closure: try encoded { PortableClosure(closure, fileID: fileID, line: line) },
+            items: { try encoder.encode(rows) },
+            run: { run in try await run.results(of: rows, closure.call).0.first }
+        )
+    }
+
+    /// A closure as it travels now, where it does.
+    private func encoded(_ closure: () -> PortableClosure) throws -> [UInt8]? {
+        context.backend == .processes ? try context.system.encoder.encode(closure()) : nil
+    }
+
     /// The elements of several sequences side by side, as far as the shortest goes.
     func rows<each Source: Sequence>(
         _ source: repeat each Source
@@ -148,6 +184,17 @@ extension Swarm {
             guard let row = try? (repeat (each iterators).next()) else { return nil }
             return ArgumentList(repeat each row)
         }
+    }
+}
+
+extension JobOptions {
+    /// What holds for tasks and maps.
+    fileprivate init(_ options: MapOptions, now: Duration) {
+        self.init()
+        priority = options.priority
+        maximumKills = options.maximumDeaths
+        itemTimeout = options.itemTimeout?.countable
+        deadline = options.timeout.map { now + $0.countable }
     }
 }
 

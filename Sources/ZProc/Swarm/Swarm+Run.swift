@@ -26,8 +26,8 @@ extension Swarm {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
     ) async throws -> Output {
-        let run = try task(repeat each argument, options: options, fileID: fileID, line: line, body: body)
-        return try await run.only()
+        let task = try task(repeat each argument, options: options, fileID: fileID, line: line, body: body)
+        return try await task.value()
     }
 
     /// The same for a body that returns nothing.
@@ -38,8 +38,8 @@ extension Swarm {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) async throws {
-        let run = try voidTask(repeat each argument, options: options, fileID: fileID, line: line, body: body)
-        try await run.only()
+        let task = try voidTask(repeat each argument, options: options, fileID: fileID, line: line, body: body)
+        try await task.value()
     }
 
     func task<Output: Codable & Sendable, each Argument: Codable & Sendable>(
@@ -48,14 +48,16 @@ extension Swarm {
         fileID: String,
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
-    ) throws -> MapRun<Output> {
-        let row = SingleSource(ArgumentList(repeat each argument))
-        let work = zipWork(fileID, line, body)
-        return values(
-            try start(work, on: row, count: 1, options: options, collectsFailures: false, isSingle: true),
-            total: 1,
-            options: options
-        )
+    ) throws -> RunningTask<Output> {
+        let work = try taskWork(repeat each argument, fileID: fileID, line: line, body: body)
+        let decoder = context.system.decoder
+        return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { bytes in
+            let values = try decoder.decode([Output].self, from: bytes)
+            guard let value = values.first, values.count == 1 else {
+                throw CallError(.badResult, "a worker sent \(values.count) results for 1 item")
+            }
+            return value
+        }
     }
 
     private func voidTask<each Argument: Codable & Sendable>(
@@ -64,23 +66,58 @@ extension Swarm {
         fileID: String,
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
-    ) throws -> MapRun<Void> {
-        let row = SingleSource(ArgumentList(repeat each argument))
-        let work = zipEachWork(fileID, line, body)
-        return values(
-            try start(work, on: row, count: 1, options: options, collectsFailures: false, isSingle: true),
-            total: 1,
-            options: options
-        )
+    ) throws -> RunningTask<Void> {
+        let work = try voidTaskWork(repeat each argument, fileID: fileID, line: line, body: body)
+        return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { _ in }
     }
 }
 
-extension MapRun {
-    /// The one result.
-    func only() async throws -> Element {
-        guard let value = try await next()?.first else {
-            throw CallError(.badResult, "the task ended without a result")
+/// A single task that has been started.
+struct RunningTask<Output: Sendable>: Sendable {
+    private let swarm: Swarm
+    private let id: JobID
+    private let job: TaskJob
+    private let decode: @Sendable ([UInt8]) throws -> Output
+    /// Nil when nobody wants to see how far it is.
+    private let reporter: ProgressReporter?
+
+    init(
+        _ job: TaskJob,
+        on swarm: Swarm,
+        _ options: MapOptions,
+        decode: @escaping @Sendable ([UInt8]) throws -> Output
+    ) throws {
+        self.swarm = swarm
+        self.job = job
+        self.decode = decode
+        let id = try swarm.start(job, options)
+        self.id = id
+        reporter = options.progress == .none ? nil : ProgressReporter(swarm, id, total: 1, options: options)
+    }
+
+    func cancel() { swarm.engine.cancel(id) }
+
+    /// Its value, when there is one; cancelling the waiting task cancels this one.
+    func value() async throws -> Output {
+        defer { reporter?.end() }
+        // All workers may wait like that, and then for ever.
+        if WorkerStorage.isInside(swarm.engine) {
+            cancel()
+            throw SwarmError.nested
         }
-        return value
+        let value = try await withTaskCancellationHandler {
+            try await job.value()
+        } onCancel: {
+            cancel()
+        }
+        reporter?.consumed(1)
+        switch value {
+        case .encoded(let bytes): return try decode(bytes)
+        case .typed(let value):
+            guard let output = value as? Output else {
+                throw CallError(.badResult, "the task's value is a \(type(of: value)), not a \(Output.self)")
+            }
+            return output
+        }
     }
 }

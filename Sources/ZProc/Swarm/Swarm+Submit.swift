@@ -27,8 +27,8 @@ extension Swarm {
         line: Int = #line,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
     ) async throws -> TaskResult<Output> {
-        let run = try task(repeat each argument, options: options, fileID: fileID, line: line, body: body)
-        return try await keepResult(of: run, keep, options.label) { try await run.only() }
+        let task = try task(repeat each argument, options: options, fileID: fileID, line: line, body: body)
+        return try await keepResult(keep, options.label, cancel: task.cancel, task.value)
     }
 
     /// Begins a map, and returns at once; its results are found by its id, all together, until they are taken.
@@ -51,20 +51,25 @@ extension Swarm {
         transform: @escaping @concurrent @Sendable (Source.Element) async throws -> Output
     ) async throws -> TaskResult<[Output]> where Source.Element: Codable & Sendable {
         let run = try mapLazy(elements, options: options, fileID: fileID, line: line, transform: transform).run
-        return try await keepResult(of: run, keep, options.label) { try await run.all() }
+        return try await keepResult(keep, options.label, cancel: run.cancel, run.all)
     }
 
-    private func keepResult<Output: Codable & Sendable, Element>(
-        of run: MapRun<Element>,
+    private func keepResult<Output: Codable & Sendable>(
         _ keep: Duration?,
         _ label: String?,
+        cancel: @Sendable () -> Void,
         _ value: @escaping @Sendable () async throws -> Output
     ) async throws -> TaskResult<Output> {
         let results = context.taskResultState
         let id =
             String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
         let running = TaskRecord<Output>(TaskInfo(owner: .own, label: label))
-        try await results.set(id, to: running)
+        do {
+            try await results.set(id, to: running)
+        } catch {
+            cancel()
+            throw error
+        }
         // It waits on its own account, also when a worker submits it.
         WorkerStorage.$current.withValue(nil) {
             _ = Task {

@@ -1,7 +1,6 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import DequeModule
 internal import Logging
 internal import PortableClosures
 internal import Synchronization
@@ -25,7 +24,7 @@ final class SwarmEngine: Stoppable {
         var joined: Set<WorkerID> = []
         var lastWorker: UInt64 = 0
         var lastStartError: (any Error)?
-        var effects: Deque<Effect> = []
+        var effects: [Effect] = []
         var isCarryingOut = false
         var timer: (deadline: Duration, task: Task<Void, Never>)?
         var isClosed = false
@@ -35,6 +34,24 @@ final class SwarmEngine: Stoppable {
         var endCalls: [UInt64: IncomingCall] = [:]
         /// Looks for machines that are silent, while there are any.
         var watch: Task<Void, Never>?
+
+        mutating func add(_ effects: [Effect]) {
+            if self.effects.isEmpty { self.effects = effects } else { self.effects += effects }
+        }
+
+        /// What is to be carried out now, by whoever asks; nothing while somebody else is at it.
+        mutating func takeEffects() -> [Effect] {
+            if isCarryingOut || effects.isEmpty { return [] }
+            isCarryingOut = true
+            defer { effects = [] }
+            return effects
+        }
+
+        /// What has come in the meantime, for whoever has carried out the rest.
+        mutating func takeFurtherEffects() -> [Effect] {
+            isCarryingOut = false
+            return takeEffects()
+        }
     }
 
     let number: UInt64
@@ -80,15 +97,15 @@ final class SwarmEngine: Stoppable {
     /// Adds a job whose items are pulled.
     func add(_ job: any SwarmJob, _ options: JobOptions) throws -> JobID {
         let now = now
-        let id = try state.withLock { state in
+        let (id, effects) = try state.withLock { state in
             if state.isClosed { throw SwarmError.hasEnded }
             let (id, effects) = state.broker.addJob(options, now: now)
             state.jobs[id] = job
-            state.effects.append(contentsOf: effects)
+            state.add(effects)
             keepTime(&state)
-            return id
+            return (id, state.takeEffects())
         }
-        carryOut()
+        carryOut(effects)
         return id
     }
 
@@ -280,14 +297,24 @@ final class SwarmEngine: Stoppable {
 
     // MARK: Work
 
-    /// The job of a worker's chunk, and which of its items the chunk has; nil when nobody waits for it any more, or it has
-    /// been taken from the worker.
-    func work(_ chunk: ChunkID, of worker: WorkerID) -> (id: JobID, job: any SwarmJob, range: Range<Int>)? {
+    /// A chunk that a worker has.
+    struct Work {
+        let id: JobID
+        let job: any SwarmJob
+        /// Which of the job's items it is.
+        let range: Range<Int>
+    }
+
+    /// What is known of a worker's chunks, in their order; nil for one that nobody waits for any more, or that has been
+    /// taken from the worker.
+    func work(_ chunks: [ChunkID], of worker: WorkerID) -> [Work?] {
         state.withLock { state in
-            guard state.broker.isAssigned(chunk, to: worker), let id = state.broker.job(of: chunk),
-                let job = state.jobs[id], let range = state.broker.range(of: chunk)
-            else { return nil }
-            return (id, job, range)
+            chunks.map { chunk in
+                guard state.broker.isAssigned(chunk, to: worker), let id = state.broker.job(of: chunk),
+                    let job = state.jobs[id], let range = state.broker.range(of: chunk)
+                else { return nil }
+                return Work(id: id, job: job, range: range)
+            }
         }
     }
 
@@ -298,90 +325,90 @@ final class SwarmEngine: Stoppable {
         return ChunkRun(system: system, collectsFailures: job.collectsFailures, retryDelay: retryDelay)
     }
 
-    /// What became of a chunk in another process.
-    func received(_ report: ChunkReport, from worker: WorkerID) {
-        let chunk = ChunkID(report.chunk)
+    /// What became of chunks in another process.
+    func received(_ reports: [ChunkReport], from worker: WorkerID) {
+        if reports.isEmpty { return }
+        let works = work(reports.map { ChunkID($0.chunk) }, of: worker)
+        finished(worker, zip(reports, works).map { (ChunkID($0.chunk), end(of: $0, $1), $0.runTime) })
+    }
+
+    private func end(of report: ChunkReport, _ work: Work?) -> ChunkEnd {
         switch report.outcome {
         case .results(let results, let failures):
-            if let (id, job, range) = work(chunk, of: worker) {
-                job.keep(results, failures, of: range)
-                measured(id, byteCount: results.count, itemCount: range.count)
+            if let work {
+                work.job.keep(results, failures, of: work.range)
+                measured(work, byteCount: results.count)
             }
-            finished(worker, chunk, .succeeded, runTime: report.runTime)
-        case .failed(let failure):
-            finished(worker, chunk, .failed(system.errorCoder.decode(failure.error)), runTime: report.runTime)
-        case .cancelled: finished(worker, chunk, .cancelled, runTime: report.runTime)
+            return .succeeded
+        case .failed(let failure): return .failed(system.errorCoder.decode(failure.error))
+        case .cancelled: return .cancelled
         case .tooLarge(let byteCount):
-            isTooLarge(chunk, of: worker, runTime: report.runTime) { items in
-                "the result of \(items) has \(byteCount) bytes"
-            }
+            guard let work else { return .cancelled }
+            return isTooLarge(work) { items in "the result of \(items) has \(byteCount) bytes" }
         }
     }
 
     /// The items or the results of a chunk do not fit into a message: its halves are tried, or its only item has failed.
-    func isTooLarge(_ chunk: ChunkID, of worker: WorkerID, runTime: Duration, problem: (_ items: String) -> String) {
-        guard let (_, job, range) = work(chunk, of: worker) else {
-            return finished(worker, chunk, .cancelled, runTime: runTime)
-        }
-        if range.count > 1 { return finished(worker, chunk, .tooLarge, runTime: runTime) }
+    func isTooLarge(_ work: Work, problem: (_ items: String) -> String) -> ChunkEnd {
+        if work.range.count > 1 { return .tooLarge }
         let error = SwarmError(
             .tooLarge,
-            "\(problem(Self.items(range))), of at most \(Self.messageByteCount); put large data into files",
-            items: range
+            "\(problem(Self.items(work.range))), of at most \(Self.messageByteCount); put large data into files",
+            items: work.range
         )
-        if job.collectsFailures {
-            job.keep(error, of: range)
-            finished(worker, chunk, .succeeded, runTime: runTime)
-        } else {
-            finished(worker, chunk, .failed(error), runTime: runTime)
-        }
+        if !work.job.collectsFailures { return .failed(error) }
+        work.job.keep(error, of: work.range)
+        return .succeeded
     }
 
-    func finished(_ worker: WorkerID, _ chunk: ChunkID, _ end: ChunkEnd, runTime: Duration) {
+    /// What became of chunks of a worker, in the order in which it had them.
+    func finished(_ worker: WorkerID, _ ends: [(chunk: ChunkID, end: ChunkEnd, runTime: Duration)]) {
         event { state, now in
-            let report: Report
-            switch end {
-            case .succeeded: report = .succeeded
-            case .cancelled: report = .cancelled
-            case .tooLarge: report = .tooLarge
-            case .failed(let error):
-                report = .failed
-                // A worker that was given up may tell of what another one has now.
-                if let job = state.broker.job(of: chunk), state.errors[job] == nil,
-                    state.broker.isAssigned(chunk, to: worker)
-                {
-                    state.errors[job] = error
+            ends.flatMap { chunk, end, runTime in
+                let report: Report
+                switch end {
+                case .succeeded: report = .succeeded
+                case .cancelled: report = .cancelled
+                case .tooLarge: report = .tooLarge
+                case .failed(let error):
+                    report = .failed
+                    // A worker that was given up may tell of what another one has now.
+                    if let job = state.broker.job(of: chunk), state.errors[job] == nil,
+                        state.broker.isAssigned(chunk, to: worker)
+                    {
+                        state.errors[job] = error
+                    }
                 }
+                return state.broker.finished(worker, chunk, report, runTime: runTime, now: now)
             }
-            return state.broker.finished(worker, chunk, report, runTime: runTime, now: now)
         }
     }
 
     /// Keeps chunks small enough for messages.
-    func measured(_ job: JobID, byteCount: Int, itemCount: Int) {
+    func measured(_ work: Work, byteCount: Int) {
         guard byteCount > Self.chunkByteCount / 8 else { return }
-        let size = max(1, Self.chunkByteCount * max(1, itemCount) / byteCount)
-        state.withLock { $0.broker.bound(job, chunkSize: size) }
+        let size = max(1, Self.chunkByteCount * max(1, work.range.count) / byteCount)
+        state.withLock { $0.broker.bound(work.id, chunkSize: size) }
     }
 
     // MARK: The end
 
     func stop(grace: Duration) async {
         let now = now
-        let (workers, endCalls, isFirst) = state.withLock { state in
+        let (workers, endCalls, effects, isFirst) = state.withLock { state in
             // All at once: a job that was added in between would never end.
             defer { state.isClosed = true }
             for job in state.jobs.keys {
                 if state.errors[job] == nil { state.errors[job] = SwarmError.hasEnded }
-                state.effects.append(contentsOf: state.broker.cancel(job, now: now))
+                state.add(state.broker.cancel(job, now: now))
             }
             state.timer?.task.cancel()
             state.timer = nil
             state.watch?.cancel()
             defer { state.endCalls = [:] }
-            return (Array(state.workers.values), state.endCalls.values, !state.isClosed)
+            return (Array(state.workers.values), state.endCalls.values, state.takeEffects(), !state.isClosed)
         }
-        carryOut()
+        carryOut(effects)
         for call in endCalls { call.fail(SwarmError.hasEnded, encoder: system.errorCoder) }
         await withDiscardingTaskGroup { group in
             for worker in workers { group.addTask { await worker.stop(grace: grace) } }
@@ -396,13 +423,13 @@ final class SwarmEngine: Stoppable {
     /// Has an event change the broker, and its effects carried out.
     private func event(_ body: (inout State, Duration) -> [Effect]) {
         let now = now
-        state.withLock { state in
-            if state.isClosed { return }
-            let effects = body(&state, now)
-            state.effects.append(contentsOf: effects)
+        let effects = state.withLock { state -> [Effect] in
+            if state.isClosed { return [] }
+            state.add(body(&state, now))
             keepTime(&state)
+            return state.takeEffects()
         }
-        carryOut()
+        carryOut(effects)
     }
 
     private func keepTime(_ state: inout State) {
@@ -420,20 +447,11 @@ final class SwarmEngine: Stoppable {
         state.timer = (deadline, task)
     }
 
-    private func carryOut() {
-        var effect = state.withLock { state -> Effect? in
-            if state.isCarryingOut { return nil }
-            guard let effect = state.effects.popFirst() else { return nil }
-            state.isCarryingOut = true
-            return effect
-        }
-        while let next = effect {
-            carryOut(next)
-            effect = state.withLock { state in
-                if let effect = state.effects.popFirst() { return effect }
-                state.isCarryingOut = false
-                return nil
-            }
+    private func carryOut(_ taken: [Effect]) {
+        var effects = taken
+        while !effects.isEmpty {
+            for effect in effects { carryOut(effect) }
+            effects = state.withLock { $0.takeFurtherEffects() }
         }
     }
 
@@ -471,9 +489,6 @@ final class SwarmEngine: Stoppable {
 
     private func pull(_ id: JobID, _ count: Int) {
         guard let job = job(id) else { return }
-        if let (count, isLast) = job.pullNow() {
-            return event { $0.broker.supplied(id, count: count, isLast: isLast, now: $1) }
-        }
         Task {
             do {
                 let (count, isLast) = try await job.pull(count)
@@ -517,7 +532,8 @@ final class SwarmEngine: Stoppable {
                 Array(state.workers.values)
             )
         }
-        for worker in workers { worker.forget(id) }
+        // A single task's definition goes with its only chunk.
+        if job?.isSingle == false { for worker in workers { worker.forget(id) } }
         let error: (any Error)? =
             switch end {
             // The last chunk may have been lost.

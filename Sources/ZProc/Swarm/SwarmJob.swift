@@ -8,12 +8,9 @@ internal import ZProcCore
 
 /// A job as the swarm's engine sees it: it keeps the items and the results, whose types only it knows.
 protocol SwarmJob: AnyObject, Sendable {
-    var label: String? { get }
     var collectsFailures: Bool { get }
-    /// How long to wait before another attempt at an item; nil for none.
-    func retryDelay(attempt: Int, after error: any Error) -> Duration?
-    /// Whether any item may be tried again.
-    var mayRetry: Bool { get }
+    /// When an item that failed is tried again.
+    var retry: RetryPolicy { get }
     /// Whether it is a single task.
     var isSingle: Bool { get }
     /// The trace it belongs to.
@@ -23,8 +20,6 @@ protocol SwarmJob: AnyObject, Sendable {
     ///
     /// - Throws: what the input threw.
     func pull(_ count: Int) async throws -> (count: Int, isLast: Bool)
-    /// The same at once, for a single task; nil when the input has to be asked.
-    func pullNow() -> (count: Int, isLast: Bool)?
     /// The encoded closure.
     func encodedWork() throws -> [UInt8]
     /// The encoded items of a chunk.
@@ -39,10 +34,19 @@ protocol SwarmJob: AnyObject, Sendable {
     func deliver(_ range: Range<Int>)
     /// The same for a chunk without results.
     func deliver(_ range: Range<Int>, lostFor error: any Error)
-    /// Forgets the items and results of a chunk.
-    func drop(_ range: Range<Int>)
     /// Nothing follows.
     func end(_ error: (any Error)?)
+}
+
+extension SwarmJob {
+    /// Whether any item may be tried again.
+    var mayRetry: Bool { retry.retriesAny }
+
+    /// How long to wait before another attempt at an item; nil for none.
+    func retryDelay(attempt: Int, after error: any Error) -> Duration? {
+        var random = SystemRandomNumberGenerator()
+        return retry.delay(before: attempt, after: error, random: &random)
+    }
 }
 
 /// What became of a chunk that was worked on in this process.
@@ -80,13 +84,12 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
         var work: Result<[UInt8], any Error>?
     }
 
-    let label: String?
     let collectsFailures: Bool
-    let isSingle: Bool
+    var isSingle: Bool { false }
     let context = Trace.Context.current
     let output = OutputQueue<Output>()
     private let work: Work
-    private let retry: RetryPolicy
+    let retry: RetryPolicy
     private let system: ZProcSystem
     private let source: any ItemSource<Item>
     private let state = Mutex(State())
@@ -94,26 +97,15 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
     init(
         _ work: Work,
         source: any ItemSource<Item>,
-        label: String?,
         retry: RetryPolicy,
         collectsFailures: Bool,
-        isSingle: Bool,
         system: ZProcSystem
     ) {
         self.work = work
         self.source = source
-        self.label = label
         self.retry = retry
         self.collectsFailures = collectsFailures
-        self.isSingle = isSingle
         self.system = system
-    }
-
-    var mayRetry: Bool { retry.retriesAny }
-
-    func retryDelay(attempt: Int, after error: any Error) -> Duration? {
-        var random = SystemRandomNumberGenerator()
-        return retry.delay(before: attempt, after: error, random: &random)
     }
 
     func pull(_ count: Int) async throws -> (count: Int, isLast: Bool) {
@@ -124,15 +116,6 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
             state.next += items.count
         }
         return (items.count, isLast)
-    }
-
-    func pullNow() -> (count: Int, isLast: Bool)? {
-        guard let single = source as? SingleSource<Item> else { return nil }
-        state.withLock { state in
-            state.items[0] = [single.item]
-            state.next = 1
-        }
-        return (1, true)
     }
 
     func encodedWork() throws -> [UInt8] {
@@ -204,11 +187,6 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
         output.put(range.count) {
             OutputQueue.Outputs(outputs: [], failures: (0..<range.count).map { ($0, error) })
         }
-    }
-
-    func drop(_ range: Range<Int>) {
-        state.withLock { _ = $0.results.removeValue(forKey: range.lowerBound) }
-        forgetItems(range)
     }
 
     private func forgetItems(_ range: Range<Int>) {

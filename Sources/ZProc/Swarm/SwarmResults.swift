@@ -1,7 +1,6 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
 internal import ZProcCore
 
 /// The results of a map as they come; see ``Swarm/mapLazy(_:options:fileID:line:transform:)-swift.method``.
@@ -49,13 +48,7 @@ public struct SwarmResults<Element: Sendable>: AsyncSequence, Sendable {
 final class MapRun<Element: Sendable>: Sendable {
     private let swarm: Swarm
     private let job: JobID
-    private let total: Int?
-    private let label: String?
-    private let start = ContinuousClock.now
-    private let consumed = Atomic(0)
-    private let ended = Promise<Void>()
-    /// Nil when the progress is not shown.
-    private let display: ProgressDisplay?
+    private let reporter: ProgressReporter
     private let take: @Sendable () async throws -> (elements: [Element], count: Int)?
 
     init(
@@ -67,30 +60,20 @@ final class MapRun<Element: Sendable>: Sendable {
     ) {
         self.swarm = swarm
         self.job = job
-        self.total = total
         self.take = take
-        label = options.label
-        display = options.progress == .none ? nil : ProgressDisplay()
-        if display != nil { show() }
+        reporter = ProgressReporter(swarm, job, total: total, options: options)
     }
 
     deinit {
-        ended.settle()
-        display?.close()
+        reporter.close()
         cancel()
     }
 
-    func cancel() { swarm.engine.cancel(job) }
+    @Sendable func cancel() { swarm.engine.cancel(job) }
 
-    var progress: MapProgress {
-        MapProgress(
-            label: label,
-            total: total,
-            done: swarm.engine.progress(of: job)?.done ?? consumed.load(ordering: .relaxed),
-            workers: swarm.readyCount,
-            elapsed: .now - start
-        )
-    }
+    var progress: MapProgress { reporter.progress }
+
+    func updates(every interval: Duration) -> AsyncStream<MapProgress> { reporter.updates(every: interval) }
 
     /// The next chunk's results; nil at the end.
     func next() async throws -> [Element]? {
@@ -103,48 +86,15 @@ final class MapRun<Element: Sendable>: Sendable {
                 cancel()
             }
             guard let piece else {
-                finish()
+                reporter.finish()
                 return nil
             }
-            consumed.add(piece.count, ordering: .relaxed)
+            reporter.consumed(piece.count)
             swarm.engine.consumed(job, items: piece.count)
             return piece.elements
         } catch {
-            finish()
+            reporter.finish()
             throw error
         }
-    }
-
-    private func finish() {
-        display?.show(progress, isLast: true)
-        ended.settle()
-    }
-
-    /// Shows the progress now and then; the end shows itself.
-    private func show() {
-        guard let interval = display?.interval else { return }
-        let ended = ended
-        Task { [weak self] in
-            while try await !ended.isSettled(within: interval) {
-                guard let self else { return }
-                display?.show(progress, isLast: false)
-            }
-        }
-    }
-
-    /// The progress, as often as asked for, and at the end.
-    func updates(every interval: Duration) -> AsyncStream<MapProgress> {
-        let ended = ended
-        let (stream, continuation) = AsyncStream.makeStream(of: MapProgress.self, bufferingPolicy: .bufferingNewest(1))
-        let task = Task { [weak self] in
-            while try await !ended.isSettled(within: interval) {
-                guard let progress = self?.progress else { break }
-                continuation.yield(progress)
-            }
-            if let progress = self?.progress { continuation.yield(progress) }
-            continuation.finish()
-        }
-        continuation.onTermination = { _ in task.cancel() }
-        return stream
     }
 }

@@ -23,9 +23,10 @@ struct SwarmService: Service {
             case .next:
                 let request = try read(WorkRequest.self, call, system)
                 let engine = try engine(request.worker)
-                let worker = try engine.isReady(WorkerID(request.worker.worker))
-                for report in request.reports { engine.received(report, from: WorkerID(request.worker.worker)) }
-                engine.usesMemory(request.memoryByteCount, WorkerID(request.worker.worker))
+                let id = WorkerID(request.worker.worker)
+                let worker = try engine.isReady(id)
+                engine.received(request.reports, from: id)
+                engine.usesMemory(request.memoryByteCount, id)
                 if request.asks {
                     worker.asks(call)
                 } else {

@@ -70,14 +70,14 @@ final class TaskWorker: SwarmWorker {
 
     private func run(for engine: SwarmEngine, on thread: ThreadExecutor?) async {
         while let chunk = await next() {
-            guard let (_, job, range) = engine.work(chunk, of: id) else {
+            guard let work = engine.work([chunk], of: id)[0] else {
                 state.withLock { $0.forget(chunk) }
-                engine.finished(id, chunk, .cancelled, runTime: .zero)
+                engine.finished(id, [(chunk, .cancelled, .zero)])
                 continue
             }
-            let run = engine.run(of: job)
+            let run = engine.run(of: work.job)
             let start = ContinuousClock.now
-            let task = Task(executorPreference: thread) { await job.work(on: range, in: run) }
+            let task = Task(executorPreference: thread) { await work.job.work(on: work.range, in: run) }
             let isCancelled = state.withLock { state in
                 state.current = (chunk, task)
                 return state.cancelled.contains(chunk)
@@ -85,7 +85,7 @@ final class TaskWorker: SwarmWorker {
             if isCancelled { task.cancel() }
             let end = await task.value
             state.withLock { $0.forget(chunk) }
-            engine.finished(id, chunk, end, runTime: .now - start)
+            engine.finished(id, [(chunk, end, .now - start)])
         }
     }
 

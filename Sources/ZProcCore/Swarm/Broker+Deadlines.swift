@@ -35,7 +35,7 @@ extension Broker {
                 workers[worker]?.isRetiring = true
                 workers[worker]?.chunks.removeAll { $0 == id }
                 if let job = job(of: id) {
-                    jobs[job]?.assigned[id] = nil
+                    release(id, of: job)
                     settle(id, .timedOut, now)
                 } else {
                     chunks[id] = nil

@@ -39,16 +39,15 @@ extension Broker {
     /// be free before.
     private func mayWait(_ id: ChunkID) -> Bool {
         guard chunks[id]?.isSuspect == false, let time = expectedTime(id) else { return false }
-        let limit = limits.waitingTime / .seconds(1)
-        guard let rest = timeLeft(id) else { return time <= limit }
+        guard let rest = timeLeft(id) else { return time <= waitingTime }
         // Near the end, a worker that is free before has nothing else to do; what is very cheap may wait all the same.
-        return time <= min(limit, max(limits.batchTime / .seconds(1), rest / 4))
+        return time <= min(waitingTime, max(batchTime, rest / 4))
     }
 
     /// How long all workers together are expected to be busy with what its job has not supplied yet, in seconds; nil when
     /// that is not known.
     private func timeLeft(_ id: ChunkID) -> Double? {
-        guard let chunk = chunks[id], let job = jobs[chunk.job], !job.options.isTask else { return nil }
+        guard let owner = chunks[id]?.job, let job = jobs[owner], !job.options.isTask else { return nil }
         if job.progress.isInputEnded { return 0 }
         guard let count = job.options.count, let itemTime = job.chunking.itemTime else { return nil }
         return max(0, Double(count) - Double(job.progress.supplied)) * itemTime / Double(max(1, workers.count))
@@ -56,9 +55,9 @@ extension Broker {
 
     /// How long a chunk is expected to run, in seconds; nil when nothing is known.
     private func expectedTime(_ id: ChunkID) -> Double? {
-        guard let chunk = chunks[id], let job = jobs[chunk.job] else { return nil }
-        if job.options.isTask { return taskTime }
-        return job.chunking.itemTime.map { $0 * Double(chunk.range.count) }
+        guard let chunk = chunks[id], let isTask = jobs[chunk.job]?.options.isTask else { return nil }
+        if isTask { return taskTime }
+        return jobs[chunk.job]?.chunking.itemTime.map { $0 * Double(chunk.range.count) }
     }
 
     private mutating func give(_ id: WorkerID, _ now: Duration) {
@@ -68,11 +67,12 @@ extension Broker {
             let expected = expectedTime(next)
             let isSuspect = chunks[next]?.isSuspect == true
             // What is not known, takes long or may end its worker goes alone.
-            let isTogether = !isSuspect && expected.map { time + $0 <= limits.batchTime / .seconds(1) } ?? false
+            let isTogether = !isSuspect && expected.map { time + $0 <= batchTime } ?? false
             if !batch.isEmpty, !isTogether { break }
             takeNext()
             guard let chunk = chunks[next] else { continue }
-            jobs[chunk.job]?.assigned[next] = id
+            chunks[next]?.worker = id
+            jobs[chunk.job]?.assigned.append(next)
             batch.append(next)
             time += isSuspect ? .infinity : expected ?? .infinity
             pull(chunk.job)
@@ -100,9 +100,8 @@ extension Broker {
 
     /// Enters a job that has ready chunks.
     mutating func standInLine(_ id: JobID) {
-        guard let job = jobs[id], !job.ready.isEmpty, !job.isInLine else { return }
+        guard jobs[id]?.mustStandInLine == true, let priority = jobs[id]?.options.priority else { return }
         jobs[id]?.isInLine = true
-        let priority = job.options.priority
         if let place = lines.firstIndex(where: { $0.priority <= priority }) {
             if lines[place].priority == priority {
                 lines[place].jobs.append(id)
@@ -134,7 +133,7 @@ extension Broker {
             chunks[id] = nil
             return
         }
-        jobs[chunk.job]?.assigned[id] = nil
+        release(id, of: chunk.job)
         jobs[chunk.job]?.ready.prepend(id)
         readyCount += 1
     }
@@ -143,7 +142,7 @@ extension Broker {
 
     /// Asks for items when workers will need them soon and the consumer keeps up.
     mutating func pull(_ id: JobID) {
-        guard let job = jobs[id], !job.isPulling, !job.progress.isInputEnded else { return }
+        guard jobs[id]?.mayPull == true, let job = jobs[id] else { return }
         let places = max(1, workers.count)
         // A chunk for each worker lies ready.
         guard job.ready.count < places else { return }

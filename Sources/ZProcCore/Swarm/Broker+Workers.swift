@@ -46,7 +46,7 @@ extension Broker {
         adjustWorkers(now)
         watchIdle(id, now)
         dispatch(now)
-        for job in jobs.keys.sorted(by: { $0.number < $1.number }) { pull(job) }
+        for job in jobs.ids { pull(job) }
         return takeEffects(now)
     }
 
@@ -133,7 +133,7 @@ extension Broker {
         // Only what was alone is to blame: the others of a chunk may have done nothing.
         if chunk.range.count <= 1 { chunk.kills += 1 }
         chunks[id] = chunk
-        jobs[chunk.job]?.assigned[id] = nil
+        release(id, of: chunk.job)
         if chunk.kills >= max(1, job.options.maximumKills) {
             settle(id, .lost(kills: chunk.kills), now)
             return []
@@ -143,13 +143,10 @@ extension Broker {
 
     /// Divides a chunk of several items.
     mutating func halve(_ id: ChunkID) -> [ChunkID] {
-        guard let chunk = chunks.removeValue(forKey: id) else { return [] }
+        guard let chunk = chunks.remove(id) else { return [] }
         let middle = chunk.range.lowerBound + chunk.range.count / 2
         let halves = [chunk.range.lowerBound..<middle, middle..<chunk.range.upperBound].map { range in
-            lastChunk += 1
-            let half = ChunkID(lastChunk)
-            chunks[half] = Chunk(job: chunk.job, range: range, kills: 0, isSuspect: chunk.isSuspect)
-            return half
+            chunks.add(Chunk(job: chunk.job, range: range, kills: 0, isSuspect: chunk.isSuspect))
         }
         jobs[chunk.job]?.openCount += 1
         if let place = jobs[chunk.job]?.sequence.firstIndex(of: id) {
@@ -177,7 +174,7 @@ extension Broker {
         // While others start, one of them may live.
         if startFailures >= max(1, limits.maximumStartFailures), workers.isEmpty, starting == 0, wanted > 0 {
             isBroken = true
-            for job in jobs.keys.sorted(by: { $0.number < $1.number }) { end(job, .noWorkers, now) }
+            for job in jobs.ids { end(job, .noWorkers, now) }
         } else {
             adjustWorkers(now)
         }

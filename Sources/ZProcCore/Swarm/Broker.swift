@@ -17,6 +17,8 @@ package struct Broker: Sendable {
         var kills: Int
         /// Whether it was one of several that a worker had when it ended: it is given out alone, to be sure.
         var isSuspect = false
+        /// Who has it.
+        var worker: WorkerID?
         /// Set when it is done and waits for its turn.
         var delivery: Delivery?
     }
@@ -29,13 +31,24 @@ package struct Broker: Sendable {
         var isInLine = false
         /// Those that have not been delivered, in the order of the items.
         var sequence: Deque<ChunkID> = []
-        /// Those that a worker has.
-        var assigned: [ChunkID: WorkerID] = [:]
+        /// Those that a worker has, in no order: a few for each worker.
+        var assigned: [ChunkID] = []
         /// Neither delivered nor lost yet.
         var openCount = 0
         var progress = JobProgress()
         var consumed = 0
         var isPulling = false
+
+        var mayPull: Bool { !isPulling && !progress.isInputEnded }
+        var mustStandInLine: Bool { !ready.isEmpty && !isInLine }
+        var isDone: Bool { progress.isInputEnded && openCount == 0 }
+
+        mutating func add(_ chunk: ChunkID, of count: Int) {
+            progress.supplied += count
+            if options.isOrdered { sequence.append(chunk) }
+            openCount += 1
+            ready.append(chunk)
+        }
     }
 
     struct Worker {
@@ -52,11 +65,28 @@ package struct Broker: Sendable {
         /// Whether it has come after others failed to: when it does something, starts are as good as before.
         var isProof = false
         var idleSince: Duration
+
+        /// It has done one of its chunks.
+        ///
+        /// - Returns: whether that shows that workers can be started again. Not everything that others do does, or what
+        ///   fails would be started without a pause.
+        mutating func finished(_ place: Int, of itemCount: Int, now: Duration) -> Bool {
+            chunks.remove(at: place)
+            if let left = messages.first {
+                if left > 1 { messages[0] = left - 1 } else { messages.removeFirst() }
+            }
+            if messages.isEmpty { idleSince = now }
+            self.itemCount += itemCount
+            defer { hasWorked = true }
+            return isProof && !hasWorked
+        }
     }
 
     let limits: BrokerLimits
-    var chunks: [ChunkID: Chunk] = [:]
-    var jobs: [JobID: Job] = [:]
+    /// The limits' times in seconds.
+    let batchTime: Double, waitingTime: Double
+    var chunks = SlotTable<ChunkID, Chunk>()
+    var jobs = SlotTable<JobID, Job>()
     var workers: [WorkerID: Worker] = [:]
     /// Jobs that have ready chunks, by priority, highest first; each level takes turns.
     var lines: [(priority: Int, jobs: Deque<JobID>)] = []
@@ -66,8 +96,6 @@ package struct Broker: Sendable {
     var ahead: Deque<WorkerID> = []
     var deadlines = Heap<Deadline>()
     var taskTime: Double?
-    var lastChunk: UInt64 = 0
-    var lastJob: UInt64 = 0
     // What `Workforce` is about.
     var wanted = 0
     var starting = 0
@@ -78,7 +106,11 @@ package struct Broker: Sendable {
     var isBroken = false
     var effects: [Effect] = []
 
-    package init(limits: BrokerLimits = BrokerLimits()) { self.limits = limits }
+    package init(limits: BrokerLimits = BrokerLimits()) {
+        self.limits = limits
+        batchTime = limits.batchTime / .seconds(1)
+        waitingTime = limits.waitingTime / .seconds(1)
+    }
 
     // MARK: What is known
 
@@ -89,7 +121,7 @@ package struct Broker: Sendable {
 
     /// Whether a worker has a chunk of a job that has not ended, so that its report of it counts.
     package func isAssigned(_ id: ChunkID, to worker: WorkerID) -> Bool {
-        chunks[id].flatMap { jobs[$0.job]?.assigned[id] } == worker
+        chunks[id].map { $0.worker == worker && jobs[$0.job] != nil } ?? false
     }
 
     package func progress(of job: JobID) -> JobProgress? { jobs[job]?.progress }
@@ -105,46 +137,44 @@ package struct Broker: Sendable {
 
     // MARK: Jobs
 
-    /// Adds a job, whose items are pulled.
+    /// Adds a job, whose items are pulled; the only item of a task is there at once.
     package mutating func addJob(_ options: JobOptions, now: Duration) -> (JobID, [Effect]) {
-        lastJob += 1
-        let id = JobID(lastJob)
-        jobs[id] = Job(
-            options: options,
-            chunking: Chunking(fixed: options.chunkSize, target: limits.chunkTime, limit: limits.chunkSize)
+        let id = jobs.add(
+            Job(
+                options: options,
+                chunking: Chunking(fixed: options.chunkSize, target: limits.chunkTime, limit: limits.chunkSize)
+            )
         )
         if isBroken {
             end(id, .noWorkers, now)
         } else {
             if let deadline = options.deadline { deadlines.insert(Deadline(time: deadline, event: .job(id))) }
             if limits.idleLimit != nil { adjustWorkers(now) }
-            pull(id)
+            if options.isTask { take(1, isLast: true, into: id, now) } else { pull(id) }
         }
         return (id, takeEffects(now))
     }
 
     /// The answer to `pull`: so many items, which make one chunk.
     package mutating func supplied(_ id: JobID, count: Int, isLast: Bool, now: Duration) -> [Effect] {
-        guard var job = jobs[id], job.isPulling else { return [] }
-        job.isPulling = false
-        job.progress.isInputEnded = isLast
-        if count > 0 {
-            let start = job.progress.supplied
-            job.progress.supplied += count
-            lastChunk += 1
-            let chunk = ChunkID(lastChunk)
-            chunks[chunk] = Chunk(job: id, range: start..<(start + count), kills: 0)
-            if job.options.isOrdered { job.sequence.append(chunk) }
-            job.openCount += 1
-            job.ready.append(chunk)
-            readyCount += 1
-        }
-        jobs[id] = job
-        standInLine(id)
-        dispatch(now)
+        guard jobs[id]?.isPulling == true else { return [] }
+        take(count, isLast: isLast, into: id, now)
         pull(id)
         finishIfDone(id, now)
         return takeEffects(now)
+    }
+
+    private mutating func take(_ count: Int, isLast: Bool, into id: JobID, _ now: Duration) {
+        guard let start = jobs[id]?.progress.supplied else { return }
+        jobs[id]?.isPulling = false
+        jobs[id]?.progress.isInputEnded = isLast
+        if count > 0 {
+            let chunk = chunks.add(Chunk(job: id, range: start..<(start + count), kills: 0))
+            jobs[id]?.add(chunk, of: count)
+            readyCount += 1
+        }
+        standInLine(id)
+        dispatch(now)
     }
 
     /// The answer to `pull`: there is an error and no more items.
@@ -181,21 +211,10 @@ package struct Broker: Sendable {
         runTime: Duration,
         now: Duration
     ) -> [Effect] {
-        guard var worker = workers[workerID], let place = worker.chunks.firstIndex(of: id) else { return [] }
-        worker.chunks.remove(at: place)
-        if let left = worker.messages.first {
-            if left > 1 { worker.messages[0] = left - 1 } else { worker.messages.removeFirst() }
-        }
+        guard let place = workers[workerID]?.chunks.firstIndex(of: id) else { return [] }
         let chunk = chunks[id]
-        // Not with everything that others do, or what fails would be started without a pause.
-        let isProof = worker.isProof && !worker.hasWorked
-        worker.hasWorked = true
-        worker.itemCount += chunk?.range.count ?? 0
-        if worker.messages.isEmpty {
-            worker.idleSince = now
-            if !worker.isRetiring { idle.append(workerID) }
-        }
-        workers[workerID] = worker
+        let isProof = workers[workerID]?.finished(place, of: chunk?.range.count ?? 0, now: now) == true
+        if let worker = workers[workerID], worker.messages.isEmpty, !worker.isRetiring { idle.append(workerID) }
         if isProof {
             forgetStartFailures()
             adjustWorkers(now)
@@ -203,7 +222,9 @@ package struct Broker: Sendable {
         standAhead(workerID)
         watchHead(of: workerID, now)
         if let chunk { settle(id, chunk, report, runTime, now) }
-        if let limit = limits.itemsPerWorker, worker.itemCount >= limit, !worker.isRetiring, worker.isOwn {
+        if let limit = limits.itemsPerWorker, let worker = workers[workerID], worker.itemCount >= limit,
+            !worker.isRetiring, worker.isOwn
+        {
             workers[workerID]?.isRetiring = true
             adjustWorkers(now)
         }
@@ -224,7 +245,7 @@ package struct Broker: Sendable {
             chunks[id] = nil
             return
         }
-        jobs[chunk.job]?.assigned[id] = nil
+        release(id, of: chunk.job)
         switch report {
         case .succeeded:
             if jobs[chunk.job]?.options.isTask == true {
@@ -252,15 +273,13 @@ package struct Broker: Sendable {
 
     /// Delivers what is known of a chunk, as soon as it is its turn.
     mutating func settle(_ id: ChunkID, _ delivery: Delivery, _ now: Duration) {
-        guard let chunk = chunks[id], var job = jobs[chunk.job] else { return }
-        job.progress.done += chunk.range.count
-        if job.options.isOrdered {
+        guard let chunk = chunks[id], let isOrdered = jobs[chunk.job]?.options.isOrdered else { return }
+        jobs[chunk.job]?.progress.done += chunk.range.count
+        if isOrdered {
             chunks[id]?.delivery = delivery
-            jobs[chunk.job] = job
             deliverInOrder(chunk.job)
         } else {
-            job.openCount -= 1
-            jobs[chunk.job] = job
+            jobs[chunk.job]?.openCount -= 1
             chunks[id] = nil
             effects.append(.deliver(chunk.job, chunk.range, delivery))
         }
@@ -276,19 +295,28 @@ package struct Broker: Sendable {
         }
     }
 
+    /// No worker has the chunk any more.
+    mutating func release(_ id: ChunkID, of job: JobID) {
+        chunks[id]?.worker = nil
+        guard let place = jobs[job]?.assigned.firstIndex(of: id), let last = jobs[job]?.assigned.popLast(), last != id
+        else { return }
+        jobs[job]?.assigned[place] = last
+    }
+
     mutating func finishIfDone(_ id: JobID, _ now: Duration) {
-        guard let job = jobs[id], job.progress.isInputEnded, job.openCount == 0 else { return }
+        guard jobs[id]?.isDone == true else { return }
         end(id, .finished, now)
     }
 
     mutating func end(_ id: JobID, _ end: JobEnd, _ now: Duration) {
-        guard let job = jobs.removeValue(forKey: id) else { return }
+        guard let job = jobs.remove(id) else { return }
         readyCount -= job.ready.count
         for chunk in job.ready { chunks[chunk] = nil }
-        for chunk in job.sequence where job.assigned[chunk] == nil { chunks[chunk] = nil }
+        for chunk in job.sequence where chunks[chunk]?.worker == nil { chunks[chunk] = nil }
         tidyLines()
         effects.append(.ended(id, end))
-        for (chunk, worker) in job.assigned {
+        for chunk in job.assigned {
+            guard let worker = chunks[chunk]?.worker else { continue }
             effects.append(.cancel(worker, chunk))
             // One that has a time for its items keeps it.
             if job.options.itemTimeout == nil, workers[worker]?.chunks.first == chunk {

@@ -8,13 +8,13 @@ package struct WorkerID: Hashable, Sendable {
 }
 
 /// Names a job of a broker.
-package struct JobID: Hashable, Sendable {
+package struct JobID: Hashable, SlotID {
     package let number: UInt64
     package init(_ number: UInt64) { self.number = number }
 }
 
 /// Names a chunk of a job.
-package struct ChunkID: Hashable, Sendable {
+package struct ChunkID: Hashable, SlotID {
     package let number: UInt64
     package init(_ number: UInt64) { self.number = number }
 }

@@ -16,6 +16,7 @@ enum HotPath: String, CaseIterable, Codable {
     case closureByMessage = "update.closure"
     case dispatchLocal = "dispatch.threads"
     case dispatchByMessage = "dispatch.messages"
+    case task = "swarm.task.threads"
 
     /// What one is.
     var summary: String {
@@ -31,6 +32,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .closureByMessage: "an atomic update there by a closure, both ends together"
         case .dispatchLocal: "a call of a distributed actor of this process"
         case .dispatchByMessage: "a call of a distributed actor of another system, both ends together"
+        case .task: "a task of a swarm of threads"
         }
     }
 
@@ -41,6 +43,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .getInMemory, .getShared, .dispatchLocal: 20_000
         case .updateInMemory, .updateShared: 10_000
         case .getByMessage, .updateByMessage, .closureByMessage, .dispatchByMessage: 2_000
+        case .task: 5_000
         }
     }
 
@@ -75,6 +78,16 @@ enum HotPath: String, CaseIterable, Codable {
                 }
                 for _ in 0..<count { _ = try await proxy.increment(by: 1) }
                 withExtendedLifetime(counter) {}
+            }
+        case .task:
+            try await withContext(.threads) { context in
+                let swarm = try context.swarm(workers: 2)
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for number in 0..<count { group.addTask { try await swarm.run(number) { $0 &+ 1 } } }
+                    guard try await group.reduce(0, &+) == count * (count + 1) / 2 else {
+                        throw BenchError("a task is wrong")
+                    }
+                }
             }
         }
     }

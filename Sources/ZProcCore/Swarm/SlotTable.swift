@@ -1,0 +1,74 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a slot table finds its values by.
+protocol SlotID: Sendable {
+    var number: UInt64 { get }
+    init(_ number: UInt64)
+}
+
+/// Values under names that it gives out.
+///
+/// A name holds the value's place, so that nothing is hashed to find it; and how many names there were before, so that
+/// later ones are larger, and nothing is found under a name whose value is gone.
+struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
+    /// Beside each other, so that looking for a place touches no value; 0 is a place that is free.
+    private var numbers: [UInt64] = []
+    private var values: [Value?] = []
+    private var free: [UInt32] = []
+    private var lastSerial: UInt32 = 0
+
+    var count: Int { numbers.count - free.count }
+    var isEmpty: Bool { count == 0 }
+    /// Of all that there are, the oldest first.
+    var ids: [ID] { numbers.filter { $0 != 0 }.sorted().map { ID($0) } }
+
+    mutating func add(_ value: Value) -> ID {
+        lastSerial = lastSerial == .max ? 1 : lastSerial + 1
+        let place: Int
+        if let last = free.popLast() {
+            place = Int(last)
+            values[place] = value
+        } else {
+            place = numbers.count
+            numbers.append(0)
+            values.append(value)
+        }
+        let number = UInt64(lastSerial) << 32 | UInt64(place)
+        numbers[place] = number
+        return ID(number)
+    }
+
+    mutating func remove(_ id: ID) -> Value? {
+        guard let place = place(of: id) else { return nil }
+        numbers[place] = 0
+        free.append(UInt32(place))
+        return values[place].take()
+    }
+
+    /// What is set under a name whose value is gone is dropped.
+    subscript(id: ID) -> Value? {
+        _read {
+            if let place = place(of: id) { yield values[place] } else { yield nil }
+        }
+        _modify {
+            if let place = place(of: id) {
+                defer {
+                    if values[place] == nil {
+                        numbers[place] = 0
+                        free.append(UInt32(place))
+                    }
+                }
+                yield &values[place]
+            } else {
+                var none: Value?
+                yield &none
+            }
+        }
+    }
+
+    private func place(of id: ID) -> Int? {
+        let place = Int(truncatingIfNeeded: id.number & 0xffff_ffff)
+        return place < numbers.count && numbers[place] == id.number ? place : nil
+    }
+}
