@@ -515,6 +515,21 @@ import ZProcCore
         #expect(shell.jobs[job]?.end == .finished)
     }
 
+    /// What a thread has seen a moment ago may be told after what another has seen since.
+    @Test func aFailureThatIsToldLateIsNoReasonToStartNobody() throws {
+        var shell = BrokerShell()
+        shell.carryOut(shell.broker.setWorkerCount(2, now: .zero))
+        shell.failToStart()
+        // The pause is over, and the other one is still about to start.
+        let time = try #require(shell.broker.nextDeadline)
+        shell.pass(to: time)
+        #expect(shell.starts == 1)
+        shell.now = time - .milliseconds(1)
+        shell.failToStart()
+        shell.pass(to: try #require(shell.broker.nextDeadline))
+        #expect(shell.starts == 1)
+    }
+
     /// One of two works, the other never begins.
     @Test func startsThatFailAreTriedAgainLessAndLessOften() {
         var shell = BrokerShell()

@@ -44,7 +44,9 @@ extension Broker {
             case .idle(let id):
                 workers[id]?.isRetiring = true
                 retireIfDone(id, now)
-            case .start: adjustWorkers(now)
+            case .start:
+                isStartAwaited = false
+                adjustWorkers(now)
             }
         }
         return takeEffects(now)

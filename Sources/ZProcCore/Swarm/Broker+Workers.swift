@@ -169,7 +169,10 @@ extension Broker {
             startFailures += 1
             let factor = 1 << min(startFailures - 1, 20)
             nextStart = now + min(limits.startPause * factor, limits.maximumStartPause)
-            deadlines.insert(Deadline(time: nextStart, event: .start))
+            awaitStart()
+        } else if !isStartAwaited {
+            // The pause ended while this one was about to start; it is told of late.
+            awaitStart()
         }
         // While others start, one of them may live.
         if startFailures >= max(1, limits.maximumStartFailures), workers.isEmpty, starting == 0, wanted > 0 {
@@ -178,6 +181,11 @@ extension Broker {
         } else {
             adjustWorkers(now)
         }
+    }
+
+    private mutating func awaitStart() {
+        isStartAwaited = true
+        deadlines.insert(Deadline(time: nextStart, event: .start))
     }
 
     mutating func forgetStartFailures() {

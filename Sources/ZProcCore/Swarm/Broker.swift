@@ -103,6 +103,8 @@ package struct Broker: Sendable {
     var startFailures = 0
     /// No worker is started before.
     var nextStart: Duration = .zero
+    /// Whether there is a deadline for that.
+    var isStartAwaited = false
     var isBroken = false
     var effects: [Effect] = []
 
