@@ -38,7 +38,7 @@ extension Broker {
                     release(id, of: job)
                     settle(id, .timedOut, now)
                 } else {
-                    chunks[id] = nil
+                    chunks.remove(id)
                 }
                 effects.append(.kill(worker))
             case .idle(let id):
@@ -55,8 +55,10 @@ extension Broker {
     /// Keeps the time of the chunk that a worker works on now.
     mutating func watchHead(of worker: WorkerID, _ now: Duration) {
         guard let id = workers[worker]?.chunks.first, let chunk = chunks[id] else { return }
-        guard let job = jobs[chunk.job] else { return watchCancelled(id, worker, now) }
-        guard let time = job.options.itemTimeout else { return }
+        guard let itemTimeout = jobs.read(chunk.job, { $0.options.itemTimeout }) else {
+            return watchCancelled(id, worker, now)
+        }
+        guard let time = itemTimeout else { return }
         deadlines.insert(Deadline(time: now + time * chunk.range.count, event: .chunk(id, worker)))
     }
 
@@ -68,7 +70,7 @@ extension Broker {
     /// Whether something has not been overtaken by events.
     private func isCurrent(_ deadline: Deadline) -> Bool {
         switch deadline.event {
-        case .job(let id): jobs[id] != nil
+        case .job(let id): jobs.contains(id)
         case .chunk(let id, let worker): workers[worker]?.chunks.first == id
         case .idle(let id):
             workers[id].map { worker in

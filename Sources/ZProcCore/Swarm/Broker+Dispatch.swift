@@ -47,7 +47,8 @@ extension Broker {
     /// How long all workers together are expected to be busy with what its job has not supplied yet, in seconds; nil when
     /// that is not known.
     private func timeLeft(_ id: ChunkID) -> Double? {
-        guard let owner = chunks[id]?.job, let job = jobs[owner], !job.options.isTask else { return nil }
+        guard let owner = chunks[id]?.job, jobs.read(owner, { $0.options.isTask }) == false, let job = jobs[owner]
+        else { return nil }
         if job.progress.isInputEnded { return 0 }
         guard let count = job.options.count, let itemTime = job.chunking.itemTime else { return nil }
         return max(0, Double(count) - Double(job.progress.supplied)) * itemTime / Double(max(1, workers.count))
@@ -55,9 +56,9 @@ extension Broker {
 
     /// How long a chunk is expected to run, in seconds; nil when nothing is known.
     private func expectedTime(_ id: ChunkID) -> Double? {
-        guard let chunk = chunks[id], let isTask = jobs[chunk.job]?.options.isTask else { return nil }
+        guard let chunk = chunks[id], let isTask = jobs.read(chunk.job, { $0.options.isTask }) else { return nil }
         if isTask { return taskTime }
-        return jobs[chunk.job]?.chunking.itemTime.map { $0 * Double(chunk.range.count) }
+        return jobs.read(chunk.job) { $0.chunking.itemTime }?.map { $0 * Double(chunk.range.count) }
     }
 
     private mutating func give(_ id: WorkerID, _ now: Duration) {
@@ -71,8 +72,8 @@ extension Broker {
             if !batch.isEmpty, !isTogether { break }
             takeNext()
             guard let chunk = chunks[next] else { continue }
-            chunks[next]?.worker = id
-            jobs[chunk.job]?.assigned.append(next)
+            chunks.change(next) { $0.worker = id }
+            jobs.change(chunk.job) { $0.assigned.append(next) }
             batch.append(next)
             time += isSuspect ? .infinity : expected ?? .infinity
             pull(chunk.job)
@@ -88,20 +89,23 @@ extension Broker {
 
     // MARK: Lines
 
-    private var nextChunk: ChunkID? { lines.first?.jobs.first.flatMap { jobs[$0]?.ready.first } }
+    private var nextChunk: ChunkID? { lines.first?.jobs.first.flatMap { jobs.read($0) { $0.ready.first } ?? nil } }
 
     /// Takes the next chunk out of its job, which goes to the end of its line.
     private mutating func takeNext() {
         guard let id = lines[0].jobs.popFirst() else { return }
-        if jobs[id]?.ready.popFirst() != nil { readyCount -= 1 }
-        if jobs[id]?.ready.isEmpty == false { lines[0].jobs.append(id) } else { jobs[id]?.isInLine = false }
+        jobs.change(id) { job in
+            if job.ready.popFirst() != nil { readyCount -= 1 }
+            if job.ready.isEmpty { job.isInLine = false } else { lines[0].jobs.append(id) }
+        }
         tidyLines()
     }
 
     /// Enters a job that has ready chunks.
     mutating func standInLine(_ id: JobID) {
-        guard jobs[id]?.mustStandInLine == true, let priority = jobs[id]?.options.priority else { return }
-        jobs[id]?.isInLine = true
+        guard jobs.read(id, { $0.mustStandInLine }) == true, let priority = jobs.read(id, { $0.options.priority })
+        else { return }
+        jobs.change(id) { $0.isInLine = true }
         if let place = lines.firstIndex(where: { $0.priority <= priority }) {
             if lines[place].priority == priority {
                 lines[place].jobs.append(id)
@@ -118,9 +122,9 @@ extension Broker {
     mutating func tidyLines() {
         while let line = lines.first {
             if let id = line.jobs.first {
-                if jobs[id]?.ready.isEmpty == false { return }
+                if jobs.read(id, { $0.ready.isEmpty }) == false { return }
                 lines[0].jobs.removeFirst()
-                jobs[id]?.isInLine = false
+                jobs.change(id) { $0.isInLine = false }
             } else {
                 lines.removeFirst()
             }
@@ -129,12 +133,12 @@ extension Broker {
 
     /// Gives a chunk back to its job, to be the next.
     mutating func putBack(_ id: ChunkID) {
-        guard let chunk = chunks[id], jobs[chunk.job] != nil else {
-            chunks[id] = nil
+        guard let chunk = chunks[id], jobs.contains(chunk.job) else {
+            chunks.remove(id)
             return
         }
         release(id, of: chunk.job)
-        jobs[chunk.job]?.ready.prepend(id)
+        jobs.change(chunk.job) { $0.ready.prepend(id) }
         readyCount += 1
     }
 
@@ -142,7 +146,7 @@ extension Broker {
 
     /// Asks for items when workers will need them soon and the consumer keeps up.
     mutating func pull(_ id: JobID) {
-        guard jobs[id]?.mayPull == true, let job = jobs[id] else { return }
+        guard jobs.read(id, { $0.mayPull }) == true, let job = jobs[id] else { return }
         let places = max(1, workers.count)
         // A chunk for each worker lies ready.
         guard job.ready.count < places else { return }
@@ -154,7 +158,7 @@ extension Broker {
         let window = job.options.window ?? (overflows ? .max : share)
         let room = max(1, window) - (job.progress.supplied - job.consumed)
         guard room > 0 else { return }
-        jobs[id]?.isPulling = true
+        jobs.change(id) { $0.isPulling = true }
         effects.append(.pull(id, count: min(size, room)))
     }
 }

@@ -66,7 +66,7 @@ extension Broker {
             // Which of them it was is not known: what was told last may not have arrived. One that ran for too long has
             // been taken off already, and then it was none of these.
             back = Array(worker.chunks)
-            if !hasTimedOut(worker) { for chunk in back { chunks[chunk]?.isSuspect = true } }
+            if !hasTimedOut(worker) { for chunk in back { chunks.change(chunk) { $0.isSuspect = true } } }
         }
         takeBack(back)
         if worker.isOwn, !worker.hasWorked, worker.chunks.isEmpty, !worker.isRetiring {
@@ -126,13 +126,13 @@ extension Broker {
     /// What is to run again of a chunk that a worker ended over: its halves, until the item that ends workers is alone.
     private mutating func killed(_ id: ChunkID, _ now: Duration) -> [ChunkID] {
         guard var chunk = chunks[id], let job = jobs[chunk.job] else {
-            chunks[id] = nil
+            chunks.remove(id)
             return []
         }
         chunk.isSuspect = true
         // Only what was alone is to blame: the others of a chunk may have done nothing.
         if chunk.range.count <= 1 { chunk.kills += 1 }
-        chunks[id] = chunk
+        chunks.change(id) { $0 = chunk }
         release(id, of: chunk.job)
         if chunk.kills >= max(1, job.options.maximumKills) {
             settle(id, .lost(kills: chunk.kills), now)
@@ -148,9 +148,11 @@ extension Broker {
         let halves = [chunk.range.lowerBound..<middle, middle..<chunk.range.upperBound].map { range in
             chunks.add(Chunk(job: chunk.job, range: range, kills: 0, isSuspect: chunk.isSuspect))
         }
-        jobs[chunk.job]?.openCount += 1
-        if let place = jobs[chunk.job]?.sequence.firstIndex(of: id) {
-            jobs[chunk.job]?.sequence.replaceSubrange(place...place, with: halves)
+        jobs.change(chunk.job) { job in
+            job.openCount += 1
+            if let place = job.sequence.firstIndex(of: id) {
+                job.sequence.replaceSubrange(place...place, with: halves)
+            }
         }
         return halves
     }

@@ -85,8 +85,10 @@ package struct Broker: Sendable {
     let limits: BrokerLimits
     /// The limits' times in seconds.
     let batchTime: Double, waitingTime: Double
-    var chunks = SlotTable<ChunkID, Chunk>()
-    var jobs = SlotTable<JobID, Job>()
+    var chunks = SlotTable<ChunkID, Chunk>(blank: Chunk(job: JobID(0), range: 0..<0, kills: 0))
+    var jobs = SlotTable<JobID, Job>(
+        blank: Job(options: JobOptions(), chunking: Chunking(fixed: 1, target: .zero, limit: 1))
+    )
     var workers: [WorkerID: Worker] = [:]
     /// Jobs that have ready chunks, by priority, highest first; each level takes turns.
     var lines: [(priority: Int, jobs: Deque<JobID>)] = []
@@ -119,14 +121,14 @@ package struct Broker: Sendable {
     package func range(of chunk: ChunkID) -> Range<Int>? { chunks[chunk]?.range }
 
     /// The job of a chunk, if it has not ended.
-    package func job(of chunk: ChunkID) -> JobID? { chunks[chunk].flatMap { jobs[$0.job] == nil ? nil : $0.job } }
+    package func job(of chunk: ChunkID) -> JobID? { chunks[chunk].flatMap { jobs.contains($0.job) ? $0.job : nil } }
 
     /// Whether a worker has a chunk of a job that has not ended, so that its report of it counts.
     package func isAssigned(_ id: ChunkID, to worker: WorkerID) -> Bool {
-        chunks[id].map { $0.worker == worker && jobs[$0.job] != nil } ?? false
+        chunks[id].map { $0.worker == worker && jobs.contains($0.job) } ?? false
     }
 
-    package func progress(of job: JobID) -> JobProgress? { jobs[job]?.progress }
+    package func progress(of job: JobID) -> JobProgress? { jobs.read(job) { $0.progress } }
 
     /// How many workers there are, and how many of them work.
     package var workerCount: Int { workers.count }
@@ -159,7 +161,7 @@ package struct Broker: Sendable {
 
     /// The answer to `pull`: so many items, which make one chunk.
     package mutating func supplied(_ id: JobID, count: Int, isLast: Bool, now: Duration) -> [Effect] {
-        guard jobs[id]?.isPulling == true else { return [] }
+        guard jobs.read(id, { $0.isPulling }) == true else { return [] }
         take(count, isLast: isLast, into: id, now)
         pull(id)
         finishIfDone(id, now)
@@ -167,12 +169,14 @@ package struct Broker: Sendable {
     }
 
     private mutating func take(_ count: Int, isLast: Bool, into id: JobID, _ now: Duration) {
-        guard let start = jobs[id]?.progress.supplied else { return }
-        jobs[id]?.isPulling = false
-        jobs[id]?.progress.isInputEnded = isLast
+        guard let start = jobs.read(id, { $0.progress.supplied }) else { return }
+        jobs.change(id) { job in
+            job.isPulling = false
+            job.progress.isInputEnded = isLast
+        }
         if count > 0 {
             let chunk = chunks.add(Chunk(job: id, range: start..<(start + count), kills: 0))
-            jobs[id]?.add(chunk, of: count)
+            jobs.change(id) { $0.add(chunk, of: count) }
             readyCount += 1
         }
         standInLine(id)
@@ -181,24 +185,26 @@ package struct Broker: Sendable {
 
     /// The answer to `pull`: there is an error and no more items.
     package mutating func inputFailed(_ id: JobID, now: Duration) -> [Effect] {
-        guard jobs[id] != nil else { return [] }
+        guard jobs.contains(id) else { return [] }
         end(id, .inputFailed, now)
         return takeEffects(now)
     }
 
     /// The consumer has taken the results of so many items.
     package mutating func consumed(_ id: JobID, items: Int, now: Duration) -> [Effect] {
-        guard jobs[id] != nil else { return [] }
-        jobs[id]?.consumed += max(0, items)
+        guard jobs.contains(id) else { return [] }
+        jobs.change(id) { $0.consumed += max(0, items) }
         pull(id)
         return takeEffects(now)
     }
 
     /// Makes the next chunks of a job no larger than this, for the sake of their size in bytes.
-    package mutating func bound(_ id: JobID, chunkSize: Int) { jobs[id]?.chunking.bound(chunkSize) }
+    package mutating func bound(_ id: JobID, chunkSize: Int) {
+        jobs.change(id) { $0.chunking.bound(chunkSize) }
+    }
 
     package mutating func cancel(_ id: JobID, now: Duration) -> [Effect] {
-        guard jobs[id] != nil else { return [] }
+        guard jobs.contains(id) else { return [] }
         end(id, .cancelled, now)
         return takeEffects(now)
     }
@@ -243,78 +249,85 @@ package struct Broker: Sendable {
         _ runTime: Duration,
         _ now: Duration
     ) {
-        guard jobs[chunk.job] != nil else {
-            chunks[id] = nil
+        guard jobs.contains(chunk.job) else {
+            chunks.remove(id)
             return
         }
         release(id, of: chunk.job)
         switch report {
         case .succeeded:
-            if jobs[chunk.job]?.options.isTask == true {
+            if jobs.read(chunk.job, { $0.options.isTask }) == true {
                 let seconds = max(0, runTime / .seconds(1))
                 taskTime = taskTime.map { 0.9 * $0 + 0.1 * seconds } ?? seconds
             } else {
-                jobs[chunk.job]?.chunking.measured(chunk.range.count, items: runTime)
+                jobs.change(chunk.job) { $0.chunking.measured(chunk.range.count, items: runTime) }
             }
             settle(id, .results, now)
         case .failed:
             end(chunk.job, .failed(id), now)
-            chunks[id] = nil
+            chunks.remove(id)
         case .cancelled:
             // Nobody has asked for that: it was its worker that was stopped.
             putBack(id)
             standInLine(chunk.job)
         case .tooLarge where chunk.range.count > 1:
-            jobs[chunk.job]?.chunking.bound(chunk.range.count / 2)
+            jobs.change(chunk.job) { $0.chunking.bound(chunk.range.count / 2) }
             takeBack(halve(id))
         case .tooLarge:
             end(chunk.job, .failed(id), now)
-            chunks[id] = nil
+            chunks.remove(id)
         }
     }
 
     /// Delivers what is known of a chunk, as soon as it is its turn.
     mutating func settle(_ id: ChunkID, _ delivery: Delivery, _ now: Duration) {
-        guard let chunk = chunks[id], let isOrdered = jobs[chunk.job]?.options.isOrdered else { return }
-        jobs[chunk.job]?.progress.done += chunk.range.count
+        guard let chunk = chunks[id], let isOrdered = jobs.read(chunk.job, { $0.options.isOrdered }) else { return }
+        jobs.change(chunk.job) { $0.progress.done += chunk.range.count }
         if isOrdered {
-            chunks[id]?.delivery = delivery
+            chunks.change(id) { $0.delivery = delivery }
             deliverInOrder(chunk.job)
         } else {
-            jobs[chunk.job]?.openCount -= 1
-            chunks[id] = nil
+            jobs.change(chunk.job) { $0.openCount -= 1 }
+            chunks.remove(id)
             effects.append(.deliver(chunk.job, chunk.range, delivery))
         }
         finishIfDone(chunk.job, now)
     }
 
     private mutating func deliverInOrder(_ id: JobID) {
-        while let first = jobs[id]?.sequence.first, let chunk = chunks[first], let delivery = chunk.delivery {
-            jobs[id]?.sequence.removeFirst()
-            jobs[id]?.openCount -= 1
-            chunks[first] = nil
+        while let first = jobs.read(id, { $0.sequence.first }) ?? nil, let chunk = chunks[first],
+            let delivery = chunk.delivery
+        {
+            jobs.change(id) { job in
+                job.sequence.removeFirst()
+                job.openCount -= 1
+            }
+            chunks.remove(first)
             effects.append(.deliver(id, chunk.range, delivery))
         }
     }
 
     /// No worker has the chunk any more.
     mutating func release(_ id: ChunkID, of job: JobID) {
-        chunks[id]?.worker = nil
-        guard let place = jobs[job]?.assigned.firstIndex(of: id), let last = jobs[job]?.assigned.popLast(), last != id
-        else { return }
-        jobs[job]?.assigned[place] = last
+        chunks.change(id) { $0.worker = nil }
+        jobs.change(job) { job in
+            guard let place = job.assigned.firstIndex(of: id), let last = job.assigned.popLast(), last != id else {
+                return
+            }
+            job.assigned[place] = last
+        }
     }
 
     mutating func finishIfDone(_ id: JobID, _ now: Duration) {
-        guard jobs[id]?.isDone == true else { return }
+        guard jobs.read(id, { $0.isDone }) == true else { return }
         end(id, .finished, now)
     }
 
     mutating func end(_ id: JobID, _ end: JobEnd, _ now: Duration) {
         guard let job = jobs.remove(id) else { return }
         readyCount -= job.ready.count
-        for chunk in job.ready { chunks[chunk] = nil }
-        for chunk in job.sequence where chunks[chunk]?.worker == nil { chunks[chunk] = nil }
+        for chunk in job.ready { chunks.remove(chunk) }
+        for chunk in job.sequence where chunks[chunk]?.worker == nil { chunks.remove(chunk) }
         tidyLines()
         effects.append(.ended(id, end))
         for chunk in job.assigned {

@@ -14,14 +14,20 @@ protocol SlotID: Sendable {
 struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
     /// Beside each other, so that looking for a place touches no value; 0 is a place that is free.
     private var numbers: [UInt64] = []
-    private var values: [Value?] = []
+    private var values: [Value] = []
     private var free: [UInt32] = []
     private var lastSerial: UInt32 = 0
+    /// What lies in places that are free.
+    private let blank: Value
+
+    init(blank: Value) { self.blank = blank }
 
     var count: Int { numbers.count - free.count }
     var isEmpty: Bool { count == 0 }
     /// Of all that there are, the oldest first.
     var ids: [ID] { numbers.filter { $0 != 0 }.sorted().map { ID($0) } }
+
+    func contains(_ id: ID) -> Bool { place(of: id) != nil }
 
     mutating func add(_ value: Value) -> ID {
         lastSerial = lastSerial == .max ? 1 : lastSerial + 1
@@ -39,32 +45,27 @@ struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
         return ID(number)
     }
 
-    mutating func remove(_ id: ID) -> Value? {
+    @discardableResult mutating func remove(_ id: ID) -> Value? {
         guard let place = place(of: id) else { return nil }
         numbers[place] = 0
         free.append(UInt32(place))
-        return values[place].take()
+        var value = blank
+        swap(&value, &values[place])
+        return value
     }
 
-    /// What is set under a name whose value is gone is dropped.
-    subscript(id: ID) -> Value? {
-        _read {
-            if let place = place(of: id) { yield values[place] } else { yield nil }
-        }
-        _modify {
-            if let place = place(of: id) {
-                defer {
-                    if values[place] == nil {
-                        numbers[place] = 0
-                        free.append(UInt32(place))
-                    }
-                }
-                yield &values[place]
-            } else {
-                var none: Value?
-                yield &none
-            }
-        }
+    /// A copy.
+    subscript(id: ID) -> Value? { place(of: id).map { values[$0] } }
+
+    /// Something of a value, which is not copied for it.
+    @inline(__always) func read<Part>(_ id: ID, _ part: (borrowing Value) -> Part) -> Part? {
+        guard let place = place(of: id) else { return nil }
+        return part(values[place])
+    }
+
+    /// Changes a value, if there is one.
+    @inline(__always) mutating func change(_ id: ID, _ change: (inout Value) -> Void) {
+        if let place = place(of: id) { change(&values[place]) }
     }
 
     private func place(of id: ID) -> Int? {
