@@ -9,29 +9,6 @@ internal import ZProcCore
 ///
 /// Whatever arrives, the node lives on: what is no message is answered with a refusal.
 final class InboundCalls: Sendable {
-    /// A caller; to be touched with the lock only.
-    private final class Peer {
-        var info: PeerInfo
-        var window = CallWindow()
-        /// Calls that have not been answered and can be cancelled.
-        var open: [CallID: OpenCall] = [:]
-        var rate: RateLimit?
-
-        init(info: PeerInfo, rate: RateLimit?) {
-            self.info = info
-            self.rate = rate
-        }
-    }
-
-    /// How a call is taken.
-    private enum Admittance {
-        case admitted(PeerInfo)
-        case stranger
-        /// At most once: whatever made it come again, it is not carried out again.
-        case repeated
-        case refused(WireError)
-    }
-
     /// Whether a call has become one that waits for its answer.
     enum Opening {
         case open
@@ -42,7 +19,7 @@ final class InboundCalls: Sendable {
 
     private struct State {
         var listener: (any TransportListener)?
-        var peers: [PeerID: Peer] = [:]
+        var callers: [PeerID: Caller] = [:]
         /// Whether callers are about to be asked whether they are there.
         var isProbing = false
         var isClosed = false
@@ -86,11 +63,11 @@ final class InboundCalls: Sendable {
 
     /// Stops listening and cancels what runs.
     func close() {
-        let (open, listener) = state.withLock { state in
+        let (callers, listener) = state.withLock { state in
             defer { state = State(isClosed: true) }
-            return (state.peers.values.flatMap(\.open.values), state.listener)
+            return (state.callers.values, state.listener)
         }
-        for call in open { call.cancel() }
+        for caller in callers { caller.leave() }
         listener?.close()
     }
 
@@ -99,12 +76,9 @@ final class InboundCalls: Sendable {
         call.observation?.answered(envelope)
         let message = envelope.encoded()
         metrics.current?.sent(message)
-        let (released, listener) = state.withLock { state in
-            (state.peers[call.peer]?.open.removeValue(forKey: call.id), state.listener)
-        }
-        released?.close()
+        call.caller.close(call.id)
         // A caller that is gone does not wait.
-        try? listener?.send(message, to: call.peer)
+        try? call.caller.listener.send(message, to: call.caller.peer)
     }
 
     /// Runs `work` on a task that a cancel message, or the loss of the caller, cancels.
@@ -129,7 +103,7 @@ final class InboundCalls: Sendable {
             Task(executorPreference: transport.taskExecutor, priority: priority) {
                 await work()
                 // Should it not have been answered.
-                if !entry.isClosed { self.release(call) }
+                if !entry.isClosed { call.release() }
             }
         )
     }
@@ -139,24 +113,9 @@ final class InboundCalls: Sendable {
         open(call, as: OpenCall(onCancel: onCancel))
     }
 
-    func release(_ call: IncomingCall) {
-        state.withLock { $0.peers[call.peer]?.open.removeValue(forKey: call.id) }?.close()
-    }
-
     /// Enters a call that waits for its answer from now on.
     private func open(_ call: IncomingCall, as entry: OpenCall) -> Opening {
-        let most = policy.limits?.callsInFlight ?? .max
-        return state.withLock { state in
-            // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
-            guard !state.isClosed, let peer = state.peers[call.peer], peer.open[call.id] == nil else {
-                return .gone
-            }
-            if peer.open.count >= most {
-                return .refused(.overLimit("\(most) calls of this client wait for an answer already"))
-            }
-            peer.open[call.id] = entry
-            return .open
-        }
+        call.caller.open(call.id, as: entry, atMost: policy.limits?.callsInFlight ?? .max)
     }
 
     /// Tells of what clients do, not of what the processes of a context do among themselves.
@@ -185,33 +144,25 @@ extension InboundCalls: ListenerReceiver {
                             + "version \(info.protocolVersion); use the same release on both sides"
                     )
                 }
-                let isRoom = state.withLock { state in
-                    guard state.peers[peer] != nil || state.peers.count < policy.limits?.peers ?? .max else {
-                        return false
-                    }
-                    // One that says hello again is the same client, and has taken what it has taken.
-                    let known = state.peers[peer] ?? Peer(info: caller, rate: policy.makeRateLimit())
-                    known.info = caller
-                    state.peers[peer] = known
-                    return true
-                }
-                guard isRoom else {
+                guard welcome(peer, caller) else {
                     throw TransportError(.refused, "it has as many clients as it may (\(policy.limits?.peers ?? 0))")
                 }
                 log("a client has come", Log.facts([.process: caller.processID, .build: caller.build]))
                 send(.welcome(info), to: peer)
             case .call(let id, let service, let method, let arguments, let request, let trace):
-                let caller: PeerInfo
-                switch admit(id, from: peer, service, method) {
-                case .admitted(let known): caller = known
-                case .stranger: throw TransportError(.refused, "it called before it said hello")
+                guard let caller = state.withLock({ $0.callers[peer] }) else {
+                    throw TransportError(.refused, "it called before it said hello")
+                }
+                let handler = services[service], role = handler?.role(for: method) ?? .reader
+                switch caller.admit(id, from: peer.key, needs: role, for: "\(service).\(method)", policy) {
+                case .admitted: break
                 case .repeated: return
                 case .refused(let error):
                     metrics.current?.refusedMessage()
                     log("a call is refused", Log.facts([.method: "\(service).\(method)", .error: error.message]))
                     return send(.failure(id, error), to: peer)
                 }
-                guard let handler = services[service] else {
+                guard let handler else {
                     let error = WireError(
                         code: "noService",
                         message: "process \(info.processID) has no service '\(service)'"
@@ -225,13 +176,12 @@ extension InboundCalls: ListenerReceiver {
                     caller: caller,
                     request: request,
                     id: id,
-                    peer: peer,
                     inbound: self,
                     observation: observation
                 )
                 if let observation { observation.carryOut { handler.handle(call) } } else { handler.handle(call) }
             case .cancel(let id):
-                state.withLock { $0.peers[peer]?.open[id] }?.cancel()
+                state.withLock { $0.callers[peer] }?.cancel(id)
             case .welcome, .refused, .success, .failure, .probe:
                 throw TransportError(.malformed, "it sent what only a listener may send")
             }
@@ -242,27 +192,18 @@ extension InboundCalls: ListenerReceiver {
         }
     }
 
-    private func admit(_ id: CallID, from peer: PeerID, _ service: String, _ method: String) -> Admittance {
-        let limits = policy.limits
-        return state.withLock { state in
-            guard let known = state.peers[peer] else { return .stranger }
-            switch known.window.take(id) {
-            case .new: break
-            case .repeated: return .repeated
-            case .tooLate:
-                return .refused(
-                    WireError(
-                        code: "tooLate",
-                        message: "call \(id.number) came after \(CallWindow.size) later ones, and was not carried out"
-                    )
-                )
+    /// Takes a caller in, if there is room.
+    private func welcome(_ peer: PeerID, _ info: PeerInfo) -> Bool {
+        state.withLock { state in
+            if let known = state.callers[peer] {
+                known.saysHello(info)
+                return true
             }
-            let needed = services[service]?.role(for: method) ?? .reader
-            if let refusal = policy.refusal(of: peer.key, needed, "\(service).\(method)") { return .refused(refusal) }
-            if known.rate != nil, known.rate?.take(now: .now) == false {
-                return .refused(.overLimit("more than \(limits?.requestsPerSecond ?? 0) requests in a second"))
+            guard let listener = state.listener, state.callers.count < policy.limits?.peers ?? .max else {
+                return false
             }
-            return .admitted(known.info)
+            state.callers[peer] = Caller(peer, info, at: listener, rate: policy.makeRateLimit())
+            return true
         }
     }
 
@@ -286,20 +227,18 @@ extension InboundCalls: ListenerReceiver {
     /// Finds out which callers are still there: one that is not is lost.
     private func probe() {
         state.withLock { $0.isProbing = false }
-        for peer in state.withLock({ Array($0.peers.keys) }) { send(.probe, to: peer) }
+        for peer in state.withLock({ Array($0.callers.keys) }) { send(.probe, to: peer) }
     }
 
     /// How many callers there are, and how many calls of theirs have not been answered.
     var counts: (peers: Int, calls: Int) {
-        state.withLock { ($0.peers.count, $0.peers.values.reduce(0) { $0 + $1.open.count }) }
+        let callers = state.withLock { Array($0.callers.values) }
+        return (callers.count, callers.reduce(0) { $0 + $1.openCount })
     }
 
     func listenerLost(_ peer: PeerID) {
-        let lost = state.withLock { state in
-            state.peers.removeValue(forKey: peer).map { (process: $0.info.processID, calls: Array($0.open.values)) }
-        }
-        guard let lost else { return }
-        log("a client has gone", Log.facts([.process: lost.process]))
-        for call in lost.calls { call.cancel() }
+        guard let lost = state.withLock({ $0.callers.removeValue(forKey: peer) }) else { return }
+        log("a client has gone", Log.facts([.process: lost.info.processID]))
+        lost.leave()
     }
 }

@@ -30,11 +30,10 @@ extension Service {
 struct IncomingCall: Sendable {
     let method: String
     let arguments: [UInt8]
-    let caller: PeerInfo
+    let caller: Caller
     /// Names what the call changes, where it may come again.
     let request: UpdateRequest?
     let id: CallID
-    let peer: PeerID
     let inbound: InboundCalls
     /// What metrics and traces want to know of it; nil when nobody does.
     let observation: CallObservation?
@@ -62,10 +61,10 @@ struct IncomingCall: Sendable {
     }
 
     /// It is about to be answered.
-    func release() { inbound.release(self) }
+    func release() { caller.close(id) }
 
     /// Cancels what its caller waits for, and forgets the caller.
-    func callerHasGone() { inbound.listenerLost(peer) }
+    func callerHasGone() { inbound.listenerLost(caller.peer) }
 
     /// Does the work on a task of its own, off the transport's thread, and answers with what it returns or throws.
     ///

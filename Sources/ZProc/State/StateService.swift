@@ -222,10 +222,10 @@ struct StateService: Service {
     }
 
     private func checkBuild(_ call: StateCall) throws {
-        guard call.incoming.caller.build == call.system.node.info.build else {
+        guard call.incoming.caller.info.build == call.system.node.info.build else {
             throw CallError(
                 .differentBuild,
-                "a closure came from build \(call.incoming.caller.build), this is \(call.system.node.info.build); "
+                "a closure came from build \(call.incoming.caller.info.build), this is \(call.system.node.info.build); "
                     + "closures travel between equal builds only"
             )
         }

@@ -42,8 +42,8 @@ struct SwarmService: Service {
                 call.succeed(try system.encoder.encode(delay?.nanoseconds))
             case .join:
                 let request = try read(JoinRequest.self, call, system)
-                guard call.caller.build == system.node.info.build else {
-                    throw SwarmError.otherBuild(system.node.info.build, here: call.caller.build)
+                guard call.caller.info.build == system.node.info.build else {
+                    throw SwarmError.otherBuild(system.node.info.build, here: call.caller.info.build)
                 }
                 let (worker, body) = try engine(request.swarm).join(request.processID, on: request.machine)
                 call.succeed(try system.encoder.encode(JoinReply(worker: worker.number, body: body)))

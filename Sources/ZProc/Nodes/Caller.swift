@@ -1,0 +1,109 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import ZProcCore
+
+/// Who calls a node, and which of its calls wait there for an answer.
+final class Caller: Sendable {
+    /// How a call is taken.
+    enum Admittance {
+        case admitted
+        /// At most once: whatever made it come again, it is not carried out again.
+        case repeated
+        case refused(WireError)
+    }
+
+    private struct State {
+        var info: PeerInfo
+        var window = CallWindow()
+        /// Calls that have not been answered and can be cancelled.
+        var open: [CallID: OpenCall] = [:]
+        var rate: RateLimit?
+        var isGone = false
+    }
+
+    let peer: PeerID
+    /// What leads to it.
+    let listener: any TransportListener
+    private let state: Mutex<State>
+
+    init(_ peer: PeerID, _ info: PeerInfo, at listener: any TransportListener, rate: RateLimit?) {
+        self.peer = peer
+        self.listener = listener
+        state = Mutex(State(info: info, rate: rate))
+    }
+
+    var info: PeerInfo { state.withLock { $0.info } }
+    /// How many of its calls wait.
+    var openCount: Int { state.withLock { $0.open.count } }
+
+    /// One that says hello again is the same, and has taken what it has taken.
+    func saysHello(_ info: PeerInfo) { state.withLock { $0.info = info } }
+
+    /// Takes a call, once.
+    ///
+    /// - Parameters:
+    ///   - id: the call.
+    ///   - key: who the link says it comes from; not who said hello, who may have had another key.
+    ///   - role: what the caller must be allowed to do.
+    ///   - method: for errors.
+    ///   - policy: who may do what.
+    /// - Returns: how it is taken.
+    func admit(
+        _ id: CallID,
+        from key: PublicKey?,
+        needs role: Role,
+        for method: @autoclosure () -> String,
+        _ policy: AccessPolicy
+    ) -> Admittance {
+        state.withLock { state in
+            switch state.window.take(id) {
+            case .new: break
+            case .repeated: return .repeated
+            case .tooLate:
+                return .refused(
+                    WireError(
+                        code: "tooLate",
+                        message: "call \(id.number) came after \(CallWindow.size) later ones, and was not carried out"
+                    )
+                )
+            }
+            if let refusal = policy.refusal(of: key, role, method()) { return .refused(refusal) }
+            if state.rate != nil, state.rate?.take(now: .now) == false {
+                return .refused(
+                    .overLimit("more than \(policy.limits?.requestsPerSecond ?? 0) requests in a second")
+                )
+            }
+            return .admitted
+        }
+    }
+
+    /// Enters a call that waits for its answer from now on.
+    func open(_ id: CallID, as entry: OpenCall, atMost most: Int) -> InboundCalls.Opening {
+        state.withLock { state in
+            // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
+            guard !state.isGone, state.open[id] == nil else { return .gone }
+            if state.open.count >= most {
+                return .refused(.overLimit("\(most) calls of this client wait for an answer already"))
+            }
+            state.open[id] = entry
+            return .open
+        }
+    }
+
+    /// The call does not wait any more.
+    func close(_ id: CallID) { state.withLock { $0.open.removeValue(forKey: id) }?.close() }
+
+    func cancel(_ id: CallID) { state.withLock { $0.open[id] }?.cancel() }
+
+    /// It is not there any more: nothing waits.
+    func leave() {
+        let calls = state.withLock { state in
+            state.isGone = true
+            defer { state.open = [:] }
+            return state.open.values
+        }
+        for call in calls { call.cancel() }
+    }
+}
