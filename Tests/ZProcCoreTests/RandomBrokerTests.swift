@@ -95,6 +95,7 @@ import ZProcCore
     /// What is told of what is gone, or of what somebody else has, changes nothing.
     private func tellAgain(_ shell: inout BrokerShell, _ random: inout SeededNumbers, _ workers: [WorkerID]) {
         let worker = workers.randomElement(using: &random) ?? WorkerID(9_999)
+        #expect(shell.broker.job(of: ChunkID(0)) == nil && shell.broker.range(of: ChunkID(0)) == nil)
         guard let chunk = shell.done.randomElement(using: &random),
             shell.workers[worker]?.chunks.contains(chunk) != true
         else { return }

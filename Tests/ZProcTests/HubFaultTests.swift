@@ -111,6 +111,60 @@ private func serve(_ file: String, at address: String) async throws {
         }
     }
 
+    /// What waits when a hub ends in good order is not told that it has been cancelled.
+    @Test(arguments: ["ipc", "tcp"])
+    func watchesAndUpdatesGoOnWhenAHubHasEndedInGoodOrder(over scheme: String) async throws {
+        try await withTemporaryDirectory { directory in
+            var address = scheme == "ipc" ? "ipc://\(directory)/hub" : "tcp://127.0.0.1:*"
+            let options = StateOptions(persistence: .file("\(directory)/state", sync: .eachCommit))
+            var hub = try Context(.threads, state: options)
+            address = try hub.publish(at: address)
+            let client = try await connect(to: address), state = client.state
+            let watcher = Task {
+                var seen: [Int] = []
+                for try await change in state.changes(of: "count") {
+                    let count = try change.after.get("count", default: 0)
+                    if count == -1 { break }
+                    seen.append(count)
+                }
+                return seen
+            }
+            let isDone = Flag()
+            let workers = (0..<4).map { _ in
+                Task {
+                    var acknowledged = 0
+                    while !isDone.isRaised {
+                        try await state.update { $0["count", default: 0] += 1 }
+                        acknowledged += 1
+                    }
+                    return acknowledged
+                }
+            }
+            for _ in 1...3 {
+                let before = try await state.get("count", default: 0)
+                try await eventually { try await state.get("count", default: 0) > before + 20 }
+                await hub.shutdown()
+                let next = try Context(.threads, state: options)
+                try await eventually {
+                    do { try next.publish(at: address) } catch let error as TransportError
+                        where error.code == .addressInUse
+                    { return false }
+                    return true
+                }
+                hub = next
+            }
+            isDone.raise()
+            var total = 0
+            for worker in workers { total += try await worker.value }
+            #expect(try await state.get("count", as: Int.self) == total)
+            try await state.set("count", to: -1)
+            let seen = try await watcher.value
+            #expect(seen == Array((seen.first ?? 0)...total))
+            await client.shutdown()
+            await hub.shutdown()
+        }
+    }
+
     @Test func aHubThatIsAwayForTooLongIsAnError() async throws {
         try await withKilledHub(over: "ipc") { killed in
             let hub = try await killed.start()

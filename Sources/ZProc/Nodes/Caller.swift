@@ -93,11 +93,18 @@ final class Caller: Sendable {
     }
 
     /// The call does not wait any more.
-    func close(_ id: CallID) { state.withLock { $0.open.removeValue(forKey: id) }?.close() }
+    ///
+    /// - Returns: whether the caller is still there, to be answered.
+    @discardableResult func close(_ id: CallID) -> Bool {
+        let (call, isGone) = state.withLock { ($0.open.removeValue(forKey: id), $0.isGone) }
+        call?.close()
+        return !isGone
+    }
 
     func cancel(_ id: CallID) { state.withLock { $0.open[id] }?.cancel() }
 
-    /// It is not there any more: nothing waits.
+    /// It is not there any more, or this node is not: nothing waits, and nothing is answered. One that is answered with
+    /// what its call became of the node's end would not make it again.
     func leave() {
         let calls = state.withLock { state in
             state.isGone = true

@@ -76,8 +76,8 @@ final class InboundCalls: Sendable {
         call.observation?.answered(envelope)
         let message = envelope.encoded()
         metrics.current?.sent(message)
-        call.caller.close(call.id)
         // A caller that is gone does not wait.
+        guard call.caller.close(call.id) else { return }
         try? call.caller.listener.send(message, to: call.caller.peer)
     }
 

@@ -25,6 +25,8 @@ final class ProgressReporter: Sendable {
         if display != nil { show() }
     }
 
+    deinit { close() }
+
     var progress: MapProgress {
         MapProgress(
             label: label,

@@ -36,7 +36,6 @@ extension Swarm {
     func start(_ job: TaskJob, _ options: MapOptions) throws -> JobID {
         var request = JobOptions(options, now: engine.now)
         request.isOrdered = false
-        request.count = 1
         request.isTask = true
         return try engine.add(job, request)
     }
@@ -121,21 +120,6 @@ extension Swarm {
             run: { items, run in try await run.results(of: items, closure.call) },
             encode: { try encoder.encode($0) },
             decode: { bytes, _ in try decoder.decode([Output].self, from: bytes) }
-        )
-    }
-
-    func zipEachWork<each Item: Codable & Sendable>(
-        _ fileID: String,
-        _ line: Int,
-        _ body: @escaping @concurrent @Sendable (repeat each Item) async throws -> Void
-    ) -> MapJob<ArgumentList<repeat each Item>, Void>.Work {
-        let encoder = context.system.encoder
-        let closure = ZipEachClosure(body: body)
-        return MapJob.Work(
-            closure: { PortableClosure(closure, fileID: fileID, line: line) },
-            run: { items, run in try await run.results(of: items, closure.call) },
-            encode: { try encoder.encode($0) },
-            decode: { _, count in Array(repeating: (), count: count) }
         )
     }
 

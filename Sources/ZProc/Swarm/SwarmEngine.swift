@@ -94,7 +94,7 @@ final class SwarmEngine: Stoppable {
 
     // MARK: Jobs
 
-    /// Adds a job whose items are pulled.
+    /// Adds a job, whose items are pulled but for a task's.
     func add(_ job: any SwarmJob, _ options: JobOptions) throws -> JobID {
         let now = now
         let (id, effects) = try state.withLock { state in
@@ -527,13 +527,12 @@ final class SwarmEngine: Stoppable {
 
     private func end(_ id: JobID, _ end: JobEnd) {
         let (job, known, startError, workers) = state.withLock { state in
-            (
-                state.jobs.removeValue(forKey: id), state.errors.removeValue(forKey: id), state.lastStartError,
-                Array(state.workers.values)
-            )
+            let job = state.jobs.removeValue(forKey: id), known = state.errors.removeValue(forKey: id)
+            // A single task's definition goes with its only chunk.
+            let workers = job?.isSingle == false ? Array(state.workers.values) : []
+            return (job, known, state.lastStartError, workers)
         }
-        // A single task's definition goes with its only chunk.
-        if job?.isSingle == false { for worker in workers { worker.forget(id) } }
+        for worker in workers { worker.forget(id) }
         let error: (any Error)? =
             switch end {
             // The last chunk may have been lost.

@@ -64,10 +64,7 @@ final class MapRun<Element: Sendable>: Sendable {
         reporter = ProgressReporter(swarm, job, total: total, options: options)
     }
 
-    deinit {
-        reporter.close()
-        cancel()
-    }
+    deinit { cancel() }
 
     @Sendable func cancel() { swarm.engine.cancel(job) }
 

@@ -1,7 +1,6 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import PortableClosures
 internal import Synchronization
 internal import ZProcCore
 
@@ -55,6 +54,7 @@ final class TaskJob: SwarmJob {
 
     // MARK: What the engine asks for
 
+    // It is there at once.
     func pull(_ count: Int) -> (count: Int, isLast: Bool) { (0, true) }
     func encodedWork() -> [UInt8] { work.closure ?? [] }
     func encodedItems(_ range: Range<Int>) throws -> [UInt8] { try work.items() }

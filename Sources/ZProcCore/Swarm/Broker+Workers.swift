@@ -125,7 +125,7 @@ extension Broker {
 
     /// What is to run again of a chunk that a worker ended over: its halves, until the item that ends workers is alone.
     private mutating func killed(_ id: ChunkID, _ now: Duration) -> [ChunkID] {
-        guard var chunk = chunks[id], let job = jobs[chunk.job] else {
+        guard var chunk = chunks[id], let most = jobs.read(chunk.job, { $0.options.maximumKills }) else {
             chunks.remove(id)
             return []
         }
@@ -134,7 +134,7 @@ extension Broker {
         if chunk.range.count <= 1 { chunk.kills += 1 }
         chunks.change(id) { $0 = chunk }
         release(id, of: chunk.job)
-        if chunk.kills >= max(1, job.options.maximumKills) {
+        if chunk.kills >= max(1, most) {
             settle(id, .lost(kills: chunk.kills), now)
             return []
         }
@@ -172,13 +172,11 @@ extension Broker {
             let factor = 1 << min(startFailures - 1, 20)
             nextStart = now + min(limits.startPause * factor, limits.maximumStartPause)
             awaitStart()
-        } else if !isStartAwaited {
-            // The pause ended while this one was about to start; it is told of late.
-            awaitStart()
         }
         // While others start, one of them may live.
         if startFailures >= max(1, limits.maximumStartFailures), workers.isEmpty, starting == 0, wanted > 0 {
             isBroken = true
+            isStartAwaited = false
             for job in jobs.ids { end(job, .noWorkers, now) }
         } else {
             adjustWorkers(now)
@@ -193,6 +191,7 @@ extension Broker {
     mutating func forgetStartFailures() {
         startFailures = 0
         nextStart = .zero
+        isStartAwaited = false
     }
 
     /// Starts what is lacking, and has those go that are too many: first who has nothing to do.
@@ -204,7 +203,11 @@ extension Broker {
             limits.idleLimit == nil || !jobs.isEmpty
             ? wanted : min(wanted, max(limits.minimumWorkers, staying + starting))
         if staying + starting < goal {
-            guard now >= nextStart else { return }
+            guard now >= nextStart else {
+                // What happened before the pause ended may be told of after it.
+                if !isStartAwaited { awaitStart() }
+                return
+            }
             // After a failure one alone shows whether it works again, when there is no other.
             let lacking = goal - staying - starting
             let count = startFailures == 0 || !workers.isEmpty ? lacking : starting == 0 ? 1 : 0

@@ -8,7 +8,8 @@ internal import HeapModule
 ///
 /// A value that decides and does nothing itself: each event gives the effects to carry out, in order. It knows numbers
 /// only, never items or results, and reads no clock: time comes with the events. What is told of something that is no
-/// more is ignored. An event costs as much as it has effects, but for those that concern all workers.
+/// more is ignored. An event costs as much as it has effects, but for those that concern all workers, and for looking
+/// through the chunks of its job that workers have.
 package struct Broker: Sendable {
     struct Chunk {
         let job: JobID

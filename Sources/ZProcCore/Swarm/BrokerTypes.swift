@@ -37,7 +37,7 @@ package struct JobOptions: Sendable {
     package var deadline: Duration?
     /// How many items may be on their way from input to consumer; nil for what keeps the workers busy.
     package var window: Int?
-    /// Whether it is one task: its cost tells something of that of other tasks.
+    /// Whether it is one task, whose only item is there at once; its cost tells something of that of other tasks.
     package var isTask = false
 
     package init() {}

@@ -10,7 +10,7 @@ protocol SlotID: Sendable {
 /// Values under names that it gives out.
 ///
 /// A name holds the value's place, so that nothing is hashed to find it; and how many names there were before, so that
-/// later ones are larger, and nothing is found under a name whose value is gone.
+/// nothing is found under a name whose value is gone, and later ones are larger, of four billion in a row.
 struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
     /// Beside each other, so that looking for a place touches no value; 0 is a place that is free.
     private var numbers: [UInt64] = []
@@ -24,7 +24,7 @@ struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
 
     var count: Int { numbers.count - free.count }
     var isEmpty: Bool { count == 0 }
-    /// Of all that there are, the oldest first.
+    /// Of all that there are, in the order of the names.
     var ids: [ID] { numbers.filter { $0 != 0 }.sorted().map { ID($0) } }
 
     func contains(_ id: ID) -> Bool { place(of: id) != nil }
@@ -70,6 +70,6 @@ struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
 
     private func place(of id: ID) -> Int? {
         let place = Int(truncatingIfNeeded: id.number & 0xffff_ffff)
-        return place < numbers.count && numbers[place] == id.number ? place : nil
+        return id.number != 0 && place < numbers.count && numbers[place] == id.number ? place : nil
     }
 }

@@ -142,7 +142,7 @@ package final class ChangeFeed: Sendable {
                     // A snapshot kept is one the engine has to keep, too.
                     if page.count < Self.pageSize, !source.isFar { walker = nil }
                 }
-            } catch is CancellationError {
+            } catch is CancellationError where Task.isCancelled {
             } catch let error as StateError where error.code == .compacted || error.code == .dropped {
                 // Watches that are behind learn of it themselves; those made since have nothing to do with it.
                 self?.restart(life)
