@@ -159,6 +159,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         replyKeeper.withLock { $0?.cancel() }
         metricsKeeper.withLock { $0?.cancel() }
         await ProcessLauncher.drainOutput()
+        // Those who are told that the state has ended would not ask the next one that has it.
+        node.stopAnswering()
         await states.shutdown()
         await node.shutdown()
         let coders = coders.withLock { coders in

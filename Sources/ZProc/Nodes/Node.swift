@@ -154,6 +154,13 @@ final class Node: Sendable {
         }
     }
 
+    /// Lets go of all callers, who hear nothing more than that the links to this node have ended.
+    func stopAnswering() {
+        let published = state.withLock { $0.published }
+        inbound.close()
+        for (_, inbound) in published { inbound.close() }
+    }
+
     /// Ends all connections; calls that wait fail.
     func shutdown() async {
         let (connections, published) = state.withLock { state in
