@@ -10,13 +10,7 @@ import ZProcCore
 private func serve(_ file: String, at address: String) async throws {
     let options = StateOptions(persistence: .file(file, sync: .eachCommit))
     let hub = try Context(.threads, state: options)
-    // The socket of one that was killed a moment ago may still be held.
-    try await eventually {
-        do { try hub.publish(at: address) } catch let error as TransportError where error.code == .addressInUse {
-            return false
-        }
-        return true
-    }
+    try await hub.publishWhenFree(at: address)
     try await Task.sleep(for: .seconds(10_000))
 }
 
@@ -145,12 +139,7 @@ private func serve(_ file: String, at address: String) async throws {
                 try await eventually { try await state.get("count", default: 0) > before + 20 }
                 await hub.shutdown()
                 let next = try Context(.threads, state: options)
-                try await eventually {
-                    do { try next.publish(at: address) } catch let error as TransportError
-                        where error.code == .addressInUse
-                    { return false }
-                    return true
-                }
+                try await next.publishWhenFree(at: address)
                 hub = next
             }
             isDone.raise()

@@ -109,3 +109,15 @@ extension ProcessOptions {
         return options
     }
 }
+
+extension Context {
+    /// Publishes at an address whose socket may still be held by one that has ended a moment ago.
+    func publishWhenFree(at address: String) async throws {
+        try await eventually {
+            do { try publish(at: address) } catch let error as TransportError where error.code == .addressInUse {
+                return false
+            }
+            return true
+        }
+    }
+}

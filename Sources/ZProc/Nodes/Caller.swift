@@ -103,8 +103,9 @@ final class Caller: Sendable {
 
     func cancel(_ id: CallID) { state.withLock { $0.open[id] }?.cancel() }
 
-    /// It is not there any more, or this node is not: nothing waits, and nothing is answered. One that is answered with
-    /// what its call became of the node's end would not make it again.
+    /// It is not there any more, or this node is not: nothing waits, and nothing is answered.
+    ///
+    /// One that is told what became of its call when the node ended would not make it again.
     func leave() {
         let calls = state.withLock { state in
             state.isGone = true

@@ -123,39 +123,18 @@ extension Swarm {
         )
     }
 
-    func taskWork<Output: Codable & Sendable, each Argument: Codable & Sendable>(
-        _ argument: repeat each Argument,
-        fileID: String,
-        line: Int,
-        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
+    /// What there is to do for a single task: its arguments, the closure as it travels, and as it is called here.
+    func taskWork<Row: Codable & Sendable, Output: Sendable>(
+        _ row: Row,
+        _ closure: @autoclosure () -> PortableClosure,
+        _ call: @escaping @concurrent @Sendable (Row) async throws -> Output
     ) throws -> TaskJob.Work {
-        let rows = [ArgumentList(repeat each argument)], closure = ZipClosure(transform: body)
-        let encoder = context.system.encoder
+        let rows = [row], encoder = context.system.encoder
         return TaskJob.Work(
-            closure: try encoded { PortableClosure(closure, fileID: fileID, line: line) },
+            closure: context.backend == .processes ? try encoder.encode(closure()) : nil,
             items: { try encoder.encode(rows) },
-            run: { run in try await run.results(of: rows, closure.call).0.first }
+            run: { run in try await run.results(of: rows, call).0.first }
         )
-    }
-
-    func voidTaskWork<each Argument: Codable & Sendable>(
-        _ argument: repeat each Argument,
-        fileID: String,
-        line: Int,
-        body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
-    ) throws -> TaskJob.Work {
-        let rows = [ArgumentList(repeat each argument)], closure = ZipEachClosure(body: body)
-        let encoder = context.system.encoder
-        return TaskJob.Work(
-            closure: try encoded { PortableClosure(closure, fileID: fileID, line: line) },
-            items: { try encoder.encode(rows) },
-            run: { run in try await run.results(of: rows, closure.call).0.first }
-        )
-    }
-
-    /// A closure as it travels now, where it does.
-    private func encoded(_ closure: () -> PortableClosure) throws -> [UInt8]? {
-        context.backend == .processes ? try context.system.encoder.encode(closure()) : nil
     }
 
     /// The elements of several sequences side by side, as far as the shortest goes.

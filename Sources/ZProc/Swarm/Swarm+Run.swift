@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PortableClosures
 internal import ZProcCore
 
 /// Single tasks.
@@ -49,7 +50,12 @@ extension Swarm {
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
     ) throws -> RunningTask<Output> {
-        let work = try taskWork(repeat each argument, fileID: fileID, line: line, body: body)
+        let closure = ZipClosure(transform: body)
+        let work = try taskWork(
+            ArgumentList(repeat each argument),
+            PortableClosure(closure, fileID: fileID, line: line),
+            closure.call
+        )
         let decoder = context.system.decoder
         return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { bytes in
             let values = try decoder.decode([Output].self, from: bytes)
@@ -67,7 +73,12 @@ extension Swarm {
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) throws -> RunningTask<Void> {
-        let work = try voidTaskWork(repeat each argument, fileID: fileID, line: line, body: body)
+        let closure = ZipEachClosure(body: body)
+        let work = try taskWork(
+            ArgumentList(repeat each argument),
+            PortableClosure(closure, fileID: fileID, line: line),
+            closure.call
+        )
         return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { _ in }
     }
 }

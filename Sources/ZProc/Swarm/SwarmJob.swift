@@ -56,6 +56,17 @@ enum ChunkEnd {
     case cancelled
     /// Its items or results do not fit into a message, but its halves may.
     case tooLarge
+
+    static func of(_ work: () async throws -> Void) async -> ChunkEnd {
+        do {
+            try await work()
+            return .succeeded
+        } catch let error as ItemError {
+            return .failed(error.error)
+        } catch {
+            return error is CancellationError ? .cancelled : .failed(error)
+        }
+    }
 }
 
 /// Items of type `Item`, each of which gives an `Output`.
@@ -140,14 +151,9 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
     }
 
     func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd {
-        do {
+        await ChunkEnd.of {
             let (outputs, failures) = try await context.carryOut { try await work.run(items(range), run) }
             state.withLock { $0.results[range.lowerBound] = (.typed(outputs), failures) }
-            return .succeeded
-        } catch let error as ItemError {
-            return .failed(error.error)
-        } catch {
-            return error is CancellationError ? .cancelled : .failed(error)
         }
     }
 

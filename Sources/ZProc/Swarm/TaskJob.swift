@@ -60,14 +60,9 @@ final class TaskJob: SwarmJob {
     func encodedItems(_ range: Range<Int>) throws -> [UInt8] { try work.items() }
 
     func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd {
-        do {
+        await ChunkEnd.of {
             let value = try await context.carryOut { try await work.run(run) }
             state.withLock { $0.value = value.map { .typed($0) } }
-            return .succeeded
-        } catch let error as ItemError {
-            return .failed(error.error)
-        } catch {
-            return error is CancellationError ? .cancelled : .failed(error)
         }
     }
 
