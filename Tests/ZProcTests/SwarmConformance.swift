@@ -199,6 +199,8 @@ import ZProcCore
             let swarm = try context.swarm(workers: 2)
             #expect(try await swarm.run(3, 4) { $0 + $1 } == 7)
             #expect(try await swarm.run { 1 } == 1)
+            #expect(try await swarm.run(1) { $0 > 1 ? $0 : nil } == nil)
+            #expect(try await swarm.run(2) { $0 > 1 ? $0 : nil } == 2)
             let state = context.state
             try await swarm.run { try await state.set("ran", to: true) }
             #expect(try await state.get("ran", default: false))
