@@ -156,6 +156,7 @@ struct BrokerShell {
     // MARK: Effects
 
     mutating func carryOut(_ effects: [Effect]) {
+        let before = killed.count
         for effect in effects {
             switch effect {
             case .pull(let id, let count):
@@ -180,7 +181,7 @@ struct BrokerShell {
                 if wasIdle { startHead(of: id, after: handOver) }
             case .cancel(let id, let chunk):
                 // One whose time is up may be ended right before another of its chunks is cancelled.
-                #expect(workers[id]?.chunks.contains(chunk) == true || killed.contains(id))
+                #expect(workers[id]?.chunks.contains(chunk) == true || killed[before...].contains(id))
                 cancelled.insert(chunk)
             case .kill(let id):
                 killed.append(id)

@@ -74,10 +74,10 @@ final class InboundCalls: Sendable {
     /// Answers a call, which is not open any more when its caller gets to know.
     func reply(_ envelope: Envelope, to call: IncomingCall) {
         call.observation?.answered(envelope)
-        let message = envelope.encoded()
-        metrics.current?.sent(message)
         // A caller that is gone does not wait.
         guard call.caller.close(call.id) else { return }
+        let message = envelope.encoded()
+        metrics.current?.sent(message)
         try? call.caller.listener.send(message, to: call.caller.peer)
     }
 
