@@ -115,7 +115,7 @@ extension Value {
         case CMSGPACK_FLOAT: return .float(Float(bitPattern: UInt32(truncatingIfNeeded: token.number)))
         case CMSGPACK_DOUBLE: return .double(Double(bitPattern: token.number))
         case CMSGPACK_STR:
-            guard let string = makeString(payload) else { throw invalidText(at: offset) }
+            guard let string = String(checking: payload) else { throw invalidText(at: offset) }
             return .string(string)
         case CMSGPACK_BIN: return .binary([UInt8](payload))
         default:

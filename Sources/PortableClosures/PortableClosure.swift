@@ -34,6 +34,21 @@ public struct PortableClosure: Sendable {
     }
 }
 
+extension PortableClosure {
+    /// The function, if it has captured nothing.
+    var plainFunction: PlainFunction? {
+        func open<Holder: ClosureHolder>(_ holder: Holder) -> PlainFunction? {
+            guard MemoryLayout<Holder>.size == MemoryLayout<FunctionValue>.size else { return nil }
+            return withUnsafeBytes(of: holder) { bytes in
+                withExtendedLifetime(holder) { PlainFunction(bytes.load(as: FunctionValue.self), in: Holder.self) }
+            }
+        }
+        return open(holder)
+    }
+
+    func isFromSamePlace(as other: PortableClosure) -> Bool { location == other.location }
+}
+
 /// On the wire: `[type of the holder, file, line, function]`.
 extension PortableClosure: Codable {
     /// Rebuilds the function and its captures.

@@ -61,6 +61,19 @@ struct ArrayPlace {
         return strings
     }
 
+    func encodedValues() throws(MessagePackError) -> [EncodedValue] {
+        var (count, place) = try arrayHeader(message, cursor, [EncodedValue].self)
+        var values: [EncodedValue] = []
+        values.reserveCapacity(count)
+        while count > 0 {
+            let next = cmsgpack_skip(message, place)
+            values.append(EncodedValue(copying: message, from: place.offset, to: next.offset))
+            place = next
+            count -= 1
+        }
+        return values
+    }
+
     /// Reads a dictionary; of equal keys the last one's value counts.
     ///
     /// Integer keys become their decimal digits.

@@ -61,7 +61,7 @@ func readFloat(_ start: Bytes) -> Float? {
 func readString(_ start: Bytes) -> String? {
     let first = start.pointee
     if first & 0xe0 == 0xa0 {
-        return makeString(UnsafeBufferPointer(start: start + 1, count: Int(first & 0x1f)))
+        return String(checking: UnsafeBufferPointer(start: start + 1, count: Int(first & 0x1f)))
     }
     return readLongString(start)
 }
@@ -69,16 +69,18 @@ func readString(_ start: Bytes) -> String? {
 private func readLongString(_ start: Bytes) -> String? {
     let token = cmsgpack_read(start)
     guard cmsgpack_kind(UInt32(token.kind)) == CMSGPACK_STR else { return nil }
-    return makeString(UnsafeBufferPointer(start: start + Int(token.header), count: Int(token.number)))
+    return String(checking: UnsafeBufferPointer(start: start + Int(token.header), count: Int(token.number)))
 }
 
-/// Makes a string of bytes that must be UTF-8.
-///
-/// `String(validating:as:)` does the same at several times the cost.
-@inline(__always)
-func makeString(_ text: UnsafeBufferPointer<UInt8>) -> String? {
-    guard cmsgpack_is_utf8(text.baseAddress, text.count) else { return nil }
-    return String(decoding: text, as: UTF8.self)
+extension String {
+    /// Makes a string of bytes; nil when they are not UTF-8.
+    ///
+    /// `String(validating:as:)` does the same at several times the cost.
+    @inline(__always)
+    package init?(checking text: UnsafeBufferPointer<UInt8>) {
+        guard cmsgpack_is_utf8(text.baseAddress, text.count) else { return nil }
+        self.init(decoding: text, as: UTF8.self)
+    }
 }
 
 /// The payload of a binary value.

@@ -40,9 +40,9 @@ extension WellKnownType {
         case .timestamp: return try same(type, readTimestamp(start), .timestamp, start, cursor)
         case .value: return identity(try Value(reading: message, at: cursor), as: type)
         case .encoded:
-            let count = Int(cmsgpack_skip(message, cursor).offset - cursor.offset)
-            let bytes = [UInt8](UnsafeBufferPointer(start: start, count: count))
-            return identity(EncodedValue(unchecked: bytes), as: type)
+            let end = cmsgpack_skip(message, cursor).offset
+            return identity(EncodedValue(copying: message, from: cursor.offset, to: end), as: type)
+        case .encodedValues: return identity(try at.encodedValues(), as: type)
         case .bytes:
             if let bytes = readBinary(start) { return identity([UInt8](bytes), as: type) }
             return identity(try at.integers([UInt8].self, cmsgpack_read_uint8) as [UInt8], as: type)
@@ -78,6 +78,14 @@ private var readUInts: ArrayPlace.BulkReader { cmsgpack_read_uint64 }
 private var readInts: ArrayPlace.BulkReader { cmsgpack_read_int32 }
 private var readUInts: ArrayPlace.BulkReader { cmsgpack_read_uint32 }
 #endif
+
+extension EncodedValue {
+    /// Takes the bytes of a value of a message.
+    init(copying message: Message, from start: UInt32, to end: UInt32) {
+        let bytes = UnsafeBufferPointer(start: message.pointee.bytes + Int(start), count: Int(end - start))
+        self.init(unchecked: [UInt8](bytes))
+    }
+}
 
 @inline(__always)
 private func same<Read, T>(

@@ -35,10 +35,8 @@ extension WellKnownType {
             let time: MessagePackTimestamp = identity(value)
             cmsgpack_pack_time(writer, time.seconds, time.nanoseconds)
         case .value: try identity(value, as: Value.self).write(to: writer, depth: depth)
-        case .encoded:
-            identity(value, as: EncodedValue.self).bytes.withUnsafeBytes {
-                cmsgpack_writer_append(writer, $0.baseAddress, $0.count)
-            }
+        case .encoded: writeEncoded(identity(value), writer)
+        case .encodedValues: try writeEncodedValues(identity(value), writer)
         case .bools: try bulk(identity(value, as: [Bool].self), writer, cmsgpack_pack_array_bool)
         case .ints: try bulk(identity(value, as: [Int].self), writer, writeInts)
         case .int8s: try bulk(identity(value, as: [Int8].self), writer, cmsgpack_pack_array_int8)
@@ -82,6 +80,16 @@ private func writeStrings(_ strings: [String], _ writer: Writer) throws(MessageP
     guard strings.count <= UInt32.max else { throw tooLong("an array") }
     cmsgpack_pack_array(writer, strings.count)
     for string in strings where !writeString(string, writer) { throw tooLong("a string") }
+}
+
+private func writeEncoded(_ value: EncodedValue, _ writer: Writer) {
+    value.bytes.withUnsafeBytes { cmsgpack_writer_append(writer, $0.baseAddress, $0.count) }
+}
+
+private func writeEncodedValues(_ values: [EncodedValue], _ writer: Writer) throws(MessagePackError) {
+    guard values.count <= UInt32.max else { throw tooLong("an array") }
+    cmsgpack_pack_array(writer, values.count)
+    for value in values { writeEncoded(value, writer) }
 }
 
 private typealias BulkWriter = (Writer, UnsafeRawPointer?, Int) -> Void

@@ -4,6 +4,7 @@
 public import Distributed
 internal import Glibc
 internal import MessagePack
+internal import PortableClosures
 internal import Synchronization
 package import ZProcCore
 
@@ -77,6 +78,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let metrics = MetricsSlot()
     /// Tells it now and then what there is.
     private let metricsKeeper = Mutex<Task<Void, Never>?>(nil)
+    /// Closures that are sent or received again and again.
+    let plainClosures = PlainClosureCache()
     /// What the processes that are started from here do first.
     let preparations = ProcessPreparations()
     /// Set once, at the end of `init`, because its services refer to this system.
@@ -187,6 +190,18 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     var encoder: MessagePackEncoder { madeCoders.encoder }
 
     var decoder: MessagePackDecoder { madeCoders.decoder }
+
+    /// A closure as it travels.
+    func encode(_ closure: PortableClosure) throws -> EncodedValue {
+        let encoder = encoder
+        return EncodedValue(unchecked: try plainClosures.bytes(of: closure) { try encoder.encode($0) })
+    }
+
+    /// A closure that has arrived.
+    func closure(in bytes: [UInt8]) throws -> PortableClosure {
+        let decoder = decoder
+        return try plainClosures.closure(in: bytes) { try decoder.decode(PortableClosure.self, from: $0) }
+    }
 
     private var madeCoders: (encoder: MessagePackEncoder, decoder: MessagePackDecoder) {
         if let made = coders.withLock(\.self) { return made }

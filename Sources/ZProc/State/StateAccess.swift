@@ -110,11 +110,15 @@ struct RemoteState: StateAccess {
     }
 
     func value(of key: String) async throws -> EncodedValue? {
-        try await client.call(.get, ArgumentList(namespace, key), returning: [EncodedValue].self).first
+        try await client.call(
+            .get,
+            encoded: StateArguments.encoded(namespace, key: key),
+            returning: [EncodedValue].self
+        ).first
     }
 
     func contains(_ key: String) async throws -> Bool {
-        try await client.call(.contains, ArgumentList(namespace, key), returning: Bool.self)
+        try await client.call(.contains, encoded: StateArguments.encoded(namespace, key: key), returning: Bool.self)
     }
 
     func count() async throws -> Int {
@@ -160,7 +164,8 @@ struct RemoteState: StateAccess {
         at location: SourceLocation
     ) async throws -> Result {
         let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
-        return try result(of: await client.call(.update, ArgumentList(namespace, origin, travelling)))
+        let arguments = StateArguments.encoded(namespace, by: origin, value: try client.system.encode(travelling))
+        return try result(of: await client.call(.update, encoded: arguments))
     }
 
     private func result<Result>(of bytes: [UInt8]) throws -> Result {

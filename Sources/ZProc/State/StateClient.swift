@@ -30,7 +30,7 @@ struct StateClient: Sendable {
     /// The hub that keeps the state; nil when it is this context's own root that does.
     var hub: HubClient? { address.node == .any ? system.hubs.client(at: address.endpoint) : nil }
 
-    private func call(_ method: StateMethod, encoded: [UInt8]) async throws -> [UInt8] {
+    func call(_ method: StateMethod, encoded: [UInt8]) async throws -> [UInt8] {
         if let hub {
             let isChange = method.role > .reader
             return try await hub.call(StateService.name, method.rawValue, arguments: encoded, isChange: isChange)

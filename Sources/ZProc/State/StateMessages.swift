@@ -109,9 +109,9 @@ extension StateOperation {
     package func encoded(for namespace: String, by origin: Origin, with encoder: MessagePackEncoder) throws -> [UInt8] {
         switch self {
         case .set(let key, let value), .setIfAbsent(let key, let value), .increment(let key, let value):
-            try encoder.encode(ArgumentList(namespace, origin, key, value))
-        case .remove(let key): try encoder.encode(ArgumentList(namespace, origin, key))
-        case .popAny, .clear: try encoder.encode(ArgumentList(namespace, origin))
+            StateArguments.encoded(namespace, by: origin, key: key, value: value)
+        case .remove(let key): StateArguments.encoded(namespace, by: origin, key: key)
+        case .popAny, .clear: StateArguments.encoded(namespace, by: origin)
         case .merge(let values), .replaceAll(let values): try encoder.encode(ArgumentList(namespace, origin, values))
         case .append(let key, let elements): try encoder.encode(ArgumentList(namespace, origin, key, elements))
         case .compareAndSet(let key, let expected, let new):

@@ -39,10 +39,10 @@ struct StateService: Service {
     private func handle(_ call: StateCall, _ method: StateMethod) throws {
         switch method {
         case .get:
-            let (namespace, key) = try call.arguments(String.self, String.self)
+            let (namespace, key) = try call.keyArguments()
             try call.succeed(engine(namespace).value(of: key).map { [$0] } ?? [])
         case .contains:
-            let (namespace, key) = try call.arguments(String.self, String.self)
+            let (namespace, key) = try call.keyArguments()
             try call.succeed(engine(namespace).value(of: key) != nil)
         case .count: try call.succeed(engine(call.arguments(String.self)).count())
         case .keys:
@@ -55,31 +55,16 @@ struct StateService: Service {
         case .namespaces: try call.succeed(store.namespaces())
         case .span: try call.succeed(engine(call.arguments(String.self)).span())
         case .set:
-            let (namespace, origin, key, value) = try call.arguments(
-                String.self,
-                Origin.self,
-                String.self,
-                EncodedValue.self
-            )
+            let (namespace, origin, key, value) = try call.changedValueArguments()
             try apply(.set(key, value), namespace, origin, call)
         case .setIfAbsent:
-            let (namespace, origin, key, value) = try call.arguments(
-                String.self,
-                Origin.self,
-                String.self,
-                EncodedValue.self
-            )
+            let (namespace, origin, key, value) = try call.changedValueArguments()
             try apply(.setIfAbsent(key, value), namespace, origin, call)
         case .increment:
-            let (namespace, origin, key, amount) = try call.arguments(
-                String.self,
-                Origin.self,
-                String.self,
-                EncodedValue.self
-            )
+            let (namespace, origin, key, amount) = try call.changedValueArguments()
             try apply(.increment(key, amount), namespace, origin, call)
         case .remove:
-            let (namespace, origin, key) = try call.arguments(String.self, Origin.self, String.self)
+            let (namespace, origin, key) = try call.changedKeyArguments()
             try apply(.remove(key), namespace, origin, call)
         case .popAny:
             let (namespace, origin) = try call.arguments(String.self, Origin.self)
@@ -120,7 +105,7 @@ struct StateService: Service {
             try apply(.compareAndSet(key, expected: expected.first, new: new.first), namespace, origin, call)
         case .update:
             try checkBuild(call)
-            let (namespace, origin, closure) = try call.arguments(String.self, Origin.self, PortableClosure.self)
+            let (namespace, origin, closure) = try call.closureArguments()
             guard let update = closure.holder as? any PortableUpdate else {
                 throw CallError(.badArguments, "the closure sent is no update")
             }
@@ -254,8 +239,13 @@ struct StateCall: Sendable {
 
     /// The arguments, which must be as many and of these types.
     func arguments<each T: Codable>(_ type: repeat (each T).Type) throws -> (repeat each T) {
+        try decoded { try system.decoder.decode(ArgumentList<repeat each T>.self, from: incoming.arguments).values }
+    }
+
+    /// What `decode` makes of the arguments, which say what is wrong with them.
+    func decoded<Values>(_ decode: () throws -> Values) throws -> Values {
         do {
-            return try system.decoder.decode(ArgumentList<repeat each T>.self, from: incoming.arguments).values
+            return try decode()
         } catch let error as PortableClosureError {
             throw error
         } catch {

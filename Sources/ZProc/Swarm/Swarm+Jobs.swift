@@ -131,7 +131,7 @@ extension Swarm {
     ) throws -> TaskJob.Work {
         let rows = [row], encoder = context.system.encoder
         return TaskJob.Work(
-            closure: context.backend == .processes ? try encoder.encode(closure()) : nil,
+            closure: context.backend == .processes ? try context.system.encode(closure()).bytes : nil,
             items: { try encoder.encode(rows) },
             run: { run in try await run.results(of: rows, call).0.first }
         )

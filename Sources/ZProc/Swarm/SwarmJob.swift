@@ -131,7 +131,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
 
     func encodedWork() throws -> [UInt8] {
         if let known = state.withLock({ $0.work }) { return try known.get() }
-        let encoded = Result { try system.encoder.encode(work.closure()) }
+        let encoded = Result { try system.encode(work.closure()).bytes }
         state.withLock { $0.work = encoded }
         return try encoded.get()
     }

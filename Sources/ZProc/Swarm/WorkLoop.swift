@@ -130,7 +130,7 @@ final class WorkLoop: Sendable {
         )
         let context = Trace.Context(texts: definition.trace)
         do {
-            let closure = try system.decoder.decode(PortableClosure.self, from: definition.work)
+            let closure = try system.closure(in: definition.work)
             guard let work = closure.holder as? any PortableWork else {
                 throw CallError(.badArguments, "the closure sent does no work of a swarm")
             }

@@ -1,6 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import MessagePack
+
 /// Reads what ``HeaderWriter`` writes, from bytes that may be anything.
 package struct HeaderReader {
     private let bytes: [UInt8]
@@ -30,7 +32,7 @@ package struct HeaderReader {
         }
     }
 
-    mutating func readString() throws(TransportError) -> String {
+    package mutating func readString() throws(TransportError) -> String {
         let marker = try readByte()
         let count: Int
         switch marker {
@@ -40,9 +42,10 @@ package struct HeaderReader {
         case 0xdb: count = Int(try readInteger(UInt32.self))
         default: throw malformed("no string")
         }
-        guard let text = String(validating: try readBytes(count), as: UTF8.self) else {
-            throw malformed("invalid UTF-8")
-        }
+        guard count <= bytes.count - position else { throw malformed("the end") }
+        let text = bytes.withUnsafeBufferPointer { String(checking: .init(rebasing: $0[position..<position + count])) }
+        guard let text else { throw malformed("invalid UTF-8") }
+        position += count
         return text
     }
 
@@ -61,8 +64,13 @@ package struct HeaderReader {
         case 0xc6: count = Int(try readInteger(UInt32.self))
         default: throw malformed("no binary")
         }
-        return Array(try readBytes(count))
+        guard count <= bytes.count - position else { throw malformed("the end") }
+        defer { position += count }
+        return Array(bytes[position..<position + count])
     }
+
+    /// What has not been read yet.
+    package var rest: ArraySlice<UInt8> { bytes[position...] }
 
     mutating func readPeer() throws(TransportError) -> PeerInfo {
         let version = try readUInt()
@@ -89,15 +97,11 @@ package struct HeaderReader {
         return bytes[position]
     }
 
-    private mutating func readBytes(_ count: Int) throws(TransportError) -> ArraySlice<UInt8> {
-        guard count <= bytes.count - position else { throw malformed("the end") }
-        defer { position += count }
-        return bytes[position..<position + count]
-    }
-
     private mutating func readInteger<Number: FixedWidthInteger>(
         _: Number.Type
     ) throws(TransportError) -> Number {
-        try readBytes(MemoryLayout<Number>.size).reduce(0) { $0 << 8 | Number($1) }
+        guard MemoryLayout<Number>.size <= bytes.count - position else { throw malformed("the end") }
+        defer { position += MemoryLayout<Number>.size }
+        return Number(bigEndian: bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: position, as: Number.self) })
     }
 }

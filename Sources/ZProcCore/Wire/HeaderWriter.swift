@@ -1,19 +1,26 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes the few MessagePack forms that envelopes, and the usual arguments of actors, are made of.
+package import MessagePack
+
+/// Writes the few MessagePack forms that envelopes, and the usual arguments of actors and states, are made of.
 ///
 /// Every call passes here, so it is done by hand.
 package struct HeaderWriter {
     package private(set) var bytes: [UInt8] = []
 
-    package init(count: Int, kind: UInt64, capacity: Int = 0) {
+    /// Begins an array of at most 15 elements.
+    package init(count: Int, capacity: Int = 0) {
         bytes.reserveCapacity(capacity + 64)
         bytes.append(0x90 | UInt8(truncatingIfNeeded: count))
+    }
+
+    package init(count: Int, kind: UInt64, capacity: Int = 0) {
+        self.init(count: count, capacity: capacity)
         append(kind)
     }
 
-    mutating func append(_ number: UInt64) {
+    package mutating func append(_ number: UInt64) {
         switch number {
         case 0..<0x80: bytes.append(UInt8(truncatingIfNeeded: number))
         case 0x80..<0x100: append(marker: 0xcc, UInt8(truncatingIfNeeded: number))
@@ -23,7 +30,7 @@ package struct HeaderWriter {
         }
     }
 
-    mutating func append(_ text: String) {
+    package mutating func append(_ text: String) {
         var text = text
         text.withUTF8 { utf8 in
             switch utf8.count {
@@ -44,6 +51,8 @@ package struct HeaderWriter {
         }
         bytes.append(contentsOf: binary)
     }
+
+    package mutating func append(_ value: EncodedValue) { bytes.append(contentsOf: value.bytes) }
 
     package mutating func appendEmptyArray() { bytes.append(0x90) }
 

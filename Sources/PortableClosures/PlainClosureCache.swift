@@ -1,0 +1,80 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+
+/// Closures that have captured nothing, with their encoded forms.
+///
+/// Such a closure is code and nothing else: it is the same each time it is sent, and whoever receives the same bytes
+/// again gets the same function. So neither is done more than once. Whatever has captured a value passes by.
+package final class PlainClosureCache: Sendable {
+    private struct Known {
+        let closure: PortableClosure
+        let bytes: [UInt8]
+    }
+
+    private struct State {
+        var sent: [PlainFunction: Known] = [:]
+        var received: [[UInt8]: PortableClosure] = [:]
+    }
+
+    private let state = Mutex(State())
+    private let maximumCount: Int
+
+    /// Makes a cache that forgets everything when it has so many closures of either kind.
+    package init(maximumCount: Int = 1_000) { self.maximumCount = maximumCount }
+
+    /// The encoded form of a closure: the known one, or what `encode` makes.
+    package func bytes(of closure: PortableClosure, encode: (PortableClosure) throws -> [UInt8]) rethrows -> [UInt8] {
+        guard let function = closure.plainFunction else { return try encode(closure) }
+        let known = state.withLock { $0.sent[function] }
+        // The same function may be sent from several places, which errors are to name.
+        if let known, known.closure.isFromSamePlace(as: closure) { return known.bytes }
+        let bytes = try encode(closure)
+        state.withLock { state in
+            if state.sent.count >= maximumCount { state.sent = [:] }
+            state.sent[function] = Known(closure: closure, bytes: bytes)
+        }
+        return bytes
+    }
+
+    /// The closure that bytes are the form of: the known one, or what `decode` makes.
+    package func closure(in bytes: [UInt8], decode: ([UInt8]) throws -> PortableClosure) rethrows -> PortableClosure {
+        if let known = state.withLock({ $0.received[bytes] }) { return known }
+        let closure = try decode(bytes)
+        if closure.plainFunction != nil {
+            state.withLock { state in
+                if state.received.count >= maximumCount { state.received = [:] }
+                state.received[bytes] = closure
+            }
+        }
+        return closure
+    }
+}
+
+/// What tells functions apart that have captured nothing, or nothing but other such functions: a function is wrapped
+/// in another where it is passed on as one of another type.
+struct PlainFunction: Hashable {
+    private let holder: ObjectIdentifier
+    private var addresses: [UInt] = []
+
+    /// Nil for a function that has captured anything else.
+    init?(_ function: FunctionValue, in holder: any ClosureHolder.Type) {
+        self.holder = ObjectIdentifier(holder)
+        guard add(function) else { return nil }
+    }
+
+    private mutating func add(_ function: FunctionValue) -> Bool {
+        addresses.append(UInt(bitPattern: function.code))
+        guard let context = function.context else { return true }
+        let metadata = context.load(as: UnsafeRawPointer.self)
+        guard CaptureLayout.describesBox(metadata), let layout = try? CaptureLayout.of(metadata) else { return false }
+        addresses.append(UInt(bitPattern: metadata))
+        for field in layout.fields {
+            guard case .function(let offset) = field,
+                add((context + offset).load(as: FunctionValue.self))
+            else { return false }
+        }
+        return true
+    }
+}

@@ -1,0 +1,85 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MessagePack
+internal import PortableClosures
+internal import ZProcCore
+
+/// The arguments of the methods of the state that are called most, written and read by hand.
+///
+/// They travel as an ``ArgumentList`` of the same values does.
+enum StateArguments {
+    /// `[namespace, origin, key, value]`, without what is nil.
+    static func encoded(
+        _ namespace: String,
+        by origin: Origin? = nil,
+        key: String? = nil,
+        value: EncodedValue? = nil
+    ) -> [UInt8] {
+        let count = 1 + (origin == nil ? 0 : 1) + (key == nil ? 0 : 1) + (value == nil ? 0 : 1)
+        let textCount = namespace.utf8.count + (key?.utf8.count ?? 0)
+        var writer = HeaderWriter(count: count, capacity: textCount + (value?.bytes.count ?? 0))
+        writer.append(namespace)
+        if let origin { writer.append(origin.number) }
+        if let key { writer.append(key) }
+        if let value { writer.append(value) }
+        return writer.bytes
+    }
+}
+
+extension StateCall {
+    /// `[namespace, key]`
+    func keyArguments() throws -> (String, String) {
+        let usual = usualArguments(count: 2) { reader in
+            let values = (try reader.readString(), try reader.readString())
+            try reader.finish()
+            return values
+        }
+        return try usual ?? arguments(String.self, String.self)
+    }
+
+    /// `[namespace, origin, key]`
+    func changedKeyArguments() throws -> (String, Origin, String) {
+        let usual = usualArguments(count: 3) { reader in
+            let values = (try reader.readString(), Origin(number: try reader.readUInt()), try reader.readString())
+            try reader.finish()
+            return values
+        }
+        return try usual ?? arguments(String.self, Origin.self, String.self)
+    }
+
+    /// `[namespace, origin, key, value]`
+    func changedValueArguments() throws -> (String, Origin, String, EncodedValue) {
+        let usual = usualArguments(count: 4) { reader in
+            (
+                try reader.readString(), Origin(number: try reader.readUInt()), try reader.readString(),
+                try system.decoder.decode(EncodedValue.self, from: reader.rest)
+            )
+        }
+        return try usual ?? arguments(String.self, Origin.self, String.self, EncodedValue.self)
+    }
+
+    /// `[namespace, origin, closure]`
+    func closureArguments() throws -> (String, Origin, PortableClosure) {
+        let usual = usualArguments(count: 3) { reader in
+            (
+                try reader.readString(), Origin(number: try reader.readUInt()),
+                try system.decoder.decode(EncodedValue.self, from: reader.rest)
+            )
+        }
+        guard let (namespace, origin, closure) = usual else {
+            return try arguments(String.self, Origin.self, PortableClosure.self)
+        }
+        return (namespace, origin, try decoded { try system.closure(in: closure.bytes) })
+    }
+
+    /// Reads arguments in the form that is written here; nil for any other form, and for what is none at all.
+    private func usualArguments<Values>(
+        count: Int,
+        _ read: (inout HeaderReader) throws -> Values
+    ) -> Values? {
+        var reader = HeaderReader(bytes: incoming.arguments)
+        guard let found = try? reader.readArrayHeader(), found == count else { return nil }
+        return try? read(&reader)
+    }
+}
