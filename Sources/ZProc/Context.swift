@@ -189,21 +189,62 @@ public func withContext<Result>(
     options: ContextOptions = ContextOptions(),
     _ body: (Context) async throws -> Result
 ) async throws -> Result {
-    let context = try Context(backend, address: address, state: state, options: options)
-    do {
-        let result = try await withInterruption(of: context) {
-            // Without an executor of its own, the transport leaves the body where it is.
-            let result = try await withTaskExecutorPreference(context.system.node.taskExecutor) {
-                try await body(context)
+    try await Context(backend, address: address, state: state, options: options).use(body)
+}
+
+/// Runs `body` with a context whose state a hub keeps; it ends with the body, as that of
+/// ``withContext(_:address:state:options:_:)`` does.
+///
+///     try await withContext(connectingTo: "tcp://10.0.0.1:5555", credentials: credentials) { context in
+///         try await context.state.increment("visits")
+///     }
+///
+/// - Parameters:
+///   - address: where the hub listens.
+///   - credentials: the keys, when the hub has some.
+///   - backend: what `spawn` makes.
+///   - options: how it treats what it spawns, and what becomes of that at the end.
+///   - patience: how long the hub may take to answer at first, and be away later, before calls fail; an hour at most.
+///   - body: what to do with the context.
+/// - Returns: what `body` returns.
+/// - Throws: what `body` throws; what ``Context/init(connectingTo:credentials:backend:options:patience:)`` throws.
+@discardableResult
+public func withContext<Result>(
+    connectingTo address: String,
+    credentials: Credentials? = nil,
+    backend: Backend = .processes,
+    options: ContextOptions = ContextOptions(),
+    patience: Duration = .seconds(30),
+    _ body: (Context) async throws -> Result
+) async throws -> Result {
+    let context = try await Context(
+        connectingTo: address,
+        credentials: credentials,
+        backend: backend,
+        options: options,
+        patience: patience
+    )
+    return try await context.use(body)
+}
+
+extension Context {
+    /// Runs `body`, then shuts down.
+    fileprivate func use<Result>(_ body: (Context) async throws -> Result) async throws -> Result {
+        do {
+            let result = try await withInterruption(of: self) {
+                // Without an executor of its own, the transport leaves the body where it is.
+                let result = try await withTaskExecutorPreference(system.node.taskExecutor) {
+                    try await body(self)
+                }
+                if options.atEnd == .wait { try await waitForAll() }
+                return result
             }
-            if options.atEnd == .wait { try await context.waitForAll() }
+            await shutdown()
             return result
+        } catch {
+            await shutdown()
+            throw error
         }
-        await context.shutdown()
-        return result
-    } catch {
-        await context.shutdown()
-        throw error
     }
 }
 

@@ -14,7 +14,8 @@ extension Context {
     ///
     /// What it spawns are processes of this machine, which use the same state. When the hub goes away, calls wait for it
     /// to come back and are then made again, each change once; watches go on where they were. Call ``shutdown()`` when
-    /// done.
+    /// done, or use ``withContext(connectingTo:credentials:backend:options:patience:_:)``, whose body runs on the threads
+    /// that wait for the hub's answers and so has them sooner.
     ///
     /// - Parameters:
     ///   - address: where the hub listens.

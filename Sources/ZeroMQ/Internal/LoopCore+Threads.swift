@@ -54,7 +54,7 @@ extension LoopCore {
 
     /// How often the watcher looks, in milliseconds, and how often in vain before it sleeps.
     private static let watchInterval: Int32 = 1
-    private static let quietWatches = 50
+    private static let quietWatches = 2
 
     func enqueueForThreads(_ queued: QueuedJob) {
         enum Wake { case nobody, follower, watcher, leader }

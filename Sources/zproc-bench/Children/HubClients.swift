@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CBenchReference
+import Synchronization
 import ZProc
 
 /// Programs that use a hub, here as contexts of one spawned process.
@@ -22,42 +23,87 @@ struct HubClients: Sendable {
         let address = address, keys = keys
         return try await context.spawn(count, span) { count, span in
             let credentials = try keys?.credentials()
-            var clients: [Context] = []
-            for _ in 0..<count {
-                clients.append(
-                    try await Context(connectingTo: address, credentials: credentials, backend: .threads)
-                )
-            }
-            let before = ThreadTimes.current, start = cbr_now()
-            var times = Samples(), updates = 0
-            try await withThrowingTaskGroup(of: (Samples, Int).self) { group in
-                for (number, client) in clients.enumerated() {
+            let connected = Meeting(of: count + 1), done = Meeting(of: count + 1)
+            return try await withThrowingTaskGroup(of: (Samples, Int).self) { group in
+                for number in 0..<count {
                     group.addTask {
-                        let state = client.state, key = "key \(number)"
-                        var samples = Samples(), count = 0
-                        let end = start + span
-                        var before = cbr_now()
-                        repeat {
-                            _ = try await state.increment(key)
-                            let after = cbr_now()
-                            samples.record(Double(after - before))
-                            before = after
-                            count += 1
-                        } while before < end
-                        return (samples, count)
+                        // Should it fail, nobody is to wait for it.
+                        defer { for meeting in [connected, done] { meeting.attend(number) } }
+                        return try await withContext(
+                            connectingTo: address,
+                            credentials: credentials,
+                            backend: .threads
+                        ) { client in
+                            await connected.wait(as: number)
+                            let result = try await increment("key \(number)", of: client.state, for: span)
+                            await done.wait(as: number)
+                            return result
+                        }
                     }
                 }
+                await connected.wait(as: count)
+                let before = ThreadTimes.current, start = cbr_now()
+                await done.wait(as: count)
+                let time = Double(cbr_now() - start), threads = ThreadTimes.current.since(before)
+                var times = Samples(), updates = 0
                 for try await (samples, count) in group {
                     times.add(samples)
                     updates += count
                 }
+                var rate = Samples()
+                rate.record(Double(updates) * 1e9 / time)
+                return Result(times: times, rate: rate, updates: updates, threads: threads)
             }
-            var rate = Samples()
-            rate.record(Double(updates) * 1e9 / Double(cbr_now() - start))
-            let threads = ThreadTimes.current.since(before)
-            for client in clients { await client.shutdown() }
-            return Result(times: times, rate: rate, updates: updates, threads: threads)
         }.value
+    }
+}
+
+/// Increments a number one time after the other.
+private func increment(
+    _ key: String,
+    of state: SharedState,
+    for span: Nanoseconds
+) async throws -> (times: Samples, count: Int) {
+    var samples = Samples(), count = 0
+    var before = cbr_now()
+    let end = before + span
+    repeat {
+        _ = try await state.increment(key)
+        let after = cbr_now()
+        samples.record(Double(after - before))
+        before = after
+        count += 1
+    } while before < end
+    return (samples, count)
+}
+
+/// Tasks that wait for each other once.
+private final class Meeting: Sendable {
+    private struct State {
+        var missing: Set<Int>
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+    private let state: Mutex<State>
+
+    init(of count: Int) { state = Mutex(State(missing: Set(0..<count))) }
+
+    /// Is there, and waits for all others.
+    func wait(as number: Int) async {
+        await withCheckedContinuation { continuation in
+            state.withLock { $0.waiting.append(continuation) }
+            attend(number)
+        }
+    }
+
+    /// Is there, and waits for nobody; once is enough.
+    func attend(_ number: Int) {
+        let released = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.missing.remove(number)
+            guard state.missing.isEmpty else { return [] }
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in released { continuation.resume() }
     }
 }
 
