@@ -30,9 +30,13 @@ struct ActorService: Service {
             let text = "no actor \(arguments.actor) lives in process \(system.node.info.processID) any more"
             return call.fail(WireError(code: ErrorCoder.actorNotFound, message: text), encoder: system.errorCoder)
         }
-        let circumstances = arguments.circumstances
-        call.inbound.start(call, priority: circumstances?.taskPriority) {
-            await CallDeadline.$current.withValue(circumstances?.deadline) {
+        let deadline = arguments.circumstances?.deadline
+        call.inbound.start(call, priority: arguments.circumstances?.taskPriority) {
+            // Nearly always there is none, here and there.
+            if deadline == nil, CallDeadline.current == nil {
+                return await execute(call, arguments, on: actor, system: system)
+            }
+            await CallDeadline.$current.withValue(deadline) {
                 await execute(call, arguments, on: actor, system: system)
             }
         }
@@ -53,16 +57,18 @@ struct ActorService: Service {
         }
     }
 
-    @concurrent private func execute(
+    private func execute(
         _ call: IncomingCall,
         _ arguments: CallArguments,
         on actor: some DistributedActor,
         system: ZProcSystem
     ) async {
-        var decoder = CallDecoder(arguments, decoder: system.decoder)
+        let coders = system.coders
+        var decoder = CallDecoder(arguments, decoder: coders.decoder)
         // A new method is known when it has returned: any name may be called.
         let known = arguments.genericTypes.isEmpty ? system.targets.known(call.method) : nil
-        let handler = CallResultHandler(call, system: system, isNew: known == nil && arguments.genericTypes.isEmpty)
+        let isNew = known == nil && arguments.genericTypes.isEmpty
+        let handler = CallResultHandler(call, system: system, encoder: coders.encoder, isNew: isNew)
         if let known { return await known.execute(on: actor, &decoder, handler) }
         do {
             try await system.executeDistributedTarget(

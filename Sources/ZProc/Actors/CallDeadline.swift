@@ -70,19 +70,23 @@ struct CallCircumstances: Codable {
         return CallCircumstances(timeLeft: deadline.map { max(.zero, $0 - .now) }, priority: priority.rawValue)
     }
 
-    private init(timeLeft: Duration?, priority: UInt8) {
+    init(timeLeft: Duration?, priority: UInt8) {
         self.timeLeft = timeLeft
         self.priority = priority
     }
 
+    /// Never negative.
+    var nanosecondsLeft: Int64? { timeLeft.map { max(0, Int64(($0 / .nanoseconds(1)).rounded())) } }
     var deadline: ContinuousClock.Instant? { timeLeft.map { .now + $0.countable } }
     /// The priority with a name that is nearest: the runtime ends the program for others, and this is a peer's number.
     var taskPriority: TaskPriority {
-        let named: [TaskPriority] = [.background, .low, .medium, .high]
-        return named.min { distance($0) < distance($1) } ?? .medium
+        switch priority {
+        case ...13: .background
+        case ...19: .low
+        case ...23: .medium
+        default: .high
+        }
     }
-
-    private func distance(_ other: TaskPriority) -> Int { abs(Int(other.rawValue) - Int(priority)) }
 
     init(from decoder: any Decoder) throws {
         var container = try decoder.unkeyedContainer()
@@ -92,7 +96,7 @@ struct CallCircumstances: Codable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.unkeyedContainer()
-        try container.encode(timeLeft.map { Int64(($0 / .nanoseconds(1)).rounded()) })
+        try container.encode(nanosecondsLeft)
         try container.encode(priority)
     }
 }

@@ -82,15 +82,26 @@ struct CallArguments: Codable {
     /// How many arguments have the usual form.
     private static let usualCount = 12
 
-    /// The bytes that encoding makes of a call that is not generic, has usual circumstances, and few arguments.
+    /// The bytes that encoding makes of a call that is not generic and has few arguments.
     ///
     /// Nearly all calls are such, so this is done by hand.
     var usualForm: [UInt8]? {
-        guard genericTypes.isEmpty, circumstances == nil, arguments.count <= Self.usualCount else { return nil }
-        let byteCount = arguments.reduce(0) { $0 + $1.count + 5 }
+        guard genericTypes.isEmpty, arguments.count <= Self.usualCount else { return nil }
+        var byteCount = 0
+        for argument in arguments { byteCount += argument.count + 5 }
         var writer = HeaderWriter(count: 3 + arguments.count, kind: actor, capacity: byteCount)
-        writer.appendEmptyArray()
-        writer.appendNil()
+        writer.append(arrayOf: 0)
+        if let circumstances {
+            writer.append(arrayOf: 2)
+            if let nanoseconds = circumstances.nanosecondsLeft {
+                writer.append(UInt64(nanoseconds))
+            } else {
+                writer.appendNil()
+            }
+            writer.append(UInt64(circumstances.priority))
+        } else {
+            writer.appendNil()
+        }
         for argument in arguments { writer.append(argument) }
         return writer.bytes
     }
@@ -102,8 +113,18 @@ struct CallArguments: Codable {
             let count = try reader.readArrayHeader()
             guard count >= 3 else { return nil }
             actor = try reader.readUInt()
-            guard try reader.readArrayHeader() == 0, reader.readNil() else { return nil }
+            guard try reader.readArrayHeader() == 0 else { return nil }
             genericTypes = []
+            if !reader.readNil() {
+                guard try reader.readArrayHeader() == 2 else { return nil }
+                var timeLeft: Duration?
+                if !reader.readNil() {
+                    guard let nanoseconds = Int64(exactly: try reader.readUInt()) else { return nil }
+                    timeLeft = .nanoseconds(nanoseconds)
+                }
+                guard let priority = UInt8(exactly: try reader.readUInt()) else { return nil }
+                circumstances = CallCircumstances(timeLeft: timeLeft, priority: priority)
+            }
             arguments = []
             arguments.reserveCapacity(count - 3)
             for _ in 3..<count { arguments.append(try reader.readBinary()) }

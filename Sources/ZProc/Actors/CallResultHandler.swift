@@ -11,12 +11,14 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
 
     private let call: IncomingCall
     private let system: ZProcSystem
+    private let encoder: MessagePackEncoder
     /// Whether nobody knows yet that there is such a method.
     private let isNew: Bool
 
-    init(_ call: IncomingCall, system: ZProcSystem, isNew: Bool) {
+    init(_ call: IncomingCall, system: ZProcSystem, encoder: MessagePackEncoder, isNew: Bool) {
         self.call = call
         self.system = system
+        self.encoder = encoder
         self.isNew = isNew
     }
 
@@ -26,7 +28,7 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
     public func onReturn<Success: Codable>(value: Success) async throws {
         if isNew { system.targets.add(call.method) }
         do {
-            call.succeed(try system.encoder.encode(value))
+            call.succeed(try encoder.encode(value))
         } catch {
             let failure = CallError(.badResult, "a result of type \(Success.self) cannot be encoded: \(error)")
             call.fail(failure, encoder: system.errorCoder)

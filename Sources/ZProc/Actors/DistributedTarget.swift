@@ -51,7 +51,17 @@ final class DistributedTarget: @unchecked Sendable {
                 try await execute(returning: resultType, on: actor, &decoder, handler)
             } else {
                 var nothing: Void = ()
-                try await call(on: actor, &decoder, result: &nothing)
+                try await executeDistributedTarget(
+                    on: actor,
+                    UnsafePointer(name),
+                    UInt(nameLength),
+                    argumentDecoder: &decoder,
+                    argumentTypes: UnsafeRawPointer(argumentTypes),
+                    resultBuffer: &nothing,
+                    substitutions: nil,
+                    witnessTables: nil,
+                    numWitnessTables: 0
+                )
                 try await handler.onReturnVoid()
             }
         } catch {
@@ -67,15 +77,6 @@ final class DistributedTarget: @unchecked Sendable {
     ) async throws {
         let result = UnsafeMutablePointer<Result>.allocate(capacity: 1)
         defer { result.deallocate() }
-        try await call(on: actor, &decoder, result: result)
-        try await handler.onReturn(value: result.move())
-    }
-
-    @concurrent private func call(
-        on actor: any DistributedActor,
-        _ decoder: inout CallDecoder,
-        result: UnsafeMutableRawPointer
-    ) async throws {
         try await executeDistributedTarget(
             on: actor,
             UnsafePointer(name),
@@ -87,6 +88,7 @@ final class DistributedTarget: @unchecked Sendable {
             witnessTables: nil,
             numWitnessTables: 0
         )
+        try await handler.onReturn(value: result.move())
     }
 }
 

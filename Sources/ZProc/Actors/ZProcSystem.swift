@@ -166,7 +166,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         node.stopAnswering()
         await states.shutdown()
         await node.shutdown()
-        let coders = coders.withLock { coders in
+        let coders = knownCoders.withLock { coders in
             defer { coders = nil }
             return coders
         }
@@ -185,11 +185,11 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     var userInfo: [CodingUserInfoKey: any Sendable] { [.actorSystemKey: self] }
 
     /// Made once, because each call needs several; they hold this system until it is shut down.
-    private let coders = Mutex<(encoder: MessagePackEncoder, decoder: MessagePackDecoder)?>(nil)
+    private let knownCoders = Mutex<(encoder: MessagePackEncoder, decoder: MessagePackDecoder)?>(nil)
 
-    var encoder: MessagePackEncoder { madeCoders.encoder }
+    var encoder: MessagePackEncoder { coders.encoder }
 
-    var decoder: MessagePackDecoder { madeCoders.decoder }
+    var decoder: MessagePackDecoder { coders.decoder }
 
     /// A closure as it travels.
     func encode(_ closure: PortableClosure) throws -> EncodedValue {
@@ -203,13 +203,13 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         return try plainClosures.closure(in: bytes) { try decoder.decode(PortableClosure.self, from: $0) }
     }
 
-    private var madeCoders: (encoder: MessagePackEncoder, decoder: MessagePackDecoder) {
-        if let made = coders.withLock(\.self) { return made }
+    var coders: (encoder: MessagePackEncoder, decoder: MessagePackDecoder) {
+        if let made = knownCoders.withLock(\.self) { return made }
         var encoder = MessagePackEncoder(), decoder = MessagePackDecoder()
         encoder.userInfo = userInfo
         decoder.userInfo = userInfo
         // What is made after the end is for this once; the end is marked before it takes away what there is.
-        coders.withLock { if !node.isShutDown { $0 = (encoder, decoder) } }
+        knownCoders.withLock { if !node.isShutDown { $0 = (encoder, decoder) } }
         return (encoder, decoder)
     }
 

@@ -18,7 +18,7 @@ final class Caller: Sendable {
         var info: PeerInfo
         var window = CallWindow()
         /// Calls that have not been answered and can be cancelled.
-        var open: [CallID: OpenCall] = [:]
+        var open: [CallID: IncomingCall] = [:]
         var rate: RateLimit?
         var isGone = false
     }
@@ -80,14 +80,14 @@ final class Caller: Sendable {
     }
 
     /// Enters a call that waits for its answer from now on.
-    func open(_ id: CallID, as entry: OpenCall, atMost most: Int) -> InboundCalls.Opening {
+    func open(_ call: IncomingCall, atMost most: Int) -> InboundCalls.Opening {
         state.withLock { state in
             // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
-            guard !state.isGone, state.open[id] == nil else { return .gone }
+            guard !state.isGone, state.open[call.id] == nil else { return .gone }
             if state.open.count >= most {
                 return .refused(.overLimit("\(most) calls of this client wait for an answer already"))
             }
-            state.open[id] = entry
+            state.open[call.id] = call
             return .open
         }
     }

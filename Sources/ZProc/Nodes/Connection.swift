@@ -126,11 +126,11 @@ final class Connection: Sendable {
             )
         }
         // Usually it has been greeted, and there is room.
-        let isIn = state.withLock { state in
-            guard case .open = state.phase else { return false }
-            return !isLimited || state.admission.enter()
+        let known = state.withLock { state -> (CallID, (any TransportLink)?)? in
+            guard case .open = state.phase, !isLimited || state.admission.enter() else { return nil }
+            return (state.calls.makeID(), state.link)
         }
-        if !isIn {
+        if known == nil {
             do {
                 _ = try await peer()
             } catch let error as TransportError {
@@ -139,7 +139,7 @@ final class Connection: Sendable {
             if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
         }
         defer { if isLimited { makeRoom() } }
-        let (id, link) = state.withLock { ($0.calls.makeID(), $0.link) }
+        let (id, link) = known ?? state.withLock { ($0.calls.makeID(), $0.link) }
         let call = Envelope.call(
             id,
             service: service,

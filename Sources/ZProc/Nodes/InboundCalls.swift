@@ -81,7 +81,7 @@ final class InboundCalls: Sendable {
         try? call.caller.listener.send(message, to: call.caller.peer)
     }
 
-    /// Runs `work` on a task that a cancel message, or the loss of the caller, cancels.
+    /// Runs `work`, which is to answer, on a task that a cancel message, or the loss of the caller, cancels.
     ///
     /// - Parameters:
     ///   - call: the call it is for.
@@ -92,30 +92,18 @@ final class InboundCalls: Sendable {
         priority: TaskPriority? = nil,
         work: @concurrent @escaping @Sendable () async -> Void
     ) {
-        let entry = OpenCall()
-        switch open(call, as: entry) {
+        switch open(call) {
         case .gone: return
         case .refused(let error): return reply(.failure(call.id, error), to: call)
         case .open: break
         }
         // Not with the lock, for which the answers of others wait.
-        entry.begin(
-            Task(executorPreference: transport.taskExecutor, priority: priority) {
-                await work()
-                // Should it not have been answered.
-                if !entry.isClosed { call.release() }
-            }
-        )
-    }
-
-    /// Keeps a call open that no task works on; see ``IncomingCall/hold(onCancel:)``.
-    func hold(_ call: IncomingCall, onCancel: @escaping @Sendable () -> Void) -> Opening {
-        open(call, as: OpenCall(onCancel: onCancel))
+        call.begin(Task(executorPreference: transport.taskExecutor, priority: priority, operation: work))
     }
 
     /// Enters a call that waits for its answer from now on.
-    private func open(_ call: IncomingCall, as entry: OpenCall) -> Opening {
-        call.caller.open(call.id, as: entry, atMost: policy.limits?.callsInFlight ?? .max)
+    func open(_ call: IncomingCall) -> Opening {
+        call.caller.open(call, atMost: policy.limits?.callsInFlight ?? .max)
     }
 
     /// Tells of what clients do, not of what the processes of a context do among themselves.

@@ -12,7 +12,7 @@ package struct HeaderWriter {
     /// Begins an array of at most 15 elements.
     package init(count: Int, capacity: Int = 0) {
         bytes.reserveCapacity(capacity + 64)
-        bytes.append(0x90 | UInt8(truncatingIfNeeded: count))
+        append(arrayOf: count)
     }
 
     package init(count: Int, kind: UInt64, capacity: Int = 0) {
@@ -54,7 +54,8 @@ package struct HeaderWriter {
 
     package mutating func append(_ value: EncodedValue) { bytes.append(contentsOf: value.bytes) }
 
-    package mutating func appendEmptyArray() { bytes.append(0x90) }
+    /// Begins an array of at most 15 elements.
+    package mutating func append(arrayOf count: Int) { bytes.append(0x90 | UInt8(truncatingIfNeeded: count)) }
 
     package mutating func appendNil() { bytes.append(0xc0) }
 
