@@ -20,6 +20,8 @@ public struct Draft: ~Copyable {
     private var written = WriteSet()
     /// How many keys there are.
     public private(set) var count: Int
+    /// What the state had for the key that was looked up last: the next to be written is nearly always that.
+    private var lastRead: (key: EntryKey, value: EncodedValue?)?
     /// The first failure of an operation that cannot throw.
     private var failure: StateError?
 
@@ -32,7 +34,7 @@ public struct Draft: ~Copyable {
 
     /// The value of `key`, or `defaultValue` when there is none; set it or change it in place.
     public subscript<T: Codable>(key: String, default defaultValue: @autoclosure () -> T) -> T {
-        mutating get { read(key, as: T.self) ?? defaultValue() }
+        mutating get { read(key, default: defaultValue) }
         set { write(key, newValue) }
     }
 
@@ -54,7 +56,7 @@ public struct Draft: ~Copyable {
 
     /// The value of a typed key, or `defaultValue` when there is none; set it or change it in place.
     public subscript<T>(key: Key<T>, default defaultValue: @autoclosure () -> T) -> T {
-        mutating get { read(key.name, as: T.self) ?? defaultValue() }
+        mutating get { read(key.name, default: defaultValue) }
         set { write(key.name, newValue) }
     }
 
@@ -152,7 +154,7 @@ public struct Draft: ~Copyable {
         _ new: EncodedValue?
     ) throws(StateError) -> Bool {
         let isEqual =
-            switch (try encoded(key), expected) {
+            switch (try current(key), expected) {
             case (nil, nil): true
             case (let current?, let expected?): current.means(expected)
             default: false
@@ -216,7 +218,7 @@ public struct Draft: ~Copyable {
     ///   ``StateError/Code/outOfRange`` when the sum does not.
     @discardableResult
     public mutating func increment(_ key: String, by amount: Int = 1) throws(StateError) -> Int {
-        let old = try get(key, as: Int.self) ?? 0
+        let old = try current(key)?.decode(Int.self, for: key) ?? 0
         let (sum, overflow) = old.addingReportingOverflow(amount)
         guard !overflow else {
             throw StateError(.outOfRange, "'\(key)' holds \(old); adding \(amount) leaves the range of Int", key: key)
@@ -230,7 +232,7 @@ public struct Draft: ~Copyable {
     /// - Throws: ``StateError/Code/typeMismatch`` when the value is no number.
     @discardableResult
     public mutating func increment(_ key: String, by amount: Double) throws(StateError) -> Double {
-        let sum = (try get(key, as: Double.self) ?? 0) + amount
+        let sum = (try current(key)?.decode(Double.self, for: key) ?? 0) + amount
         try set(key, to: sum)
         return sum
     }
@@ -252,6 +254,14 @@ public struct Draft: ~Copyable {
         return try base.value(of: key)
     }
 
+    /// The same; what the state has is remembered for when the key is written.
+    private mutating func current(_ key: String) throws(StateError) -> EncodedValue? {
+        if let place = written.place(of: key) { return written[place].after }
+        let value = try base.value(of: key)
+        lastRead = (EntryKey(key), value)
+        return value
+    }
+
     /// Gives a key a value, or removes it; gives what it was before.
     @discardableResult
     package mutating func setEncoded(_ key: String, _ value: EncodedValue?) throws(StateError) -> EncodedValue? {
@@ -262,7 +272,11 @@ public struct Draft: ~Copyable {
             written[place].after = value
         } else {
             try StateLimits.check(key: key)
-            old = try base.value(of: key)
+            if let lastRead, lastRead.key == EntryKey(key) {
+                old = lastRead.value
+            } else {
+                old = try base.value(of: key)
+            }
             // Removing what is not there is no write.
             if old == nil, value == nil { return nil }
             written.append(Write(key: key, before: old, after: value))
@@ -309,7 +323,17 @@ public struct Draft: ~Copyable {
     private struct Enough: Error {}
 
     private mutating func read<T: Decodable>(_ key: String, as type: T.Type) -> T? {
-        attempt(default: nil) { draft throws(StateError) in try draft.get(key, as: type) }
+        attempt(default: nil) { draft throws(StateError) in try draft.current(key)?.decode(type, for: key) }
+    }
+
+    private mutating func read<T: Decodable>(_ key: String, default defaultValue: () -> T) -> T {
+        do throws(StateError) {
+            guard let value = try current(key) else { return defaultValue() }
+            return try value.decode(T.self, for: key)
+        } catch {
+            failure = failure ?? error
+            return defaultValue()
+        }
     }
 
     private mutating func write<T: Encodable>(_ key: String, _ value: T) {
