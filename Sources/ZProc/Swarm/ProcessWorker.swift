@@ -157,11 +157,7 @@ final class ProcessWorker: SwarmWorker {
             }
             // What is too much for this message goes with the next one.
             if added < chunks.count { state.withLock { $0.chunks.prepend(contentsOf: chunks[added...]) } }
-            do {
-                call.succeed(try engine.system.encoder.encode(batch))
-            } catch {
-                call.fail(error, encoder: engine.system.errorCoder)
-            }
+            call.succeed(batch.encoded)
             hasSent = true
         }
     }

@@ -55,41 +55,17 @@ struct MachineReport: Codable {
 }
 
 /// Tells what has been done, and asks for more.
-struct WorkRequest: Codable {
+struct WorkRequest {
     var worker: WorkerName
     var reports: [ChunkReport]
     /// Whether the answer may wait until there is work.
     var asks: Bool
     /// What the worker's process has in memory, in bytes.
     var memoryByteCount: Int
-
-    init(worker: WorkerName, reports: [ChunkReport], asks: Bool, memoryByteCount: Int) {
-        self.worker = worker
-        self.reports = reports
-        self.asks = asks
-        self.memoryByteCount = memoryByteCount
-    }
-
-    init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        worker = WorkerName(swarm: try container.decode(UInt64.self), worker: try container.decode(UInt64.self))
-        asks = try container.decode(Bool.self)
-        memoryByteCount = try container.decode(Int.self)
-        reports = try container.decode([ChunkReport].self)
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.unkeyedContainer()
-        try container.encode(worker.swarm)
-        try container.encode(worker.worker)
-        try container.encode(asks)
-        try container.encode(memoryByteCount)
-        try container.encode(reports)
-    }
 }
 
 /// What a worker is to do, in this order.
-struct WorkBatch: Codable {
+struct WorkBatch {
     /// What is not known to the worker yet.
     var definitions: [JobDefinition] = []
     /// Jobs it will hear no more of.
@@ -97,28 +73,10 @@ struct WorkBatch: Codable {
     var chunks: [ChunkWork] = []
     /// Whether the worker is to end after this.
     var isLast = false
-
-    init() {}
-
-    init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        isLast = try container.decode(Bool.self)
-        definitions = try container.decode([JobDefinition].self)
-        forgotten = try container.decode([UInt64].self)
-        chunks = try container.decode([ChunkWork].self)
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.unkeyedContainer()
-        try container.encode(isLast)
-        try container.encode(definitions)
-        try container.encode(forgotten)
-        try container.encode(chunks)
-    }
 }
 
 /// What is done with the items of a job.
-struct JobDefinition: Codable {
+struct JobDefinition {
     var job: UInt64
     /// The encoded closure, so that one that cannot be read fails its own job only.
     var work: [UInt8]
@@ -130,67 +88,18 @@ struct JobDefinition: Codable {
     var isSingle: Bool
     /// The context of the trace that the job belongs to.
     var trace: [String]
-
-    init(job: UInt64, work: [UInt8], collectsFailures: Bool, mayRetry: Bool, isSingle: Bool, trace: [String]) {
-        self.trace = trace
-        self.job = job
-        self.work = work
-        self.collectsFailures = collectsFailures
-        self.mayRetry = mayRetry
-        self.isSingle = isSingle
-    }
-
-    init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        job = try container.decode(UInt64.self)
-        work = try container.decode([UInt8].self)
-        let flags = try container.decode(UInt8.self)
-        collectsFailures = flags & 1 != 0
-        mayRetry = flags & 2 != 0
-        isSingle = flags & 4 != 0
-        trace = flags & 8 != 0 ? try container.decode([String].self) : []
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.unkeyedContainer()
-        try container.encode(job)
-        try container.encode(work)
-        let flags = [collectsFailures, mayRetry, isSingle, !trace.isEmpty]
-        try container.encode(flags.reversed().reduce(0 as UInt8) { $0 << 1 | ($1 ? 1 : 0) })
-        if !trace.isEmpty { try container.encode(trace) }
-    }
 }
 
 /// Items to work on.
-struct ChunkWork: Codable {
+struct ChunkWork {
     var job: UInt64
     var chunk: UInt64
     /// The encoded items.
     var items: [UInt8]
-
-    init(job: UInt64, chunk: UInt64, items: [UInt8]) {
-        self.job = job
-        self.chunk = chunk
-        self.items = items
-    }
-
-    init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        job = try container.decode(UInt64.self)
-        chunk = try container.decode(UInt64.self)
-        items = try container.decode([UInt8].self)
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.unkeyedContainer()
-        try container.encode(job)
-        try container.encode(chunk)
-        try container.encode(items)
-    }
 }
 
 /// What became of a chunk.
-struct ChunkReport: Codable {
+struct ChunkReport {
     enum Outcome {
         /// The encoded results of the items that did not fail, and the others.
         case results([UInt8], failures: [ItemFailure])
@@ -205,49 +114,6 @@ struct ChunkReport: Codable {
     /// How long it ran.
     var runTime: Duration
     var outcome: Outcome
-
-    init(chunk: UInt64, runTime: Duration, outcome: Outcome) {
-        self.chunk = chunk
-        self.runTime = runTime
-        self.outcome = outcome
-    }
-
-    init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        chunk = try container.decode(UInt64.self)
-        runTime = .nanoseconds(try container.decode(Int64.self))
-        switch try container.decode(UInt8.self) {
-        case 0: outcome = .results(try container.decode([UInt8].self), failures: [])
-        case 1:
-            let results = try container.decode([UInt8].self)
-            outcome = .results(results, failures: try container.decode([ItemFailure].self))
-        case 2: outcome = .failed(try container.decode(ItemFailure.self))
-        case 4: outcome = .tooLarge(try container.decode(Int.self))
-        default: outcome = .cancelled
-        }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.unkeyedContainer()
-        try container.encode(chunk)
-        try container.encode(runTime.nanoseconds)
-        switch outcome {
-        case .results(let results, let failures) where failures.isEmpty:
-            try container.encode(0 as UInt8)
-            try container.encode(results)
-        case .results(let results, let failures):
-            try container.encode(1 as UInt8)
-            try container.encode(results)
-            try container.encode(failures)
-        case .failed(let failure):
-            try container.encode(2 as UInt8)
-            try container.encode(failure)
-        case .cancelled: try container.encode(3 as UInt8)
-        case .tooLarge(let byteCount):
-            try container.encode(4 as UInt8)
-            try container.encode(byteCount)
-        }
-    }
 }
 
 /// An item that failed, by its place in its chunk.

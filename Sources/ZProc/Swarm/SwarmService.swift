@@ -21,7 +21,7 @@ struct SwarmService: Service {
         do {
             switch SwarmMethod(rawValue: call.method) {
             case .next:
-                let request = try read(WorkRequest.self, call, system)
+                let request = try read(call) { try WorkRequest(decoding: call.arguments, with: system.decoder) }
                 let engine = try engine(request.worker)
                 let id = WorkerID(request.worker.worker)
                 let worker = try engine.isReady(id)
@@ -30,7 +30,7 @@ struct SwarmService: Service {
                 if request.asks {
                     worker.asks(call)
                 } else {
-                    call.succeed(try system.encoder.encode(WorkBatch()))
+                    call.succeed(WorkBatch().encoded)
                 }
             case .cancelled:
                 let name = try read(WorkerName.self, call, system)
@@ -78,8 +78,12 @@ struct SwarmService: Service {
         _ call: IncomingCall,
         _ system: ZProcSystem
     ) throws -> Request {
+        try read(call) { try system.decoder.decode(type, from: call.arguments) }
+    }
+
+    private func read<Request>(_ call: IncomingCall, _ decode: () throws -> Request) throws -> Request {
         do {
-            return try system.decoder.decode(type, from: call.arguments)
+            return try decode()
         } catch {
             throw CallError(.badArguments, "the arguments of swarm.\(call.method) cannot be read: \(error)")
         }

@@ -194,11 +194,11 @@ final class WorkLoop: Sendable {
 
     private func ask(_ reports: [ChunkReport], asks: Bool = true, memory: Int) throws {
         let request = WorkRequest(worker: name, reports: reports, asks: asks, memoryByteCount: memory)
-        let arguments = try system.encoder.encode(request)
+        let arguments = try request.encoded(with: system.encoder)
         system.request(SwarmService.name, SwarmMethod.next.rawValue, arguments: arguments, at: swarm) {
             [weak self] answer in
             guard asks, let self else { return }
-            take(Result { try self.system.decoder.decode(WorkBatch.self, from: try answer.get()) })
+            take(Result { try WorkBatch(decoding: answer.get()) })
         }
     }
 

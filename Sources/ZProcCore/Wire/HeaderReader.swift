@@ -10,14 +10,36 @@ package struct HeaderReader {
 
     package init(bytes: [UInt8]) { self.bytes = bytes }
 
-    func malformed(_ found: String) -> TransportError {
+    package func malformed(_ found: String) -> TransportError {
         TransportError(.malformed, "not a message of the protocol: \(found) at byte \(position)")
     }
 
+    /// The number of an array's elements; never more than there are bytes left.
     package mutating func readArrayHeader() throws(TransportError) -> Int {
         let marker = try readByte()
-        guard marker & 0xf0 == 0x90 else { throw malformed("no array") }
-        return Int(marker & 0x0f)
+        let count: Int
+        switch marker {
+        case 0x90..<0xa0: count = Int(marker & 0x0f)
+        case 0xdc: count = Int(try readInteger(UInt16.self))
+        case 0xdd: count = Int(try readInteger(UInt32.self))
+        default: throw malformed("no array")
+        }
+        guard count <= bytes.count - position else { throw malformed("\(count) elements") }
+        return count
+    }
+
+    /// Reads the header of an array of so many elements.
+    package mutating func readArrayHeader(of count: Int) throws(TransportError) {
+        let found = try readArrayHeader()
+        guard found == count else { throw malformed("\(found) elements") }
+    }
+
+    package mutating func readBool() throws(TransportError) -> Bool {
+        switch try readByte() {
+        case 0xc2: return false
+        case 0xc3: return true
+        default: throw malformed("no boolean")
+        }
     }
 
     package mutating func readUInt() throws(TransportError) -> UInt64 {
@@ -49,8 +71,7 @@ package struct HeaderReader {
         return text
     }
 
-    /// An array of at most 15 strings.
-    mutating func readStrings() throws(TransportError) -> [String] {
+    package mutating func readStrings() throws(TransportError) -> [String] {
         var texts: [String] = []
         for _ in 0..<(try readArrayHeader()) { texts.append(try readString()) }
         return texts

@@ -9,7 +9,7 @@ package import MessagePack
 package struct HeaderWriter {
     package private(set) var bytes: [UInt8] = []
 
-    /// Begins an array of at most 15 elements.
+    /// Begins an array.
     package init(count: Int, capacity: Int = 0) {
         bytes.reserveCapacity(capacity + 64)
         append(arrayOf: count)
@@ -54,14 +54,21 @@ package struct HeaderWriter {
 
     package mutating func append(_ value: EncodedValue) { bytes.append(contentsOf: value.bytes) }
 
-    /// Begins an array of at most 15 elements.
-    package mutating func append(arrayOf count: Int) { bytes.append(0x90 | UInt8(truncatingIfNeeded: count)) }
+    /// Begins an array.
+    package mutating func append(arrayOf count: Int) {
+        switch count {
+        case 0..<16: bytes.append(0x90 | UInt8(truncatingIfNeeded: count))
+        case 16..<0x1_0000: append(marker: 0xdc, UInt16(truncatingIfNeeded: count))
+        default: append(marker: 0xdd, UInt32(truncatingIfNeeded: count))
+        }
+    }
+
+    package mutating func append(_ flag: Bool) { bytes.append(flag ? 0xc3 : 0xc2) }
 
     package mutating func appendNil() { bytes.append(0xc0) }
 
-    /// At most 15 strings.
-    mutating func append(_ texts: ArraySlice<String>) {
-        bytes.append(0x90 | UInt8(truncatingIfNeeded: texts.count))
+    package mutating func append(_ texts: some Collection<String>) {
+        append(arrayOf: texts.count)
         for text in texts { append(text) }
     }
 

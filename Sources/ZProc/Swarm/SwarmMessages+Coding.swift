@@ -1,0 +1,154 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MessagePack
+internal import ZProcCore
+
+// The two messages that each chunk of work needs, written and read by hand.
+
+extension WorkRequest {
+    /// `[swarm, worker, asks, memory, [report…]]`
+    func encoded(with encoder: MessagePackEncoder) throws -> [UInt8] {
+        var writer = HeaderWriter(count: 5, kind: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount })
+        writer.append(worker.worker)
+        writer.append(asks)
+        writer.append(UInt64(clamping: memoryByteCount))
+        writer.append(arrayOf: reports.count)
+        for report in reports { try report.write(to: &writer, with: encoder) }
+        return writer.bytes
+    }
+
+    /// - Throws: for anything that is no such message.
+    init(decoding bytes: [UInt8], with decoder: MessagePackDecoder) throws {
+        var reader = HeaderReader(bytes: bytes)
+        try reader.readArrayHeader(of: 5)
+        worker = WorkerName(swarm: try reader.readUInt(), worker: try reader.readUInt())
+        asks = try reader.readBool()
+        memoryByteCount = Int(clamping: try reader.readUInt())
+        reports = []
+        for _ in 0..<(try reader.readArrayHeader()) {
+            reports.append(try ChunkReport(from: &reader, with: decoder))
+        }
+        try reader.finish()
+    }
+}
+
+extension ChunkReport {
+    private enum Kind: UInt64 { case results, someResults, failed, cancelled, tooLarge }
+
+    /// About how many bytes it has.
+    fileprivate var byteCount: Int { if case .results(let bytes, _) = outcome { bytes.count + 32 } else { 32 } }
+
+    /// `[chunk, nanoseconds, kind, …]`; failures are binary that holds an array of them.
+    fileprivate func write(to writer: inout HeaderWriter, with encoder: MessagePackEncoder) throws {
+        func begin(_ kind: Kind, _ count: Int) {
+            writer.append(arrayOf: 3 + count)
+            writer.append(chunk)
+            writer.append(UInt64(max(0, runTime.nanoseconds)))
+            writer.append(kind.rawValue)
+        }
+        switch outcome {
+        case .results(let results, let failures) where failures.isEmpty:
+            begin(.results, 1)
+            writer.append(results)
+        case .results(let results, let failures):
+            begin(.someResults, 2)
+            writer.append(results)
+            writer.append(try encoder.encode(failures))
+        case .failed(let failure):
+            begin(.failed, 1)
+            writer.append(try encoder.encode([failure]))
+        case .cancelled: begin(.cancelled, 0)
+        case .tooLarge(let byteCount):
+            begin(.tooLarge, 1)
+            writer.append(UInt64(byteCount))
+        }
+    }
+
+    fileprivate init(from reader: inout HeaderReader, with decoder: MessagePackDecoder) throws {
+        let count = try reader.readArrayHeader()
+        chunk = try reader.readUInt()
+        runTime = .nanoseconds(Int64(clamping: try reader.readUInt()))
+        func failures() throws -> [ItemFailure] { try decoder.decode([ItemFailure].self, from: reader.readBinary()) }
+        switch (Kind(rawValue: try reader.readUInt()), count) {
+        case (.results, 4): outcome = .results(try reader.readBinary(), failures: [])
+        case (.someResults, 5): outcome = .results(try reader.readBinary(), failures: try failures())
+        case (.failed, 4):
+            guard let failure = try failures().first else { throw reader.malformed("no failure") }
+            outcome = .failed(failure)
+        case (.cancelled, 3): outcome = .cancelled
+        case (.tooLarge, 4): outcome = .tooLarge(Int(clamping: try reader.readUInt()))
+        default: throw reader.malformed("an unknown report")
+        }
+    }
+}
+
+extension WorkBatch {
+    /// `[is last, [definition…], [forgotten job…], [[job, chunk, items]…]]`
+    var encoded: [UInt8] {
+        var byteCount = 64 + 9 * forgotten.count
+        for definition in definitions { byteCount += definition.work.count + 64 }
+        for chunk in chunks { byteCount += chunk.items.count + 32 }
+        var writer = HeaderWriter(count: 4, capacity: byteCount)
+        writer.append(isLast)
+        writer.append(arrayOf: definitions.count)
+        for definition in definitions { definition.write(to: &writer) }
+        writer.append(arrayOf: forgotten.count)
+        for job in forgotten { writer.append(job) }
+        writer.append(arrayOf: chunks.count)
+        for chunk in chunks {
+            writer.append(arrayOf: 3)
+            writer.append(chunk.job)
+            writer.append(chunk.chunk)
+            writer.append(chunk.items)
+        }
+        return writer.bytes
+    }
+
+    /// - Throws: for anything that is no such message.
+    init(decoding bytes: [UInt8]) throws {
+        var reader = HeaderReader(bytes: bytes)
+        try reader.readArrayHeader(of: 4)
+        isLast = try reader.readBool()
+        for _ in 0..<(try reader.readArrayHeader()) { definitions.append(try JobDefinition(from: &reader)) }
+        for _ in 0..<(try reader.readArrayHeader()) { forgotten.append(try reader.readUInt()) }
+        for _ in 0..<(try reader.readArrayHeader()) {
+            try reader.readArrayHeader(of: 3)
+            chunks.append(
+                ChunkWork(job: try reader.readUInt(), chunk: try reader.readUInt(), items: try reader.readBinary())
+            )
+        }
+        try reader.finish()
+    }
+}
+
+extension JobDefinition {
+    private struct Flags: OptionSet {
+        let rawValue: UInt64
+        static let collectsFailures = Flags(rawValue: 1), mayRetry = Flags(rawValue: 2), isSingle = Flags(rawValue: 4)
+    }
+
+    /// `[job, closure, flags, [text…]]`
+    fileprivate func write(to writer: inout HeaderWriter) {
+        var flags: Flags = []
+        if collectsFailures { flags.insert(.collectsFailures) }
+        if mayRetry { flags.insert(.mayRetry) }
+        if isSingle { flags.insert(.isSingle) }
+        writer.append(arrayOf: 4)
+        writer.append(job)
+        writer.append(work)
+        writer.append(flags.rawValue)
+        writer.append(trace)
+    }
+
+    fileprivate init(from reader: inout HeaderReader) throws {
+        try reader.readArrayHeader(of: 4)
+        job = try reader.readUInt()
+        work = try reader.readBinary()
+        let flags = Flags(rawValue: try reader.readUInt())
+        collectsFailures = flags.contains(.collectsFailures)
+        mayRetry = flags.contains(.mayRetry)
+        isSingle = flags.contains(.isSingle)
+        trace = try reader.readStrings()
+    }
+}
