@@ -32,10 +32,43 @@ public struct MessagePackEncoder: Sendable {
     /// - Throws: ``MessagePackError`` with the coding path, or what a type's `encode(to:)` throws, unchanged.
     public func encode<T: Encodable>(_ value: T) throws -> [UInt8] {
         let type = WellKnownType.of(T.self)
+        if let byteCount = type.largestByteCount(of: value), byteCount > Self.copiedByteCount {
+            return try writeInPlace(value, type, byteCount)
+        }
         if type != .none { return try withTemporaryWriter(value, type, maximumDepth) { [UInt8]($0) } }
         let state = EncodingState(userInfo: userInfo, maximumDepth: maximumDepth)
         try state.encode(message: value)
         return [UInt8](state.bytes)
+    }
+
+    /// More than so many bytes are better not copied.
+    private static let copiedByteCount = 16 << 10
+
+    /// Writes a value straight into the array that is its message.
+    private func writeInPlace<T>(
+        _ value: T,
+        _ type: WellKnownType,
+        _ byteCount: Int
+    ) throws(MessagePackError) -> [UInt8] {
+        var failure: MessagePackError?
+        let message = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+            var writer = cmsgpack_writer(
+                bytes: buffer.baseAddress,
+                count: 0,
+                capacity: buffer.count,
+                borrowed: buffer.baseAddress
+            )
+            defer { cmsgpack_writer_free(&writer) }
+            do throws(MessagePackError) {
+                try type.write(value, to: &writer, depth: maximumDepth)
+                // There was room for all of it.
+                count = writer.bytes == buffer.baseAddress ? writer.count : 0
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return message
     }
 
     /// Encodes a value and appends the message to `buffer`, which stays as it was when this throws.

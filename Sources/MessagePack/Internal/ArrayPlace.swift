@@ -61,6 +61,28 @@ struct ArrayPlace {
         return strings
     }
 
+    /// Bytes come as binary or as an array of small integers.
+    func bytes() throws(MessagePackError) -> [UInt8] {
+        if let bytes = readBinary(message.pointee.bytes + Int(cursor.offset)) { return [UInt8](bytes) }
+        return try integers([UInt8].self, cmsgpack_read_uint8)
+    }
+
+    func blobs() throws(MessagePackError) -> [[UInt8]] {
+        var (count, place) = try arrayHeader(message, cursor, [[UInt8]].self)
+        var blobs: [[UInt8]] = []
+        blobs.reserveCapacity(count)
+        while count > 0 {
+            do throws(MessagePackError) {
+                blobs.append(try ArrayPlace(message: message, cursor: place).bytes())
+            } catch {
+                throw error.under("[\(blobs.count)]")
+            }
+            place = cmsgpack_skip(message, place)
+            count -= 1
+        }
+        return blobs
+    }
+
     func encodedValues() throws(MessagePackError) -> [EncodedValue] {
         var (count, place) = try arrayHeader(message, cursor, [EncodedValue].self)
         var values: [EncodedValue] = []

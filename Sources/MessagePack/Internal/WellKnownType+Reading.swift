@@ -43,9 +43,8 @@ extension WellKnownType {
             let end = cmsgpack_skip(message, cursor).offset
             return identity(EncodedValue(copying: message, from: cursor.offset, to: end), as: type)
         case .encodedValues: return identity(try at.encodedValues(), as: type)
-        case .bytes:
-            if let bytes = readBinary(start) { return identity([UInt8](bytes), as: type) }
-            return identity(try at.integers([UInt8].self, cmsgpack_read_uint8) as [UInt8], as: type)
+        case .bytes: return identity(try at.bytes(), as: type)
+        case .blobs: return identity(try at.blobs(), as: type)
         case .data:
             if let bytes = readBinary(start) { return identity(Data(bytes), as: type) }
             return identity(Data(try at.integers(Data.self, cmsgpack_read_uint8) as [UInt8]), as: type)

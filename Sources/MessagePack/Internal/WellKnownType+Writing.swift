@@ -36,6 +36,7 @@ extension WellKnownType {
             cmsgpack_pack_time(writer, time.seconds, time.nanoseconds)
         case .value: try identity(value, as: Value.self).write(to: writer, depth: depth)
         case .encoded: writeEncoded(identity(value), writer)
+        case .blobs: try writeBlobs(identity(value), writer)
         case .encodedValues: try writeEncodedValues(identity(value), writer)
         case .bools: try bulk(identity(value, as: [Bool].self), writer, cmsgpack_pack_array_bool)
         case .ints: try bulk(identity(value, as: [Int].self), writer, writeInts)
@@ -59,6 +60,20 @@ extension WellKnownType {
     }
 }
 
+extension WellKnownType {
+    /// The most bytes that a value takes, where that is known at once and may be much.
+    func largestByteCount<T>(of value: T) -> Int? {
+        switch self {
+        case .bytes: identity(value, as: [UInt8].self).count + Self.headerByteCount
+        case .blobs:
+            identity(value, as: [[UInt8]].self).reduce(Self.headerByteCount) { $0 + $1.count + Self.headerByteCount }
+        default: nil
+        }
+    }
+
+    private static let headerByteCount = 5
+}
+
 private func writeDate(_ date: Date, _ writer: Writer) throws(MessagePackError) {
     guard let time = MessagePackTimestamp(date) else {
         let seconds = date.timeIntervalSinceReferenceDate
@@ -80,6 +95,12 @@ private func writeStrings(_ strings: [String], _ writer: Writer) throws(MessageP
     guard strings.count <= UInt32.max else { throw tooLong("an array") }
     cmsgpack_pack_array(writer, strings.count)
     for string in strings where !writeString(string, writer) { throw tooLong("a string") }
+}
+
+private func writeBlobs(_ blobs: [[UInt8]], _ writer: Writer) throws(MessagePackError) {
+    guard blobs.count <= UInt32.max else { throw tooLong("an array") }
+    cmsgpack_pack_array(writer, blobs.count)
+    for blob in blobs { try writeBytes(blob, writer) }
 }
 
 private func writeEncoded(_ value: EncodedValue, _ writer: Writer) {

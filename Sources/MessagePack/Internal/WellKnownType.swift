@@ -13,7 +13,7 @@ enum WellKnownType: UInt8 {
     case bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float, double
     case string, bytes, data, date, timestamp, value, encoded
     case bools, ints, int8s, int16s, int32s, int64s, uints, uint16s, uint32s, uint64s, floats, doubles, strings
-    case encodedValues
+    case encodedValues, blobs
     case stringsByName, intsByName, doublesByName, boolsByName, valuesByName
 
     /// Tells a type by its identity: never a cast, which searches the runtime's tables.
@@ -43,6 +43,7 @@ enum WellKnownType: UInt8 {
         if type == Date.self { return .date }
         if type == EncodedValue.self { return .encoded }
         if type == [EncodedValue].self { return .encodedValues }
+        if type == [[UInt8]].self { return .blobs }
         if type == Int64.self { return .int64 }
         if type == UInt64.self { return .uint64 }
         if type == UInt.self { return .uint }

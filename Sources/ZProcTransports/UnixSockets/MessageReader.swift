@@ -25,7 +25,7 @@ package struct MessageReader {
 
     /// Adds the messages that are complete with `bytes` to `messages`.
     ///
-    /// Memory is taken for what has come, and not for what is announced.
+    /// Memory is taken for what has come, at most eight times as much, and not for what is announced.
     package mutating func read(_ bytes: UnsafeRawBufferPointer, into messages: inout [[UInt8]]) throws(Failure) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -62,8 +62,11 @@ package struct MessageReader {
         var whole = message ?? []
         message = nil
         let count = whole.count + part.count
-        // Twice as much each time, so that little is copied, but no more than is needed.
-        if whole.capacity < count { whole.reserveCapacity(min(Int(length), max(count, 2 * whole.capacity))) }
+        // Twice as much each time, so that little is copied, and all of it when that is not much more.
+        if whole.capacity < count {
+            let isNearlyThere = count >= Int(length) / 8
+            whole.reserveCapacity(isNearlyThere ? Int(length) : min(Int(length), max(count, 2 * whole.capacity)))
+        }
         whole.append(contentsOf: part)
         message = whole
     }
