@@ -45,6 +45,52 @@ struct EncodedValueTests {
         #expect(try decoded[0].decode(Int.self) == 5)
     }
 
+    @Test func listsOfThemAreListsOfValues() throws {
+        let values: [Value] = [5, "text", nil, [1, [2, ["a": .binary([1])]]], ["x": [:]], .ext(type: 1, [1])]
+        for count in [0, 1, 6, 15, 16, 70_000] {
+            let list = (0..<count).map { values[$0 % values.count] }
+            let encoded = try list.map { try EncodedValue(encoding: $0) }
+            let bytes = try MessagePackEncoder().encode(encoded)
+            #expect(bytes == Value.array(list).encoded())
+            #expect(try MessagePackDecoder().decode([EncodedValue].self, from: bytes) == encoded)
+            #expect(
+                try roundTripAs(Envelope<[EncodedValue]>.self, Envelope(id: 1, payload: list, after: [true])).payload
+                    == encoded
+            )
+        }
+        let error = try #require(throws: MessagePackError.self) {
+            try MessagePackDecoder().decode([EncodedValue].self, from: [0xa1, 0x61])
+        }
+        #expect(error.code == .typeMismatch)
+    }
+
+    @Test func listsOfBytesAreListsOfBinary() throws {
+        // From what is written in a buffer on the way to what is written where it stays.
+        for sizes in [
+            [], [0], [3, 0, 5], [300, 70_000], [16_374], [16_375], [16_384], Array(repeating: 2_000, count: 40),
+        ] {
+            let blobs = sizes.enumerated().map {
+                [UInt8](repeating: UInt8(truncatingIfNeeded: $0.offset), count: $0.element)
+            }
+            let bytes = try MessagePackEncoder().encode(blobs)
+            #expect(bytes == Value.array(blobs.map { .binary($0) }).encoded())
+            #expect(try MessagePackDecoder().decode([[UInt8]].self, from: bytes) == blobs)
+            for blob in blobs { #expect(try MessagePackEncoder().encode(blob) == Value.binary(blob).encoded()) }
+            var appended: [UInt8] = [1]
+            try MessagePackEncoder().encode(blobs, into: &appended)
+            #expect(appended == [1] + bytes)
+        }
+        // Bytes may come as numbers.
+        let mixed: Value = [.binary([1, 2]), [3, 4], []]
+        #expect(try MessagePackDecoder().decode([[UInt8]].self, from: mixed.encoded()) == [[1, 2], [3, 4], []])
+        let wrong: Value = [.binary([1]), [3, 256]]
+        let error = try #require(throws: MessagePackError.self) {
+            try MessagePackDecoder().decode([[UInt8]].self, from: wrong.encoded())
+        }
+        #expect(error.code == .numberOutOfRange)
+        #expect(error.codingPath == ["[1]", "[1]"])
+    }
+
     @Test func otherFormatsSeeTheValue() throws {
         let value = try EncodedValue(encoding: ["k": [1, 2]])
         let json = try JSONEncoder().encode([value])

@@ -307,8 +307,11 @@ import ZeroMQ
         let caller = try Context(.threads), callee = try Context(.threads)
         let counter = Counter(actorSystem: callee.system)
         let address = try callee.system.address()
-        for priority in UInt8.min...UInt8.max {
-            let arguments: [Value] = [.uint(1), .array([]), .array([.nil, .uint(UInt64(priority))])]
+        var circumstances: [Value] = (UInt8.min...UInt8.max).map { .array([.nil, .uint(UInt64($0))]) }
+        // Times that are over, and the longest there is.
+        circumstances += [[-1, 21], [0, 21], [.int(.min), 21], [.int(.max), 21]]
+        for one in circumstances {
+            let arguments: [Value] = [.uint(1), .array([]), one]
             let error = try await #require(throws: CallError.self) {
                 _ = try await caller.system.call(
                     "actor",
@@ -322,6 +325,72 @@ import ZeroMQ
         #expect(try await counter.increment(by: 1) == 1)
         await caller.shutdown()
         await callee.shutdown()
+    }
+
+    /// The usual form is read by hand; a value has others.
+    @Test func argumentsOfTheStateAreTakenInAnyForm() async throws {
+        let caller = try Context(.threads), callee = try Context(.threads)
+        let address = try callee.system.address()
+        func call(_ method: String, _ bytes: [UInt8]) async throws -> [UInt8] {
+            try await caller.system.call("state", method, arguments: bytes, at: address)
+        }
+        let namespace = Array(callee.state.namespace.utf8), count = UInt8(namespace.count)
+        let namespaces = [[0xa0 | count], [0xd9, count], [0xda, 0, count], [0xdb, 0, 0, 0, count]].map {
+            $0 + namespace
+        }
+        let origins: [[UInt8]] = [[7], [0xcc, 7], [0xd0, 7], [0xd3, 0, 0, 0, 0, 0, 0, 0, 7]]
+        let keys: [[UInt8]] = [[0xa1, 0x6b], [0xd9, 1, 0x6b], [0xdb, 0, 0, 0, 1, 0x6b]]
+        let values: [[UInt8]] = [[5], [0xcd, 0, 5], [0x92, 1, 0x81, 0xa1, 0x61, 0xc0]]
+        for (place, namespace) in namespaces.enumerated() {
+            for origin in origins {
+                for key in keys {
+                    let header: [UInt8] = place == 0 ? [0x94] : [0xdc, 0, 4]
+                    for value in values {
+                        #expect(try await call("set", header + namespace + origin + key + value) == [0x90])
+                        #expect(try await call("get", [0x92] + namespace + key) == [0x91] + value)
+                    }
+                    #expect(try await call("contains", [0x92] + namespace + key) == [0xc3])
+                    #expect(try await call("remove", [0x93] + namespace + origin + key) == [0x91] + values[2])
+                    // Too few, cut off, no text.
+                    for wrong in [
+                        [0x93] + namespace + origin + key,
+                        [0x94] + namespace + origin + key, [0x94] + namespace + origin + key + [0xc1],
+                        [0x94] + namespace + origin + [0xa1, 0xff, 5], [0x94] + namespace + origin + key + [5, 5],
+                        [0xdd, 0xff, 0xff, 0xff, 0xff] + namespace, [],
+                    ] {
+                        let error = try await #require(throws: CallError.self) { _ = try await call("set", wrong) }
+                        #expect(error.code == .badArguments)
+                    }
+                }
+            }
+        }
+        await caller.shutdown()
+        await callee.shutdown()
+    }
+
+    /// Whatever a process says that it is no worker of.
+    @Test func whatIsNoMessageOfAWorkerIsAnError() async throws {
+        var random = SeededRandom.announced("messages of no worker")
+        try await withContext(.threads) { context in
+            let caller = try Context(.threads), address = try context.system.address()
+            let swarm = try context.swarm(workers: 1)
+            let report: Value = [1, 5, 0, .binary([0x90])],
+                failure: Value = [1, 5, 1, .binary([0x90]), .binary([0x90])]
+            let usual = try MessagePackEncoder().encode([1, 99, true, 1_000, [report, failure, [2, 0, 3]]] as Value)
+            for round in 0..<2_000 {
+                var bytes = usual
+                for _ in 0..<Int.random(in: 0...3, using: &random) {
+                    bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random)
+                }
+                if Bool.random(using: &random) { bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random)) }
+                // No worker has this number.
+                await #expect(throws: (any Error).self, "round \(round)") {
+                    _ = try await caller.system.call("swarm", "next", arguments: bytes, at: address)
+                }
+            }
+            #expect(try await swarm.run(20) { $0 + 1 } == 21)
+            await caller.shutdown()
+        }
     }
 
     /// An error of another program, say, says what it was and where.

@@ -20,14 +20,35 @@ import ZProc
     ) async throws {
         try await withContext(backend, state: state) { hub in
             let place = try hub.publish(at: address, options)
-            let client = try await Context(connectingTo: place, credentials: credentials, backend: clientBackend)
-            do {
+            try await withContext(connectingTo: place, credentials: credentials, backend: clientBackend) { client in
                 try await body(hub, client)
-            } catch {
-                await client.shutdown()
-                throw error
             }
-            await client.shutdown()
+        }
+    }
+
+    @Test func aClientEndsWithItsScope() async throws {
+        try await withContext(.threads) { hub in
+            let address = try hub.publish(at: "tcp://127.0.0.1:*")
+            let (state, count) = try await withContext(connectingTo: address, backend: .threads) { client in
+                (client.state, try await client.state.increment("count"))
+            }
+            #expect(count == 1)
+            let error = try await #require(throws: TransportError.self) { try await state.increment("count") }
+            #expect(error.code == .closed)
+            #expect(try await hub.state.get("count", as: Int.self) == 1)
+            struct Reason: Error {}
+            await #expect(throws: Reason.self) {
+                try await withContext(connectingTo: address, backend: .threads) { client in
+                    try await client.state.increment("count")
+                    throw Reason()
+                }
+            }
+            #expect(try await hub.state.get("count", as: Int.self) == 2)
+        }
+        await #expect(throws: TransportError.self) {
+            try await withContext(connectingTo: "tcp://127.0.0.1:1", patience: .zero) { _ in
+                Issue.record("nobody is there")
+            }
         }
     }
 

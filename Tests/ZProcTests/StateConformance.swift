@@ -11,7 +11,8 @@ enum StateConformance {
     struct Cake: Codable, Sendable, Equatable { var name: String, layers: [Double] }
 
     static let all: [@Sendable (SharedState) async throws -> Void] = [
-        valuesOfEveryKind, missingKeys, wrongTypes, keysAndCounts, snapshots, transactions, failedTransactions,
+        valuesOfEveryKind, missingKeys, wrongTypes, keysAndCounts, snapshots, transactions, transactionsOfSeveralKeys,
+        failedTransactions,
         transactionResults, concurrentUpdates, conditionalWrites, wholeStates, numbersAndLists, popping, typedKeys,
         merging, longKeysAndLargeValues, keysAreBytes, deepValues,
     ]
@@ -289,6 +290,36 @@ enum StateConformance {
         try expect(try await state.get("new"), ["x"])
         try expect(try await state.snapshot()["raw"], ["list": [1, 2.5, nil]])
         try expect(try await state.snapshot().revision, Revision(before.number + 1))
+    }
+
+    @Sendable static func transactionsOfSeveralKeys(_ state: SharedState) async throws {
+        // Two keys that look the same and are not.
+        let composed = "\u{e9}", decomposed = "e\u{301}"
+        try await state.merge(["a": 1, "b": 2, composed: 3])
+        let before = try await state.snapshot()
+        try await state.update { draft in
+            // What was looked up last is not what is written, or is not there, or is gone.
+            let sum = draft["a", default: 0] + draft["b", default: 0]
+            draft["a", default: 0] = sum
+            _ = draft["missing", as: Int.self]
+            draft["b", default: 0] = 20
+            _ = draft["c", as: Int.self]
+            draft["c", default: 0] = 30
+            _ = draft[composed, default: 0]
+            draft[decomposed, default: 0] = 40
+            draft.remove("a")
+            draft["a", default: 100] += 1
+            draft.remove("c")
+            _ = try draft.increment("c")
+            guard draft.count == 5 else { throw Violation(description: "\(draft.count) keys") }
+        }
+        let after: [String: Value] = ["a": 101, "b": 20, "c": 1, composed: 3]
+        for (key, value) in after { try expect(try await state.snapshot()[key], value) }
+        try expect(try await state.get(decomposed, as: Int.self), 40)
+        try expect(try await state.get(composed, as: Int.self), 3)
+        try expect(try await state.count(), 5)
+        // The past is made of what each key had before.
+        try expect(try await state.snapshot(at: before.revision) == before, true)
     }
 
     @Sendable static func failedTransactions(_ state: SharedState) async throws {

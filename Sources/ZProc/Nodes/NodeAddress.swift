@@ -12,4 +12,14 @@ package struct NodeAddress: Hashable, Sendable, Codable {
         self.endpoint = endpoint
         self.node = node
     }
+
+    package static func == (left: NodeAddress, right: NodeAddress) -> Bool {
+        left.node == right.node && left.endpoint == right.endpoint
+    }
+
+    /// A node has a number of its own; one that may be any is known by its place.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(node.number)
+        if node == .any { hasher.combine(endpoint) }
+    }
 }

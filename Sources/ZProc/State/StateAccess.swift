@@ -169,7 +169,7 @@ struct RemoteState: StateAccess {
     }
 
     private func result<Result>(of bytes: [UInt8]) throws -> Result {
-        if let nothing = () as? Result { return nothing }
+        if Result.self == Void.self { return unsafeBitCast((), to: Result.self) }
         guard let type = Result.self as? any Codable.Type,
             let result = try client.system.decoder.decode(type, from: bytes) as? Result
         else { throw CallError(.badResult, "the result of an update is no \(Result.self)") }

@@ -117,7 +117,7 @@ extension PortableModelUpdate {
 
 /// The encoded form of an update's result, inside the transaction: when it cannot be encoded, nothing has changed.
 private func encodeResult<Result>(_ result: Result, _ system: ZProcSystem) throws -> [UInt8] {
-    if result is Void { return [] }
+    if Result.self == Void.self { return [] }
     guard let codable = result as? any Codable else {
         throw CallError(.badResult, "the result of an update is a \(Result.self), which is not Codable")
     }

@@ -86,7 +86,7 @@ public struct PeerID: Hashable, Sendable {
     public static func == (left: PeerID, right: PeerID) -> Bool { left.bytes == right.bytes }
 
     /// Hashes the link's name.
-    public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+    public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 }
 
 /// Hears what happens on a link that this side opened.
