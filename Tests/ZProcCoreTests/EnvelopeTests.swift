@@ -23,6 +23,30 @@ import ZProcCore
     }
 
     @Test(arguments: all)
+    func theTwoPartsAreTheMessage(_ envelope: Envelope) {
+        let (head, body) = envelope.encodedParts()
+        #expect(head + body == envelope.encoded())
+    }
+
+    @Test(arguments: [0, 65_536, 65_537, 1_000_000])
+    func whatIsCarriedIsAPartOfItsOwnWhenItIsLarge(_ count: Int) {
+        let payload = [UInt8](repeating: 7, count: count), isLarge = count > 65_536
+        let request = UpdateRequest(client: 1, number: 2, answered: 1)
+        let envelopes: [(Envelope, Bool)] = [
+            (.success(CallID(1), result: payload), isLarge),
+            (.call(CallID(1), service: "s", method: "m", arguments: payload), isLarge),
+            // It is not what comes last.
+            (.call(CallID(1), service: "s", method: "m", arguments: payload, request: request), false),
+            (.call(CallID(1), service: "s", method: "m", arguments: payload, trace: ["a", "b"]), false),
+        ]
+        for (envelope, hasBody) in envelopes {
+            let (head, body) = envelope.encodedParts()
+            #expect(body == (hasBody ? payload : []))
+            #expect(head + body == envelope.encoded())
+        }
+    }
+
+    @Test(arguments: all)
     func messagesAreMessagePack(_ envelope: Envelope) throws {
         guard case .array(let parts) = try Value(decoding: envelope.encoded()) else {
             Issue.record("no array")

@@ -56,7 +56,15 @@ import ZProcTransports
             let count = Bool.random(using: &random) ? Int.random(in: 2...100, using: &random) : 1 << (number % 22)
             return [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: max(1, count))
         }
-        for message in messages { try link.send(message) }
+        for message in messages {
+            // In one part, or two, of which one may be empty.
+            if Bool.random(using: &random) {
+                let middle = Int.random(in: 0...message.count, using: &random)
+                try link.send(Array(message[..<middle]), Array(message[middle...]))
+            } else {
+                try link.send(message)
+            }
+        }
         try await eventually { answers.messages.count == messages.count }
         #expect(answers.messages == messages)
         await client.shutdown()
@@ -350,8 +358,14 @@ private final class Echo: ListenerReceiver {
     init(_ listener: any TransportListener) { self.listener = listener }
 
     func listenerReceived(_ message: [UInt8], from peer: PeerID) {
-        received.add(1, ordering: .relaxed)
-        try? listener.send(message, to: peer)
+        let number = received.add(1, ordering: .relaxed).newValue
+        // Every other one in two parts.
+        let middle = message.count / 3
+        if number.isMultiple(of: 2) {
+            try? listener.send(Array(message[..<middle]), Array(message[middle...]), to: peer)
+        } else {
+            try? listener.send(message, to: peer)
+        }
     }
     func listenerLost(_ peer: PeerID) {}
 }

@@ -34,7 +34,7 @@ final class Connection: Sendable {
         var phase = Phase.greeting
         var link: (any TransportLink)?
         /// Messages that go out when the greeting has ended, ahead of the calls that wait for it.
-        var queued: [[UInt8]] = []
+        var queued: [(head: [UInt8], body: [UInt8])] = []
         var calls = CallTable<Waiter>()
         /// Calls that count against the limit of those in flight.
         var admission: Admission<UnsafeContinuation<Void, any Error>>
@@ -148,7 +148,7 @@ final class Connection: Sendable {
             request: request,
             trace: trace
         )
-        let message = call.encoded()
+        let (head, body) = call.encodedParts()
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<[UInt8], any Error>) in
                 let closed = state.withLock { state -> TransportError? in
@@ -158,7 +158,7 @@ final class Connection: Sendable {
                 }
                 if let closed { return task.resume(throwing: Self.unsent(closed)) }
                 do throws(TransportError) {
-                    try link?.send(message)
+                    try link?.send(head, body)
                 } catch {
                     state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
                 }
@@ -210,21 +210,22 @@ final class Connection: Sendable {
         callback: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
     ) {
         enum Next { case send((any TransportLink)?), wait, fail(TransportError) }
-        let (id, message, next) = state.withLock { state -> (CallID, [UInt8], Next) in
-            let id = state.calls.makeID()
-            let message = Envelope.call(id, service: service, method: method, arguments: arguments).encoded()
-            if case .closed(let error) = state.phase { return (id, message, .fail(error)) }
+        let id = state.withLock { $0.calls.makeID() }
+        let call = Envelope.call(id, service: service, method: method, arguments: arguments)
+        let (head, body) = call.encodedParts()
+        let next = state.withLock { state -> Next in
+            if case .closed(let error) = state.phase { return .fail(error) }
             state.calls.add(.callback(callback), for: id)
-            if case .open = state.phase { return (id, message, .send(state.link)) }
-            state.queued.append(message)
-            return (id, message, .wait)
+            if case .open = state.phase { return .send(state.link) }
+            state.queued.append((head, body))
+            return .wait
         }
         switch next {
         case .wait: break
         case .fail(let error): callback(.failure(Self.unsent(error)))
         case .send(let link):
             do throws(TransportError) {
-                try link?.send(message)
+                try link?.send(head, body)
             } catch {
                 state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
             }
@@ -310,7 +311,7 @@ extension Connection: LinkReceiver {
                 return (state.queued, state.link)
             }
             if queued.isEmpty { break }
-            for message in queued { try link?.send(message) }
+            for (head, body) in queued { try link?.send(head, body) }
         }
         greeting.settle(.success(peer))
     }

@@ -76,9 +76,9 @@ final class InboundCalls: Sendable {
         call.observation?.answered(envelope)
         // A caller that is gone does not wait.
         guard call.caller.close(call.id) else { return }
-        let message = envelope.encoded()
-        metrics.current?.sent(message)
-        try? call.caller.listener.send(message, to: call.caller.peer)
+        let (head, body) = envelope.encodedParts()
+        metrics.current?.sent(head.count + body.count)
+        try? call.caller.listener.send(head, body, to: call.caller.peer)
     }
 
     /// Runs `work`, which is to answer, on a task that a cancel message, or the loss of the caller, cancels.
@@ -113,7 +113,7 @@ final class InboundCalls: Sendable {
 
     private func send(_ envelope: Envelope, to peer: PeerID) {
         let message = envelope.encoded()
-        metrics.current?.sent(message)
+        metrics.current?.sent(message.count)
         // A caller that is gone does not wait.
         try? state.withLock { $0.listener }?.send(message, to: peer)
     }

@@ -95,7 +95,7 @@ final class RuntimeDirectory: Sendable {
 
     /// Removes what dead owners left behind.
     private static func sweep(_ parent: String) {
-        for name in names(in: parent) where name.hasPrefix("\(prefix)\(getuid())-") {
+        for name in names(in: parent, beginningWith: "\(prefix)\(getuid())-") {
             let path = "\(parent)/\(name)"
             guard let directory = openOwn(path) else { continue }
             defer { close(directory) }
@@ -130,14 +130,15 @@ final class RuntimeDirectory: Sendable {
         rmdir(path)
     }
 
-    private static func names(in path: String) -> [String] {
+    private static func names(in path: String, beginningWith prefix: String = "") -> [String] {
         let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { return [] }
         defer { close(directory) }
-        return names(in: directory)
+        return names(in: directory, beginningWith: prefix)
     }
 
-    private static func names(in directory: Int32) -> [String] {
+    /// There may be many others.
+    private static func names(in directory: Int32, beginningWith prefix: String = "") -> [String] {
         let own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard own >= 0 else { return [] }
         guard let stream = fdopendir(own) else {
@@ -145,8 +146,10 @@ final class RuntimeDirectory: Sendable {
             return []
         }
         defer { closedir(stream) }
+        let start = Array(prefix.utf8)
         var names: [String] = []
         while let entry = readdir(stream) {
+            guard withUnsafeBytes(of: &entry.pointee.d_name, { $0.starts(with: start) }) else { continue }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }

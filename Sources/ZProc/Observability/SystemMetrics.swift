@@ -28,7 +28,7 @@ final class SystemMetrics: Sendable {
     }
 
     func received(_ message: [UInt8]) { received.increment(by: message.count) }
-    func sent(_ message: [UInt8]) { sent.increment(by: message.count) }
+    func sent(_ byteCount: Int) { sent.increment(by: byteCount) }
     func refusedMessage() { refused.increment() }
 
     /// A call from elsewhere was answered.

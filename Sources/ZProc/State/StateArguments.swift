@@ -28,7 +28,7 @@ enum StateArguments {
 }
 
 extension StateCall {
-    /// `[namespace, key]`
+    /// Reads `[namespace, key]`.
     func keyArguments() throws -> (String, String) {
         let usual = usualArguments(count: 2) { reader in
             let values = (try reader.readString(), try reader.readString())
@@ -38,7 +38,7 @@ extension StateCall {
         return try usual ?? arguments(String.self, String.self)
     }
 
-    /// `[namespace, origin, key]`
+    /// Reads `[namespace, origin, key]`.
     func changedKeyArguments() throws -> (String, Origin, String) {
         let usual = usualArguments(count: 3) { reader in
             let values = (try reader.readString(), Origin(number: try reader.readUInt()), try reader.readString())
@@ -48,7 +48,7 @@ extension StateCall {
         return try usual ?? arguments(String.self, Origin.self, String.self)
     }
 
-    /// `[namespace, origin, key, value]`
+    /// Reads `[namespace, origin, key, value]`.
     func changedValueArguments() throws -> (String, Origin, String, EncodedValue) {
         let usual = usualArguments(count: 4) { reader in
             (
@@ -59,7 +59,7 @@ extension StateCall {
         return try usual ?? arguments(String.self, Origin.self, String.self, EncodedValue.self)
     }
 
-    /// `[namespace, origin, closure]`
+    /// Reads `[namespace, origin, closure]`.
     func closureArguments() throws -> (String, Origin, PortableClosure) {
         let usual = usualArguments(count: 3) { reader in
             (

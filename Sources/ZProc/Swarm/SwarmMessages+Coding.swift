@@ -7,7 +7,7 @@ internal import ZProcCore
 // The two messages that each chunk of work needs, written and read by hand.
 
 extension WorkRequest {
-    /// `[swarm, worker, asks, memory, [report…]]`
+    /// The form it travels in, `[swarm, worker, asks, memory, [report…]]`.
     func encoded(with encoder: MessagePackEncoder) throws -> [UInt8] {
         var writer = HeaderWriter(count: 5, kind: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount })
         writer.append(worker.worker)
@@ -18,7 +18,9 @@ extension WorkRequest {
         return writer.bytes
     }
 
-    /// - Throws: for anything that is no such message.
+    /// Reads the message.
+    ///
+    /// - Throws: for anything that is none.
     init(decoding bytes: [UInt8], with decoder: MessagePackDecoder) throws {
         var reader = HeaderReader(bytes: bytes)
         try reader.readArrayHeader(of: 5)
@@ -39,7 +41,7 @@ extension ChunkReport {
     /// About how many bytes it has.
     fileprivate var byteCount: Int { if case .results(let bytes, _) = outcome { bytes.count + 32 } else { 32 } }
 
-    /// `[chunk, nanoseconds, kind, …]`; failures are binary that holds an array of them.
+    /// Writes `[chunk, nanoseconds, kind, …]`; failures are binary that holds an array of them.
     fileprivate func write(to writer: inout HeaderWriter, with encoder: MessagePackEncoder) throws {
         func begin(_ kind: Kind, _ count: Int) {
             writer.append(arrayOf: 3 + count)
@@ -84,7 +86,7 @@ extension ChunkReport {
 }
 
 extension WorkBatch {
-    /// `[is last, [definition…], [forgotten job…], [[job, chunk, items]…]]`
+    /// The form it travels in, `[is last, [definition…], [forgotten job…], [[job, chunk, items]…]]`.
     var encoded: [UInt8] {
         var byteCount = 64 + 9 * forgotten.count
         for definition in definitions { byteCount += definition.work.count + 64 }
@@ -105,7 +107,9 @@ extension WorkBatch {
         return writer.bytes
     }
 
-    /// - Throws: for anything that is no such message.
+    /// Reads the message.
+    ///
+    /// - Throws: for anything that is none.
     init(decoding bytes: [UInt8]) throws {
         var reader = HeaderReader(bytes: bytes)
         try reader.readArrayHeader(of: 4)
@@ -128,7 +132,7 @@ extension JobDefinition {
         static let collectsFailures = Flags(rawValue: 1), mayRetry = Flags(rawValue: 2), isSingle = Flags(rawValue: 4)
     }
 
-    /// `[job, closure, flags, [text…]]`
+    /// Writes `[job, closure, flags, [text…]]`.
     fileprivate func write(to writer: inout HeaderWriter) {
         var flags: Flags = []
         if collectsFailures { flags.insert(.collectsFailures) }

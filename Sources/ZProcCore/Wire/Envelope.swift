@@ -155,6 +155,29 @@ extension Envelope {
         }
     }
 
+    /// More bytes than so many are better not copied.
+    private static let copiedByteCount = 64 << 10
+
+    /// The same bytes in two parts: what a call or its answer carries is the second, when that is much.
+    package func encodedParts() -> (head: [UInt8], body: [UInt8]) {
+        switch self {
+        case .call(let id, let service, let method, let arguments, nil, [])
+        where arguments.count > Self.copiedByteCount:
+            var writer = HeaderWriter(count: 5, kind: Kind.call.rawValue, capacity: method.utf8.count)
+            writer.append(id.number)
+            writer.append(service)
+            writer.append(method)
+            writer.append(binaryOf: arguments.count)
+            return (writer.bytes, arguments)
+        case .success(let id, let result) where result.count > Self.copiedByteCount:
+            var writer = HeaderWriter(count: 3, kind: Kind.success.rawValue)
+            writer.append(id.number)
+            writer.append(binaryOf: result.count)
+            return (writer.bytes, result)
+        default: return (encoded(), [])
+        }
+    }
+
     /// Reads a message.
     ///
     /// - Throws: ``TransportError/Code/malformed`` for anything that is not exactly one message.

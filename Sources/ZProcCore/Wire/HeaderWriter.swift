@@ -44,12 +44,17 @@ package struct HeaderWriter {
     }
 
     package mutating func append(_ binary: [UInt8]) {
-        switch binary.count {
-        case 0..<0x100: append(marker: 0xc4, UInt8(truncatingIfNeeded: binary.count))
-        case 0x100..<0x1_0000: append(marker: 0xc5, UInt16(truncatingIfNeeded: binary.count))
-        default: append(marker: 0xc6, UInt32(truncatingIfNeeded: binary.count))
-        }
+        append(binaryOf: binary.count)
         bytes.append(contentsOf: binary)
+    }
+
+    /// Begins binary, whose bytes come next.
+    mutating func append(binaryOf count: Int) {
+        switch count {
+        case 0..<0x100: append(marker: 0xc4, UInt8(truncatingIfNeeded: count))
+        case 0x100..<0x1_0000: append(marker: 0xc5, UInt16(truncatingIfNeeded: count))
+        default: append(marker: 0xc6, UInt32(truncatingIfNeeded: count))
+        }
     }
 
     package mutating func append(_ value: EncodedValue) { bytes.append(contentsOf: value.bytes) }

@@ -69,7 +69,15 @@ final class MessageStream: LoopSource, SocketOwner {
     private let loop: SocketLoop
     private let limits: Limits
     private let owners: OpenSockets
-    private let outbox = Outbox<[UInt8], End>()
+    /// A message in one part or two, of which the second may be large.
+    private struct Outgoing {
+        let head: [UInt8]
+        let body: [UInt8]
+
+        var count: Int { head.count + body.count }
+    }
+
+    private let outbox = Outbox<Outgoing, End>()
     /// Held while something is written, and while the descriptor is closed: nobody writes to its successor.
     private let output = Mutex(Output())
     /// Held while something is read, and while the descriptor is closed; may be locked before the other, not after it.
@@ -120,9 +128,12 @@ final class MessageStream: LoopSource, SocketOwner {
 
     /// Sends a message, ahead of all later ones.
     ///
+    /// - Parameters:
+    ///   - head: the message, or its beginning.
+    ///   - body: the rest of it, which is not copied when it is large.
     /// - Throws: why it was not sent.
-    func send(_ message: [UInt8]) throws(End) {
-        let failure = outbox.put(message) {
+    func send(_ head: [UInt8], _ body: [UInt8] = []) throws(End) {
+        let failure = outbox.put(Outgoing(head: head, body: body)) {
             loop.deferred { [weak self] in self?.flush() }
         } send: { messages in
             write(messages)
@@ -134,7 +145,7 @@ final class MessageStream: LoopSource, SocketOwner {
     private func flush() { _ = outbox.flush(send: write) }
 
     /// - Returns: why they were not sent; then the stream ends.
-    private func write(_ messages: [[UInt8]]) -> End? {
+    private func write(_ messages: [Outgoing]) -> End? {
         output.withLock { output -> End? in
             if output.phase == .closed { return .closed }
             if let failure = output.failure { return failure }
@@ -176,30 +187,36 @@ final class MessageStream: LoopSource, SocketOwner {
         return failure
     }
 
-    private static func put(_ message: [UInt8], into buffer: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
+    private static func put(_ message: Outgoing, into buffer: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
         buffer.storeBytes(of: UInt32(message.count).littleEndian, toByteOffset: start, as: UInt32.self)
-        let contents = UnsafeMutableRawBufferPointer(rebasing: buffer[(start + MessageReader.lengthByteCount)...])
-        message.withUnsafeBytes { contents.copyMemory(from: $0) }
+        let head = start + MessageReader.lengthByteCount, body = head + message.head.count
+        message.head.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: buffer[head...]).copyMemory(from: $0) }
+        message.body.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: buffer[body...]).copyMemory(from: $0) }
         return MessageReader.lengthByteCount + message.count
     }
 
     /// Small messages share a piece, large ones are pieces of their own and not copied.
-    private func append(_ messages: [[UInt8]], to output: inout Output) {
+    private func append(_ messages: [Outgoing], to output: inout Output) {
         var piece: [UInt8] = [], count = 0
         func finish() {
             if !piece.isEmpty { output.pieces.append((piece, count)) }
             (piece, count) = ([], 0)
         }
+        func add(_ part: [UInt8]) {
+            if part.count > stackBufferByteCount / 4 {
+                finish()
+                output.pieces.append((part, 0))
+            } else {
+                piece.append(contentsOf: part)
+            }
+        }
         for message in messages {
             withUnsafeBytes(of: UInt32(message.count).littleEndian) { piece.append(contentsOf: $0) }
-            if message.count > stackBufferByteCount / 4 {
-                finish()
-                output.pieces.append((message, 1))
-            } else {
-                piece.append(contentsOf: message)
-                count += 1
-                if piece.count >= stackBufferByteCount { finish() }
-            }
+            add(message.head)
+            add(message.body)
+            // It has been sent with the piece that it ends in.
+            if piece.isEmpty { output.pieces[output.pieces.count - 1].messageCount += 1 } else { count += 1 }
+            if piece.count >= stackBufferByteCount { finish() }
         }
         finish()
         output.waitingMessages += messages.count

@@ -61,9 +61,11 @@ final class UnixSocketLink: TransportLink {
         )
     }
 
-    func send(_ message: [UInt8]) throws(TransportError) {
+    func send(_ message: [UInt8]) throws(TransportError) { try send(message, []) }
+
+    func send(_ head: [UInt8], _ body: [UInt8]) throws(TransportError) {
         do throws(MessageStream.End) {
-            try stream.send(message)
+            try stream.send(head, body)
         } catch {
             throw ended.withLock { $0 } ?? self.error(error)
         }
