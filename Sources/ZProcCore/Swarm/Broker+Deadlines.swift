@@ -32,8 +32,10 @@ extension Broker {
             case .job(let id): end(id, .timedOut, now)
             case .chunk(let id, let worker):
                 // What waits behind it comes back when the worker has gone.
-                workers[worker]?.isRetiring = true
-                workers[worker]?.chunks.removeAll { $0 == id }
+                workers.change(worker) { worker in
+                    worker.isRetiring = true
+                    worker.chunks.removeAll { $0 == id }
+                }
                 if let job = job(of: id) {
                     release(id, of: job)
                     settle(id, .timedOut, now)
@@ -42,7 +44,7 @@ extension Broker {
                 }
                 effects.append(.kill(worker))
             case .idle(let id):
-                workers[id]?.isRetiring = true
+                workers.change(id) { $0.isRetiring = true }
                 retireIfDone(id, now)
             case .start:
                 isStartAwaited = false
@@ -54,7 +56,7 @@ extension Broker {
 
     /// Keeps the time of the chunk that a worker works on now.
     mutating func watchHead(of worker: WorkerID, _ now: Duration) {
-        guard let id = workers[worker]?.chunks.first, let chunk = chunks[id] else { return }
+        guard let id = workers.read(worker, { $0.chunks.first }) ?? nil, let chunk = chunks[id] else { return }
         guard let itemTimeout = jobs.read(chunk.job, { $0.options.itemTimeout }) else {
             return watchCancelled(id, worker, now)
         }
@@ -71,13 +73,14 @@ extension Broker {
     private func isCurrent(_ deadline: Deadline) -> Bool {
         switch deadline.event {
         case .job(let id): jobs.contains(id)
-        case .chunk(let id, let worker): workers[worker]?.chunks.first == id
+        case .chunk(let id, let worker): workers.read(worker) { $0.chunks.first == id } == true
         case .idle(let id):
-            workers[id].map { worker in
-                // While there are jobs, there may be work for it at any time.
-                jobs.isEmpty && worker.chunks.isEmpty && !worker.isRetiring && workers.count > limits.minimumWorkers
-                    && limits.idleLimit.map { worker.idleSince + $0 <= deadline.time } == true
-            } ?? false
+            // While there are jobs, there may be work for it at any time.
+            jobs.isEmpty && workers.count > limits.minimumWorkers
+                && workers.read(id) { worker in
+                    guard let limit = limits.idleLimit, worker.chunks.isEmpty, !worker.isRetiring else { return false }
+                    return worker.idleSince + limit <= deadline.time
+                } == true
         case .start: startFailures > 0 && !isBroken && deadline.time == nextStart
         }
     }

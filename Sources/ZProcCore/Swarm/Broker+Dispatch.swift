@@ -12,26 +12,29 @@ extension Broker {
 
     private mutating func nextIdle() -> WorkerID? {
         while let id = idle.popLast() {
-            if let worker = workers[id], worker.messages.isEmpty, !worker.isRetiring { return id }
+            if workers.read(id, { $0.messages.isEmpty && !$0.isRetiring }) == true { return id }
         }
         return nil
     }
 
     private mutating func nextAhead() -> WorkerID? {
         while let id = ahead.popFirst() {
-            guard workers[id]?.isInLine == true else { continue }
-            workers[id]?.isInLine = false
-            if let worker = workers[id], worker.messages.count == 1, !worker.isRetiring { return id }
+            let isNext = workers.change(id) { worker in
+                defer { worker.isInLine = false }
+                return worker.isInLine && worker.messages.count == 1 && !worker.isRetiring
+            }
+            if isNext == true { return id }
         }
         return nil
     }
 
     /// Enters a worker that may be given a message to wait for: not while it works on what may take long.
     mutating func standAhead(_ id: WorkerID) {
-        guard let worker = workers[id], worker.messages.count == 1, !worker.isInLine, !worker.isRetiring,
-            let head = worker.chunks.first, mayWait(head)
-        else { return }
-        workers[id]?.isInLine = true
+        let head = workers.read(id) { worker in
+            worker.messages.count == 1 && !worker.isInLine && !worker.isRetiring ? worker.chunks.first : nil
+        }
+        guard let head = head ?? nil, mayWait(head) else { return }
+        workers.change(id) { $0.isInLine = true }
         ahead.append(id)
     }
 
@@ -79,11 +82,15 @@ extension Broker {
             pull(chunk.job)
         }
         guard !batch.isEmpty else { return }
-        let wasIdle = workers[id]?.chunks.isEmpty == true
-        workers[id]?.chunks.append(contentsOf: batch)
-        workers[id]?.messages.append(batch.count)
+        let wasIdle = workers.change(id) { worker in
+            defer {
+                worker.chunks.append(contentsOf: batch)
+                worker.messages.append(batch.count)
+            }
+            return worker.chunks.isEmpty
+        }
         effects.append(.assign(id, batch))
-        if wasIdle { watchHead(of: id, now) }
+        if wasIdle == true { watchHead(of: id, now) }
         standAhead(id)
     }
 

@@ -19,10 +19,8 @@ extension Broker {
         adjustWorkers(now)
         if force {
             // Also those that were to go already, and are still at it.
-            for id in workers.filter({ $0.value.isOwn && $0.value.isRetiring }).keys.sorted(by: {
-                $0.number < $1.number
-            }) {
-                takeBack(Array(workers.removeValue(forKey: id)?.chunks ?? []))
+            for id in workers.ids(where: { $0.isOwn && $0.isRetiring }) {
+                takeBack(Array(workers.remove(id)?.chunks ?? []))
                 effects.append(.kill(id))
             }
             dispatch(now)
@@ -38,10 +36,10 @@ extension Broker {
     ///   - now: the time.
     /// - Returns: what to do.
     package mutating func workerJoined(_ id: WorkerID, isOwn: Bool, now: Duration) -> [Effect] {
-        guard workers[id] == nil else { return [] }
+        let worker = Worker(isOwn: isOwn, isProof: isOwn && startFailures > 0, idleSince: now)
+        guard workers.add(id, worker) else { return [] }
         if isOwn { starting = max(0, starting - 1) }
         isBroken = false
-        workers[id] = Worker(isOwn: isOwn, isProof: isOwn && startFailures > 0, idleSince: now)
         idle.append(id)
         adjustWorkers(now)
         watchIdle(id, now)
@@ -58,7 +56,7 @@ extension Broker {
 
     /// A worker has ended, by itself or by force: what it worked on may have been why.
     package mutating func workerLeft(_ id: WorkerID, now: Duration) -> [Effect] {
-        guard let worker = workers.removeValue(forKey: id) else { return [] }
+        guard let worker = workers.remove(id) else { return [] }
         var back: [ChunkID] = []
         if worker.chunks.count == 1, !hasTimedOut(worker) {
             back = killed(worker.chunks[0], now)
@@ -83,13 +81,14 @@ extension Broker {
 
     /// Ends a worker: when it has done what it has, or by force at once.
     package mutating func retire(_ id: WorkerID, force: Bool, now: Duration) -> [Effect] {
-        guard let worker = workers[id] else { return [] }
-        workers[id]?.isRetiring = true
-        if force {
-            workers[id]?.chunks = []
-            workers[id]?.messages = []
-            takeBack(Array(worker.chunks))
+        let back = workers.change(id) { worker -> Deque<ChunkID> in
+            worker.isRetiring = true
+            guard force else { return [] }
+            defer { (worker.chunks, worker.messages) = ([], []) }
+            return worker.chunks
         }
+        guard let back else { return [] }
+        if force { takeBack(Array(back)) }
         retireIfDone(id, now)
         adjustWorkers(now)
         dispatch(now)
@@ -98,25 +97,24 @@ extension Broker {
 
     /// Lets a worker go that is to end and has nothing left to do.
     mutating func retireIfDone(_ id: WorkerID, _ now: Duration) {
-        guard let worker = workers[id] else { return }
-        if worker.isRetiring, worker.messages.isEmpty {
-            workers[id] = nil
+        if workers.read(id, { $0.isRetiring && $0.messages.isEmpty }) == true {
+            workers.remove(id)
             effects.append(.retire(id))
-        } else if worker.chunks.isEmpty {
+        } else if workers.read(id, { $0.chunks.isEmpty }) == true {
             watchIdle(id, now)
         }
     }
 
     /// From now on, who has nothing to do is to end some time.
     mutating func watchIdleWorkers(_ now: Duration) {
-        for (id, worker) in workers where worker.chunks.isEmpty {
-            workers[id]?.idleSince = now
+        for id in workers.ids(where: { $0.chunks.isEmpty }) {
+            workers.change(id) { $0.idleSince = now }
             watchIdle(id, now)
         }
     }
 
     private mutating func watchIdle(_ id: WorkerID, _ now: Duration) {
-        if let limit = limits.idleLimit, workers[id]?.isOwn == true {
+        if let limit = limits.idleLimit, workers.read(id, { $0.isOwn }) == true {
             deadlines.insert(Deadline(time: now + limit, event: .idle(id)))
         }
     }
@@ -197,7 +195,7 @@ extension Broker {
     /// Starts what is lacking, and has those go that are too many: first who has nothing to do.
     mutating func adjustWorkers(_ now: Duration) {
         if isBroken { return }
-        let staying = workers.count { $0.value.isOwn && !$0.value.isRetiring }
+        let staying = workers.count { $0.isOwn && !$0.isRetiring }
         // With an idle limit, who has gone is started again when there is work.
         let goal =
             limits.idleLimit == nil || !jobs.isEmpty
@@ -214,12 +212,12 @@ extension Broker {
             if count > 0 { effects.append(.start(count)) }
             starting += count
         } else if staying > wanted {
-            let order = workers.filter { $0.value.isOwn && !$0.value.isRetiring }.sorted { left, right in
-                let load = (left.value.chunks.count, right.value.chunks.count)
-                return load.0 == load.1 ? left.key.number > right.key.number : load.0 < load.1
+            let load = workers.ids { $0.isOwn && !$0.isRetiring }.map { id in
+                (id: id, count: workers.read(id) { $0.chunks.count } ?? 0)
             }
+            let order = load.sorted { $0.count == $1.count ? $0.id.number > $1.id.number : $0.count < $1.count }
             for (id, _) in order.prefix(staying - wanted) {
-                workers[id]?.isRetiring = true
+                workers.change(id) { $0.isRetiring = true }
                 retireIfDone(id, now)
             }
         }

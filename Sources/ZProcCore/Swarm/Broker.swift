@@ -90,7 +90,7 @@ package struct Broker: Sendable {
     var jobs = SlotTable<JobID, Job>(
         blank: Job(options: JobOptions(), chunking: Chunking(fixed: 1, target: .zero, limit: 1))
     )
-    var workers: [WorkerID: Worker] = [:]
+    var workers = WorkerTable()
     /// Jobs that have ready chunks, by priority, highest first; each level takes turns.
     var lines: [(priority: Int, jobs: Deque<JobID>)] = []
     var readyCount = 0
@@ -133,7 +133,7 @@ package struct Broker: Sendable {
 
     /// How many workers there are, and how many of them work.
     package var workerCount: Int { workers.count }
-    package var busyCount: Int { workers.values.count { !$0.chunks.isEmpty } }
+    package var busyCount: Int { workers.count { !$0.chunks.isEmpty } }
     /// How many chunks wait for a worker.
     package var waitingCount: Int { readyCount }
     package var jobCount: Int { jobs.count }
@@ -220,10 +220,14 @@ package struct Broker: Sendable {
         runTime: Duration,
         now: Duration
     ) -> [Effect] {
-        guard let place = workers[workerID]?.chunks.firstIndex(of: id) else { return [] }
+        guard let place = workers.read(workerID, { $0.chunks.firstIndex(of: id) }) ?? nil else { return [] }
         let chunk = chunks[id]
-        let isProof = workers[workerID]?.finished(place, of: chunk?.range.count ?? 0, now: now) == true
-        if let worker = workers[workerID], worker.messages.isEmpty, !worker.isRetiring { idle.append(workerID) }
+        let (isProof, isIdle) =
+            workers.change(workerID) { worker in
+                let isProof = worker.finished(place, of: chunk?.range.count ?? 0, now: now)
+                return (isProof, worker.messages.isEmpty && !worker.isRetiring)
+            } ?? (false, false)
+        if isIdle { idle.append(workerID) }
         if isProof {
             forgetStartFailures()
             adjustWorkers(now)
@@ -231,10 +235,10 @@ package struct Broker: Sendable {
         standAhead(workerID)
         watchHead(of: workerID, now)
         if let chunk { settle(id, chunk, report, runTime, now) }
-        if let limit = limits.itemsPerWorker, let worker = workers[workerID], worker.itemCount >= limit,
-            !worker.isRetiring, worker.isOwn
+        if let limit = limits.itemsPerWorker,
+            workers.read(workerID, { $0.itemCount >= limit && !$0.isRetiring && $0.isOwn }) == true
         {
-            workers[workerID]?.isRetiring = true
+            workers.change(workerID) { $0.isRetiring = true }
             adjustWorkers(now)
         }
         retireIfDone(workerID, now)
@@ -335,7 +339,7 @@ package struct Broker: Sendable {
             guard let worker = chunks[chunk]?.worker else { continue }
             effects.append(.cancel(worker, chunk))
             // One that has a time for its items keeps it.
-            if job.options.itemTimeout == nil, workers[worker]?.chunks.first == chunk {
+            if job.options.itemTimeout == nil, workers.read(worker, { $0.chunks.first == chunk }) == true {
                 watchCancelled(chunk, worker, now)
             }
         }
