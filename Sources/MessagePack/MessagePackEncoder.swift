@@ -32,8 +32,10 @@ public struct MessagePackEncoder: Sendable {
     /// - Throws: ``MessagePackError`` with the coding path, or what a type's `encode(to:)` throws, unchanged.
     public func encode<T: Encodable>(_ value: T) throws -> [UInt8] {
         let type = WellKnownType.of(T.self)
-        if let byteCount = type.largestByteCount(of: value), byteCount > Self.copiedByteCount {
-            return try writeInPlace(value, type, byteCount)
+        if let byteCount = type.largestByteCount(of: value), byteCount > Self.copiedByteCount,
+            let message = try writeInPlace(value, type, byteCount)
+        {
+            return message
         }
         if type != .none { return try withTemporaryWriter(value, type, maximumDepth) { [UInt8]($0) } }
         let state = EncodingState(userInfo: userInfo, maximumDepth: maximumDepth)
@@ -44,12 +46,12 @@ public struct MessagePackEncoder: Sendable {
     /// More than so many bytes are better not copied.
     private static let copiedByteCount = 16 << 10
 
-    /// Writes a value straight into the array that is its message.
+    /// Writes a value straight into the array that is its message; nil when that takes more than so many bytes.
     private func writeInPlace<T>(
         _ value: T,
         _ type: WellKnownType,
         _ byteCount: Int
-    ) throws(MessagePackError) -> [UInt8] {
+    ) throws(MessagePackError) -> [UInt8]? {
         var failure: MessagePackError?
         let message = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
             var writer = cmsgpack_writer(
@@ -61,14 +63,13 @@ public struct MessagePackEncoder: Sendable {
             defer { cmsgpack_writer_free(&writer) }
             do throws(MessagePackError) {
                 try type.write(value, to: &writer, depth: maximumDepth)
-                // There was room for all of it.
                 count = writer.bytes == buffer.baseAddress ? writer.count : 0
             } catch {
                 failure = error
             }
         }
         if let failure { throw failure }
-        return message
+        return message.isEmpty ? nil : message
     }
 
     /// Encodes a value and appends the message to `buffer`, which stays as it was when this throws.

@@ -15,8 +15,18 @@ package final class PlainClosureCache: Sendable {
 
     private struct State {
         var sent: [PlainFunction: Known] = [:]
-        var received: [[UInt8]: PortableClosure] = [:]
+        var received: [Bytes: PortableClosure] = [:]
     }
+
+    /// Hashed all at once, not one by one.
+    private struct Bytes: Hashable {
+        let bytes: [UInt8]
+
+        func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+    }
+
+    /// What has more bytes has captured something, or has names that are not worth remembering.
+    private static let mostBytes = 1_024
 
     private let state = Mutex(State())
     private let maximumCount: Int
@@ -31,6 +41,7 @@ package final class PlainClosureCache: Sendable {
         // The same function may be sent from several places, which errors are to name.
         if let known, known.closure.isFromSamePlace(as: closure) { return known.bytes }
         let bytes = try encode(closure)
+        if bytes.count > Self.mostBytes { return bytes }
         state.withLock { state in
             if state.sent.count >= maximumCount { state.sent = [:] }
             state.sent[function] = Known(closure: closure, bytes: bytes)
@@ -40,12 +51,13 @@ package final class PlainClosureCache: Sendable {
 
     /// The closure that bytes are the form of: the known one, or what `decode` makes.
     package func closure(in bytes: [UInt8], decode: ([UInt8]) throws -> PortableClosure) rethrows -> PortableClosure {
-        if let known = state.withLock({ $0.received[bytes] }) { return known }
+        if bytes.count > Self.mostBytes { return try decode(bytes) }
+        if let known = state.withLock({ $0.received[Bytes(bytes: bytes)] }) { return known }
         let closure = try decode(bytes)
         if closure.plainFunction != nil {
             state.withLock { state in
                 if state.received.count >= maximumCount { state.received = [:] }
-                state.received[bytes] = closure
+                state.received[Bytes(bytes: bytes)] = closure
             }
         }
         return closure

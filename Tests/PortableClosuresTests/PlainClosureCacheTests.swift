@@ -108,6 +108,36 @@ private func wrapped<T>(_ body: @escaping @Sendable (T) -> T) -> @Sendable (T) -
         #expect(try !bytes(PortableClosure(Sum(body: wrapped { $0 + 5 }))).wasKnown)
     }
 
+    @Test func whatIsLargeIsCodedEachTime() throws {
+        let name = String(repeating: "M", count: 2_000) + "/a.swift"
+        for _ in 0..<2 {
+            let (bytes, wasKnown) = try bytes(PortableClosure(Sum(body: square), fileID: name))
+            #expect(!wasKnown)
+            let (body, isKnown) = try closure(bytes)
+            #expect(!isKnown)
+            #expect(body(3) == 9)
+        }
+    }
+
+    @Test func manyTasksShareIt() async throws {
+        let closures = [
+            PortableClosure(Sum { $0 + 1 }), PortableClosure(Sum { $0 + 2 }), PortableClosure(Sum { $0 + 3 }),
+            PortableClosure(Sum { $0 + 4 }), PortableClosure(Sum { $0 + 5 }),
+        ]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for task in 0..<8 {
+                group.addTask {
+                    for round in 0..<500 {
+                        let place = (task + round) % closures.count
+                        let body = try closure(try bytes(closures[place]).bytes).body
+                        #expect(body(0) == place + 1)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
     @Test func whatCannotBeCodedIsNotKept() throws {
         let stays = opaque(Stays())
         for _ in 0..<2 {

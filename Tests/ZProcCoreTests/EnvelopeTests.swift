@@ -64,6 +64,26 @@ import ZProcCore
         #expect(throws: TransportError.self) { try Envelope(decoding: bytes + [0]) }
     }
 
+    /// Who sends it has not been let in yet.
+    @Test func aTraceHasItsLimit() throws {
+        func call(_ count: Int) -> [UInt8] {
+            let header: [UInt8] = count < 16 ? [0x90 | UInt8(count)] : [0xdc, UInt8(count >> 8), UInt8(count & 0xff)]
+            return [0x96, 3, 1, 0xa1, 0x73, 0xa1, 0x6d, 0xc4, 0] + header + [UInt8](repeating: 0xa0, count: count)
+        }
+        for count in [0, 2, 14] {
+            let trace = [String](repeating: "", count: count)
+            let expected = Envelope.call(CallID(1), service: "s", method: "m", arguments: [], trace: trace)
+            #expect(try Envelope(decoding: call(count)) == expected)
+        }
+        for count in [15, 16, 60_000] {
+            let error = try #require(throws: TransportError.self) { try Envelope(decoding: call(count)) }
+            #expect(error.code == .malformed)
+        }
+        // The array itself has the short form.
+        #expect(throws: TransportError.self) { try Envelope(decoding: [0xdc, 0, 2, 6, 1]) }
+        #expect(try Envelope(decoding: [0x92, 6, 1]) == .cancel(CallID(1)))
+    }
+
     @Test func randomBytesAreMalformedOrAMessage() {
         let seed = UInt64.random(in: 0...UInt64.max)
         var random = SplitMix64(state: seed)

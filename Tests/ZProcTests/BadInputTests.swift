@@ -364,6 +364,20 @@ import ZeroMQ
                 }
             }
         }
+        // Elements beyond those that a method takes are ignored.
+        #expect(try await call("set", [0x95] + namespaces[0] + origins[0] + keys[0] + [5, 6]) == [0x90])
+        // The array of the arguments is one level of the depth that there may be.
+        for (depth, isTaken) in [(510, true), (511, true), (512, false), (513, false)] {
+            let deep = [UInt8](repeating: 0x91, count: depth) + [1]
+            let arguments = [0x94] + namespaces[0] + origins[0] + keys[0] + deep
+            if isTaken {
+                #expect(try await call("set", arguments) == [0x90])
+                #expect(try await call("get", [0x92] + namespaces[0] + keys[0]) == [0x91] + deep)
+            } else {
+                let error = try await #require(throws: CallError.self) { _ = try await call("set", arguments) }
+                #expect(error.code == .badArguments)
+            }
+        }
         await caller.shutdown()
         await callee.shutdown()
     }

@@ -60,7 +60,7 @@ import ZProcTransports
             // In one part, or two, of which one may be empty.
             if Bool.random(using: &random) {
                 let middle = Int.random(in: 0...message.count, using: &random)
-                try link.send(Array(message[..<middle]), Array(message[middle...]))
+                try link.send(Array(message[..<middle]), body: Array(message[middle...]))
             } else {
                 try link.send(message)
             }
@@ -362,7 +362,7 @@ private final class Echo: ListenerReceiver {
         // Every other one in two parts.
         let middle = message.count / 3
         if number.isMultiple(of: 2) {
-            try? listener.send(Array(message[..<middle]), Array(message[middle...]), to: peer)
+            try? listener.send(Array(message[..<middle]), body: Array(message[middle...]), to: peer)
         } else {
             try? listener.send(message, to: peer)
         }

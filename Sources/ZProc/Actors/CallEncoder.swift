@@ -79,7 +79,7 @@ struct CallArguments: Codable {
         self.arguments = arguments
     }
 
-    /// How many arguments have the usual form.
+    /// How many arguments a usual call has at most.
     private static let usualCount = 12
 
     /// The bytes that encoding makes of a call that is not generic and has few arguments.
@@ -89,7 +89,7 @@ struct CallArguments: Codable {
         guard genericTypes.isEmpty, arguments.count <= Self.usualCount else { return nil }
         var byteCount = 0
         for argument in arguments { byteCount += argument.count + 5 }
-        var writer = HeaderWriter(count: 3 + arguments.count, kind: actor, capacity: byteCount)
+        var writer = HeaderWriter(count: 3 + arguments.count, first: actor, capacity: byteCount)
         writer.append(arrayOf: 0)
         if let circumstances {
             writer.append(arrayOf: 2)
@@ -126,7 +126,7 @@ struct CallArguments: Codable {
                 circumstances = CallCircumstances(timeLeft: timeLeft, priority: priority)
             }
             arguments = []
-            arguments.reserveCapacity(count - 3)
+            arguments.reserveCapacity(min(count - 3, Self.usualCount))
             for _ in 3..<count { arguments.append(try reader.readBinary()) }
             try reader.finish()
         } catch {

@@ -158,7 +158,7 @@ final class Connection: Sendable {
                 }
                 if let closed { return task.resume(throwing: Self.unsent(closed)) }
                 do throws(TransportError) {
-                    try link?.send(head, body)
+                    try link?.send(head, body: body)
                 } catch {
                     state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
                 }
@@ -225,7 +225,7 @@ final class Connection: Sendable {
         case .fail(let error): callback(.failure(Self.unsent(error)))
         case .send(let link):
             do throws(TransportError) {
-                try link?.send(head, body)
+                try link?.send(head, body: body)
             } catch {
                 state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
             }
@@ -311,7 +311,7 @@ extension Connection: LinkReceiver {
                 return (state.queued, state.link)
             }
             if queued.isEmpty { break }
-            for (head, body) in queued { try link?.send(head, body) }
+            for (head, body) in queued { try link?.send(head, body: body) }
         }
         greeting.settle(.success(peer))
     }

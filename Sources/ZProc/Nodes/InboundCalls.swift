@@ -78,7 +78,7 @@ final class InboundCalls: Sendable {
         guard call.caller.close(call.id) else { return }
         let (head, body) = envelope.encodedParts()
         metrics.current?.sent(head.count + body.count)
-        try? call.caller.listener.send(head, body, to: call.caller.peer)
+        try? call.caller.listener.send(head, body: body, to: call.caller.peer)
     }
 
     /// Runs `work`, which is to answer, on a task that a cancel message, or the loss of the caller, cancels.

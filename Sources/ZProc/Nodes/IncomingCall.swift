@@ -69,7 +69,10 @@ final class IncomingCall: Sendable {
     /// - Returns: whether it is open; if not, it is not released either.
     func hold(onCancel: @escaping @Sendable () -> Void) -> InboundCalls.Opening {
         work.withLock { $0 = .other(onCancel: onCancel) }
-        return inbound.open(self)
+        let opening = inbound.open(self)
+        // What will not be called is let go.
+        if case .open = opening {} else { close() }
+        return opening
     }
 
     /// It is about to be answered, or will never be.
@@ -81,10 +84,10 @@ final class IncomingCall: Sendable {
     /// Does the work on a task of its own, off the transport's thread, and answers with what it returns or throws.
     ///
     /// The task is cancelled when the caller gives up or is lost.
-    func respond(encoder: ErrorCoder, _ work: @concurrent @escaping @Sendable () async throws -> [UInt8]) {
+    func respond(encoder: ErrorCoder, _ answer: @concurrent @escaping @Sendable () async throws -> [UInt8]) {
         inbound.start(self) { [self] in
             do {
-                succeed(try await work())
+                succeed(try await answer())
             } catch {
                 fail(error, encoder: encoder)
             }

@@ -184,7 +184,10 @@ struct RemoteState: StateAccess {
     ) async throws -> Update.Result {
         let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
         return try result(
-            of: await client.call(.updateModel, ArgumentList(namespace, origin, defaults, travelling))
+            of: await client.call(
+                .updateModel,
+                ArgumentList(namespace, origin, defaults, try client.system.encode(travelling))
+            )
         )
     }
 
@@ -195,7 +198,8 @@ struct RemoteState: StateAccess {
         at location: SourceLocation
     ) async throws {
         let travelling = PortableClosure(closure, fileID: location.fileID, line: location.line)
-        _ = try await client.call(.mergeWith, ArgumentList(namespace, origin, values, travelling))
+        let arguments = ArgumentList(namespace, origin, values, try client.system.encode(travelling))
+        _ = try await client.call(.mergeWith, arguments)
     }
 
     func home() throws -> StateHome { place }

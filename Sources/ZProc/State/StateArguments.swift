@@ -53,7 +53,7 @@ extension StateCall {
         let usual = usualArguments(count: 4) { reader in
             (
                 try reader.readString(), Origin(number: try reader.readUInt()), try reader.readString(),
-                try system.decoder.decode(EncodedValue.self, from: reader.rest)
+                try lastValue(reader.rest)
             )
         }
         return try usual ?? arguments(String.self, Origin.self, String.self, EncodedValue.self)
@@ -64,13 +64,20 @@ extension StateCall {
         let usual = usualArguments(count: 3) { reader in
             (
                 try reader.readString(), Origin(number: try reader.readUInt()),
-                try system.decoder.decode(EncodedValue.self, from: reader.rest)
+                try lastValue(reader.rest)
             )
         }
         guard let (namespace, origin, closure) = usual else {
             return try arguments(String.self, Origin.self, PortableClosure.self)
         }
-        return (namespace, origin, try decoded { try system.closure(in: closure.bytes) })
+        return (namespace, origin, try self.closure(in: closure))
+    }
+
+    private func lastValue(_ bytes: ArraySlice<UInt8>) throws -> EncodedValue {
+        var decoder = system.decoder
+        // The array of the arguments is around it.
+        decoder.limits.maximumDepth -= 1
+        return try decoder.decode(EncodedValue.self, from: bytes)
     }
 
     /// Reads arguments in the form that is written here; nil for any other form, and for what is none at all.

@@ -119,9 +119,9 @@ struct StateService: Service {
                 String.self,
                 Origin.self,
                 [String: EncodedValue].self,
-                PortableClosure.self
+                EncodedValue.self
             )
-            guard let update = closure.holder as? any PortableModelUpdate else {
+            guard let update = try call.closure(in: closure).holder as? any PortableModelUpdate else {
                 throw CallError(.badArguments, "the closure sent is no change of a model")
             }
             let engine = try engine(namespace, for: call), system = call.system
@@ -134,9 +134,9 @@ struct StateService: Service {
                 String.self,
                 Origin.self,
                 [String: EncodedValue].self,
-                PortableClosure.self
+                EncodedValue.self
             )
-            guard let merge = closure.holder as? any PortableMerge else {
+            guard let merge = try call.closure(in: closure).holder as? any PortableMerge else {
                 throw CallError(.badArguments, "the closure sent is no merge")
             }
             let engine = try engine(namespace, for: call)
@@ -240,6 +240,11 @@ struct StateCall: Sendable {
     /// The arguments, which must be as many and of these types.
     func arguments<each T: Codable>(_ type: repeat (each T).Type) throws -> (repeat each T) {
         try decoded { try system.decoder.decode(ArgumentList<repeat each T>.self, from: incoming.arguments).values }
+    }
+
+    /// The closure that an argument is.
+    func closure(in value: EncodedValue) throws -> PortableClosure {
+        try decoded { try system.closure(in: value.bytes) }
     }
 
     /// What `decode` makes of the arguments, which say what is wrong with them.

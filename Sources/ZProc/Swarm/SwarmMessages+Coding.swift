@@ -9,7 +9,7 @@ internal import ZProcCore
 extension WorkRequest {
     /// The form it travels in, `[swarm, worker, asks, memory, [report…]]`.
     func encoded(with encoder: MessagePackEncoder) throws -> [UInt8] {
-        var writer = HeaderWriter(count: 5, kind: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount })
+        var writer = HeaderWriter(count: 5, first: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount })
         writer.append(worker.worker)
         writer.append(asks)
         writer.append(UInt64(clamping: memoryByteCount))
@@ -28,7 +28,10 @@ extension WorkRequest {
         asks = try reader.readBool()
         memoryByteCount = Int(clamping: try reader.readUInt())
         reports = []
-        for _ in 0..<(try reader.readArrayHeader()) {
+        let count = try reader.readArrayHeader()
+        // A report is an array of three values at least.
+        guard count <= decoder.limits.maximumValueCount / 4 else { throw reader.malformed("\(count) reports") }
+        for _ in 0..<count {
             reports.append(try ChunkReport(from: &reader, with: decoder))
         }
         try reader.finish()

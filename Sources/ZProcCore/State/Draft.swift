@@ -20,7 +20,8 @@ public struct Draft: ~Copyable {
     private var written = WriteSet()
     /// How many keys there are.
     public private(set) var count: Int
-    /// What the state had for the key that was looked up last: the next to be written is nearly always that.
+    /// What the state had for the key that a subscript, or an operation that may write it, has looked up last: the next to
+    /// be written is nearly always that.
     private var lastRead: (key: EntryKey, value: EncodedValue?)?
     /// The first failure of an operation that cannot throw.
     private var failure: StateError?

@@ -48,16 +48,18 @@ extension Transport {
 public protocol TransportLink: Sendable {
     /// Sends a message, without waiting for it to leave. Safe from any thread; order is that of the calls.
     func send(_ message: [UInt8]) throws(TransportError)
-    /// Sends a message that is in two parts, the second of which may be large; as one, unless the transport can do
-    /// without putting them together.
-    func send(_ head: [UInt8], _ body: [UInt8]) throws(TransportError)
+    /// Sends one message, which arrives as one, from two parts, of which the second may be large: transports that need
+    /// not put them together do not copy it.
+    func send(_ head: [UInt8], body: [UInt8]) throws(TransportError)
     /// Ends the link. Its receiver hears nothing more.
     func close()
 }
 
 extension TransportLink {
     /// Puts the parts together and sends them.
-    public func send(_ head: [UInt8], _ body: [UInt8]) throws(TransportError) { try send(head + body) }
+    public func send(_ head: [UInt8], body: [UInt8]) throws(TransportError) {
+        try send(body.isEmpty ? head : head + body)
+    }
 }
 
 /// A place where links are accepted.
@@ -71,17 +73,17 @@ public protocol TransportListener: Sendable {
     func start(_ receiver: any ListenerReceiver) throws(TransportError)
     /// Sends a message back over the link it names. A peer that is gone is no error: nobody waits for the message.
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError)
-    /// Sends a message that is in two parts, the second of which may be large; as one, unless the transport can do
-    /// without putting them together.
-    func send(_ head: [UInt8], _ body: [UInt8], to peer: PeerID) throws(TransportError)
+    /// Sends one message, which arrives as one, from two parts, of which the second may be large: transports that need
+    /// not put them together do not copy it.
+    func send(_ head: [UInt8], body: [UInt8], to peer: PeerID) throws(TransportError)
     /// Stops listening and ends all links.
     func close()
 }
 
 extension TransportListener {
     /// Puts the parts together and sends them.
-    public func send(_ head: [UInt8], _ body: [UInt8], to peer: PeerID) throws(TransportError) {
-        try send(head + body, to: peer)
+    public func send(_ head: [UInt8], body: [UInt8], to peer: PeerID) throws(TransportError) {
+        try send(body.isEmpty ? head : head + body, to: peer)
     }
 }
 

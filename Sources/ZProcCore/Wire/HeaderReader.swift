@@ -14,6 +14,13 @@ package struct HeaderReader {
         TransportError(.malformed, "not a message of the protocol: \(found) at byte \(position)")
     }
 
+    /// The number of elements of an array in the short form, at most 15.
+    mutating func readShortArrayHeader() throws(TransportError) -> Int {
+        let marker = try readByte()
+        guard marker & 0xf0 == 0x90 else { throw malformed("no array") }
+        return Int(marker & 0x0f)
+    }
+
     /// The number of an array's elements; never more than there are bytes left.
     package mutating func readArrayHeader() throws(TransportError) -> Int {
         let marker = try readByte()
@@ -71,9 +78,11 @@ package struct HeaderReader {
         return text
     }
 
-    package mutating func readStrings() throws(TransportError) -> [String] {
+    package mutating func readStrings(atMost most: Int = .max) throws(TransportError) -> [String] {
+        let count = try readArrayHeader()
+        guard count <= most else { throw malformed("\(count) strings") }
         var texts: [String] = []
-        for _ in 0..<(try readArrayHeader()) { texts.append(try readString()) }
+        for _ in 0..<count { texts.append(try readString()) }
         return texts
     }
 

@@ -3,7 +3,8 @@
 
 package import MessagePack
 
-/// Writes the few MessagePack forms that envelopes, and the usual arguments of actors and states, are made of.
+/// Writes the few MessagePack forms that envelopes and what is sent most are made of: the usual arguments of actors and
+/// states, and the work of swarms.
 ///
 /// Every call passes here, so it is done by hand.
 package struct HeaderWriter {
@@ -15,9 +16,10 @@ package struct HeaderWriter {
         append(arrayOf: count)
     }
 
-    package init(count: Int, kind: UInt64, capacity: Int = 0) {
+    /// Begins an array whose first element is a number.
+    package init(count: Int, first: UInt64, capacity: Int = 0) {
         self.init(count: count, capacity: capacity)
-        append(kind)
+        append(first)
     }
 
     package mutating func append(_ number: UInt64) {

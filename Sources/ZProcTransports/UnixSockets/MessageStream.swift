@@ -37,6 +37,14 @@ final class MessageStream: LoopSource, SocketOwner {
         var messageByteCount = Int(Int32.max)
     }
 
+    /// A message in one part or two, of which the second may be large.
+    private struct Outgoing {
+        let head: [UInt8]
+        let body: [UInt8]
+
+        var count: Int { head.count + body.count }
+    }
+
     private enum Phase {
         /// Before it is connected; what is sent waits.
         case opening
@@ -69,14 +77,6 @@ final class MessageStream: LoopSource, SocketOwner {
     private let loop: SocketLoop
     private let limits: Limits
     private let owners: OpenSockets
-    /// A message in one part or two, of which the second may be large.
-    private struct Outgoing {
-        let head: [UInt8]
-        let body: [UInt8]
-
-        var count: Int { head.count + body.count }
-    }
-
     private let outbox = Outbox<Outgoing, End>()
     /// Held while something is written, and while the descriptor is closed: nobody writes to its successor.
     private let output = Mutex(Output())
@@ -132,7 +132,7 @@ final class MessageStream: LoopSource, SocketOwner {
     ///   - head: the message, or its beginning.
     ///   - body: the rest of it, which is not copied when it is large.
     /// - Throws: why it was not sent.
-    func send(_ head: [UInt8], _ body: [UInt8] = []) throws(End) {
+    func send(_ head: [UInt8], body: [UInt8] = []) throws(End) {
         let failure = outbox.put(Outgoing(head: head, body: body)) {
             loop.deferred { [weak self] in self?.flush() }
         } send: { messages in

@@ -61,11 +61,11 @@ final class UnixSocketLink: TransportLink {
         )
     }
 
-    func send(_ message: [UInt8]) throws(TransportError) { try send(message, []) }
+    func send(_ message: [UInt8]) throws(TransportError) { try send(message, body: []) }
 
-    func send(_ head: [UInt8], _ body: [UInt8]) throws(TransportError) {
+    func send(_ head: [UInt8], body: [UInt8]) throws(TransportError) {
         do throws(MessageStream.End) {
-            try stream.send(head, body)
+            try stream.send(head, body: body)
         } catch {
             throw ended.withLock { $0 } ?? self.error(error)
         }

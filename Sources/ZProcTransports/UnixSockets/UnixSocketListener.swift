@@ -136,13 +136,13 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
 
     // MARK: Sending
 
-    func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) { try send(message, [], to: peer) }
+    func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) { try send(message, body: [], to: peer) }
 
-    func send(_ head: [UInt8], _ body: [UInt8], to peer: PeerID) throws(TransportError) {
+    func send(_ head: [UInt8], body: [UInt8], to peer: PeerID) throws(TransportError) {
         let (stream, isClosed) = state.withLock { ($0.streams[peer], $0.phase == .closed) }
         if isClosed { throw TransportError(.closed, "\(endpoint) has been closed") }
         do throws(MessageStream.End) {
-            try stream?.send(head, body)
+            try stream?.send(head, body: body)
         } catch {
             // The loop tells of its end.
         }

@@ -1,0 +1,76 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import MessagePack
+import Testing
+import ZProcCore
+
+/// What is written and read by hand is MessagePack, as the encoder writes it.
+@Suite struct HeaderTests {
+    static let counts = [0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536]
+
+    @Test(arguments: counts)
+    func listsOfAllSizesComeBackAsTheyWent(_ count: Int) throws {
+        let texts = (0..<count).map { "\($0)" }
+        var writer = HeaderWriter(count: 2)
+        writer.append(texts)
+        writer.append(arrayOf: count)
+        for number in 0..<count { writer.append(UInt64(number)) }
+        let numbers = (0..<count).map { Value.uint(UInt64($0)) }
+        #expect(writer.bytes == Value.array([.array(texts.map { .string($0) }), .array(numbers)]).encoded())
+        var reader = HeaderReader(bytes: writer.bytes)
+        try reader.readArrayHeader(of: 2)
+        let readTexts = try reader.readStrings(), readCount = try reader.readArrayHeader()
+        #expect(readTexts == texts)
+        #expect(readCount == count)
+        for number in 0..<count where try reader.readUInt() != number { Issue.record("\(number) is another number") }
+        try reader.finish()
+    }
+
+    @Test(arguments: counts)
+    func textsAndBytesOfAllSizesComeBackAsTheyWent(_ count: Int) throws {
+        let text = String(repeating: "x", count: count), bytes = [UInt8](repeating: 7, count: count)
+        var writer = HeaderWriter(count: 5, first: UInt64(count))
+        writer.append(text)
+        writer.append(bytes)
+        writer.append(count.isMultiple(of: 2))
+        writer.appendNil()
+        let value: Value = [.uint(UInt64(count)), .string(text), .binary(bytes), .bool(count.isMultiple(of: 2)), nil]
+        #expect(writer.bytes == value.encoded())
+        var reader = HeaderReader(bytes: writer.bytes)
+        try reader.readArrayHeader(of: 5)
+        let number = try reader.readUInt(), readText = try reader.readString(), readBytes = try reader.readBinary()
+        let flag = try reader.readBool(), isNil = reader.readNil()
+        #expect(number == UInt64(count))
+        #expect(readText == text)
+        #expect(readBytes == bytes)
+        #expect(flag == count.isMultiple(of: 2))
+        #expect(isNil)
+        #expect(reader.rest.isEmpty)
+        try reader.finish()
+    }
+
+    /// Nobody sets memory aside for what is claimed.
+    @Test func noArrayHasMoreElementsThanThereAreBytes() throws {
+        for header: [UInt8] in [
+            [0x92], [0xdc, 0, 2], [0xdd, 0, 0, 0, 2], [0xdd, 0xff, 0xff, 0xff, 0xff], [0xdc, 1],
+        ] {
+            var reader = HeaderReader(bytes: header + [0xa0])
+            let error = try #require(throws: TransportError.self) { try reader.readArrayHeader() }
+            #expect(error.code == .malformed)
+        }
+        var reader = HeaderReader(bytes: [0x92, 0xa0, 0xa0])
+        #expect(throws: TransportError.self) { try reader.readStrings(atMost: 1) }
+    }
+
+    @Test(
+        arguments: [
+            [0xa1, 0xff], [0xa2, 0xc0, 0x80], [0xd9, 2, 0x61], [0xda, 0, 1], [0xdb, 0xff, 0xff, 0xff, 0xff], [5], [],
+        ] as [[UInt8]]
+    )
+    func whatIsNoTextIsMalformed(_ bytes: [UInt8]) throws {
+        var reader = HeaderReader(bytes: bytes)
+        let error = try #require(throws: TransportError.self) { try reader.readString() }
+        #expect(error.code == .malformed)
+    }
+}
