@@ -50,6 +50,23 @@ import ZProcCore
         try reader.finish()
     }
 
+    @Test func aSmallPartDoesNotKeepTheWhole() throws {
+        for (small, large) in [(10, 1_000), (1_000, 10)] {
+            var writer = HeaderWriter(count: 2)
+            writer.append([UInt8](repeating: 1, count: small))
+            writer.append([UInt8](repeating: 2, count: large)[...])
+            var reader = HeaderReader(bytes: writer.bytes)
+            try reader.readArrayHeader(of: 2)
+            let first = try reader.readLargeBinary(), second = try reader.readLargeBinary()
+            try reader.finish()
+            #expect(first == [UInt8](repeating: 1, count: small)[...])
+            #expect(second == [UInt8](repeating: 2, count: large)[...])
+            // One of its own begins at 0.
+            #expect((first.startIndex == 0) == (small < large))
+            #expect((second.startIndex == 0) == (large < small))
+        }
+    }
+
     /// Nobody sets memory aside for what is claimed.
     @Test func noArrayHasMoreElementsThanThereAreBytes() throws {
         for header: [UInt8] in [

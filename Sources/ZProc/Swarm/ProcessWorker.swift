@@ -192,7 +192,7 @@ final class ProcessWorker: SwarmWorker {
                     )
                 )
             }
-            batch.chunks.append(ChunkWork(job: work.id.number, chunk: chunk.number, items: items))
+            batch.chunks.append(ChunkWork(job: work.id.number, chunk: chunk.number, items: items[...]))
             return items.count
         } catch {
             engine.finished(id, [(chunk, .failed(error), .zero)])

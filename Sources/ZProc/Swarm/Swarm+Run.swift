@@ -88,7 +88,7 @@ struct RunningTask<Output: Sendable>: Sendable {
     private let swarm: Swarm
     private let id: JobID
     private let job: TaskJob
-    private let decode: @Sendable ([UInt8]) throws -> Output
+    private let decode: @Sendable (ArraySlice<UInt8>) throws -> Output
     /// Nil when nobody wants to see how far it is.
     private let reporter: ProgressReporter?
 
@@ -96,7 +96,7 @@ struct RunningTask<Output: Sendable>: Sendable {
         _ job: TaskJob,
         on swarm: Swarm,
         _ options: MapOptions,
-        decode: @escaping @Sendable ([UInt8]) throws -> Output
+        decode: @escaping @Sendable (ArraySlice<UInt8>) throws -> Output
     ) throws {
         self.swarm = swarm
         self.job = job

@@ -27,7 +27,7 @@ protocol SwarmJob: AnyObject, Sendable {
     /// Works on a chunk in this process and keeps the results.
     func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd
     /// Keeps the results of a chunk that was worked on elsewhere.
-    func keep(_ results: [UInt8], _ failures: [ItemFailure], of range: Range<Int>)
+    func keep(_ results: ArraySlice<UInt8>, _ failures: [ItemFailure], of range: Range<Int>)
     /// Keeps an error as the result of each item of a chunk.
     func keep(_ error: any Error, of range: Range<Int>)
     /// Gives the results of a chunk to whoever waits for them.
@@ -79,12 +79,12 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
         let run: @concurrent @Sendable ([Item], ChunkRun) async throws -> ([Output], [ItemError])
         let encode: @Sendable ([Item]) throws -> [UInt8]
         /// Reads so many results.
-        let decode: @Sendable ([UInt8], _ count: Int) throws -> [Output]
+        let decode: @Sendable (ArraySlice<UInt8>, _ count: Int) throws -> [Output]
     }
 
     private enum Results {
         case typed([Output])
-        case encoded([UInt8])
+        case encoded(ArraySlice<UInt8>)
     }
 
     private struct State {
@@ -157,7 +157,7 @@ final class MapJob<Item: Sendable, Output: Sendable>: SwarmJob {
         }
     }
 
-    func keep(_ results: [UInt8], _ failures: [ItemFailure], of range: Range<Int>) {
+    func keep(_ results: ArraySlice<UInt8>, _ failures: [ItemFailure], of range: Range<Int>) {
         let errors = failures.map { ItemError(offset: $0.offset, error: system.errorCoder.decode($0.error)) }
         state.withLock { $0.results[range.lowerBound] = (.encoded(results), errors) }
     }

@@ -76,8 +76,8 @@ extension ChunkReport {
         runTime = .nanoseconds(Int64(clamping: try reader.readUInt()))
         func failures() throws -> [ItemFailure] { try decoder.decode([ItemFailure].self, from: reader.readBinary()) }
         switch (Kind(rawValue: try reader.readUInt()), count) {
-        case (.results, 4): outcome = .results(try reader.readBinary(), failures: [])
-        case (.someResults, 5): outcome = .results(try reader.readBinary(), failures: try failures())
+        case (.results, 4): outcome = .results(try reader.readLargeBinary(), failures: [])
+        case (.someResults, 5): outcome = .results(try reader.readLargeBinary(), failures: try failures())
         case (.failed, 4):
             guard let failure = try failures().first else { throw reader.malformed("no failure") }
             outcome = .failed(failure)
@@ -122,7 +122,7 @@ extension WorkBatch {
         for _ in 0..<(try reader.readArrayHeader()) {
             try reader.readArrayHeader(of: 3)
             chunks.append(
-                ChunkWork(job: try reader.readUInt(), chunk: try reader.readUInt(), items: try reader.readBinary())
+                ChunkWork(job: try reader.readUInt(), chunk: try reader.readUInt(), items: try reader.readLargeBinary())
             )
         }
         try reader.finish()

@@ -95,14 +95,14 @@ struct ChunkWork {
     var job: UInt64
     var chunk: UInt64
     /// The encoded items.
-    var items: [UInt8]
+    var items: ArraySlice<UInt8>
 }
 
 /// What became of a chunk.
 struct ChunkReport {
     enum Outcome {
         /// The encoded results of the items that did not fail, and the others.
-        case results([UInt8], failures: [ItemFailure])
+        case results(ArraySlice<UInt8>, failures: [ItemFailure])
         /// The first item to fail; the rest was not tried.
         case failed(ItemFailure)
         case cancelled

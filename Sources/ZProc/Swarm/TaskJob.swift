@@ -20,7 +20,7 @@ final class TaskJob: SwarmJob {
     enum Value: Sendable {
         case typed(any Sendable)
         /// The encoded results of a chunk.
-        case encoded([UInt8])
+        case encoded(ArraySlice<UInt8>)
     }
 
     private struct State {
@@ -66,7 +66,7 @@ final class TaskJob: SwarmJob {
         }
     }
 
-    func keep(_ results: [UInt8], _ failures: [ItemFailure], of range: Range<Int>) {
+    func keep(_ results: ArraySlice<UInt8>, _ failures: [ItemFailure], of range: Range<Int>) {
         state.withLock { $0.value = .encoded(results) }
     }
 

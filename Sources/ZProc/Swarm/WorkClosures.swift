@@ -11,7 +11,7 @@ protocol PortableWork: ClosureHolder {
     /// - Returns: the encoded results of those that did not fail, and the others' failures.
     /// - Throws: ``ItemError`` for the first that failed when failures are not collected; what reading the items or
     ///   writing the results threw.
-    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemError])
+    func run(items: ArraySlice<UInt8>, in run: ChunkRun) async throws -> ([UInt8], [ItemError])
 }
 
 /// An item failed, and with it its chunk.
@@ -116,7 +116,7 @@ struct ChunkRun: Sendable {
 struct MapClosure<Item: Codable & Sendable, Output: Codable & Sendable>: PortableWork {
     let transform: @concurrent @Sendable (Item) async throws -> Output
 
-    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
+    func run(items: ArraySlice<UInt8>, in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
         let items = try run.system.decoder.decode([Item].self, from: items)
         let (outputs, failures) = try await run.results(of: items, transform)
         return (try run.encode(outputs), failures)
@@ -127,7 +127,7 @@ struct MapClosure<Item: Codable & Sendable, Output: Codable & Sendable>: Portabl
 struct PlainMapClosure<Item: Codable & Sendable, Output: Codable & Sendable>: PortableWork {
     let transform: @Sendable (Item) throws -> Output
 
-    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
+    func run(items: ArraySlice<UInt8>, in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
         let items = try run.system.decoder.decode([Item].self, from: items)
         let (outputs, failures) = try await run.results(of: items, plain: transform)
         return (try run.encode(outputs), failures)
@@ -138,7 +138,7 @@ struct PlainMapClosure<Item: Codable & Sendable, Output: Codable & Sendable>: Po
 struct ZipClosure<Output: Codable & Sendable, each Item: Codable & Sendable>: PortableWork {
     let transform: @concurrent @Sendable (repeat each Item) async throws -> Output
 
-    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
+    func run(items: ArraySlice<UInt8>, in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
         let rows = try run.system.decoder.decode([ArgumentList<repeat each Item>].self, from: items)
         let (outputs, failures) = try await run.results(of: rows, call)
         return (try run.encode(outputs), failures)
@@ -153,7 +153,7 @@ struct ZipClosure<Output: Codable & Sendable, each Item: Codable & Sendable>: Po
 struct EachClosure<Item: Codable & Sendable>: PortableWork {
     let body: @concurrent @Sendable (Item) async throws -> Void
 
-    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
+    func run(items: ArraySlice<UInt8>, in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
         let items = try run.system.decoder.decode([Item].self, from: items)
         let (_, failures) = try await run.results(of: items, body)
         return ([], failures)
@@ -164,7 +164,7 @@ struct EachClosure<Item: Codable & Sendable>: PortableWork {
 struct ZipEachClosure<each Item: Codable & Sendable>: PortableWork {
     let body: @concurrent @Sendable (repeat each Item) async throws -> Void
 
-    func run(items: [UInt8], in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
+    func run(items: ArraySlice<UInt8>, in run: ChunkRun) async throws -> ([UInt8], [ItemError]) {
         let rows = try run.system.decoder.decode([ArgumentList<repeat each Item>].self, from: items)
         let (_, failures) = try await run.results(of: rows, call)
         return ([], failures)

@@ -178,7 +178,7 @@ final class WorkLoop: Sendable {
             }
             guard results.count < SwarmEngine.messageByteCount else { return .tooLarge(results.count) }
             return .results(
-                results,
+                results[...],
                 failures: failures.map { ItemFailure(offset: $0.offset, error: system.errorCoder.encode($0.error)) }
             )
         } catch let error as ItemError {

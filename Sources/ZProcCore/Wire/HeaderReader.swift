@@ -86,7 +86,15 @@ package struct HeaderReader {
         return texts
     }
 
-    package mutating func readBinary() throws(TransportError) -> [UInt8] {
+    package mutating func readBinary() throws(TransportError) -> [UInt8] { Array(try readBinarySlice()) }
+
+    /// Binary that may be most of the message, and is not copied then; a small part does not keep the whole.
+    package mutating func readLargeBinary() throws(TransportError) -> ArraySlice<UInt8> {
+        let slice = try readBinarySlice()
+        return slice.count > bytes.count / 2 ? slice : Array(slice)[...]
+    }
+
+    private mutating func readBinarySlice() throws(TransportError) -> ArraySlice<UInt8> {
         let count: Int
         switch try readByte() {
         case 0xc4: count = Int(try readByte())
@@ -96,7 +104,7 @@ package struct HeaderReader {
         }
         guard count <= bytes.count - position else { throw malformed("the end") }
         defer { position += count }
-        return Array(bytes[position..<position + count])
+        return bytes[position..<position + count]
     }
 
     /// What has not been read yet.

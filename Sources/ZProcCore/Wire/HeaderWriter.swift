@@ -45,7 +45,9 @@ package struct HeaderWriter {
         }
     }
 
-    package mutating func append(_ binary: [UInt8]) {
+    package mutating func append(_ binary: [UInt8]) { append(binary[...]) }
+
+    package mutating func append(_ binary: ArraySlice<UInt8>) {
         append(binaryOf: binary.count)
         bytes.append(contentsOf: binary)
     }
