@@ -22,11 +22,11 @@ enum HubSnippets {
 
     static func piece2(_ address: String) async throws {
         // ---
-        let context = try await Context(connectingTo: address)
-        try await context.state.increment("visits")
-        try await context.state.update { $0["last", default: ""] = "a visitor" }
-        try await context.spawn { try await context.state.increment("visits") }.value
-        await context.shutdown()
+        try await withContext(connectingTo: address) { context in
+            try await context.state.increment("visits")
+            try await context.state.update { $0["last", default: ""] = "a visitor" }
+            try await context.spawn { try await context.state.increment("visits") }.value
+        }
         // ---
     }
 
