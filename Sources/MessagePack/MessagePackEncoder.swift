@@ -54,12 +54,7 @@ public struct MessagePackEncoder: Sendable {
     ) throws(MessagePackError) -> [UInt8]? {
         var failure: MessagePackError?
         let message = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
-            var writer = cmsgpack_writer(
-                bytes: buffer.baseAddress,
-                count: 0,
-                capacity: buffer.count,
-                borrowed: buffer.baseAddress
-            )
+            var writer = cmsgpack_writer(borrowing: buffer)
             defer { cmsgpack_writer_free(&writer) }
             do throws(MessagePackError) {
                 try type.write(value, to: &writer, depth: maximumDepth)
@@ -93,12 +88,7 @@ private func withTemporaryWriter<T, Result>(
     _ body: (UnsafeBufferPointer<UInt8>) -> Result
 ) throws(MessagePackError) -> Result {
     try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { stack throws(MessagePackError) in
-        var writer = cmsgpack_writer(
-            bytes: stack.baseAddress,
-            count: 0,
-            capacity: stack.count,
-            borrowed: stack.baseAddress
-        )
+        var writer = cmsgpack_writer(borrowing: stack)
         defer { cmsgpack_writer_free(&writer) }
         try type.write(value, to: &writer, depth: maximumDepth)
         return body(UnsafeBufferPointer(start: writer.bytes, count: writer.count))

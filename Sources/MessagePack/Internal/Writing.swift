@@ -5,6 +5,14 @@ internal import CMsgPack
 
 typealias Writer = UnsafeMutablePointer<cmsgpack_writer>
 
+extension cmsgpack_writer {
+    /// Writes into memory of somebody else's, and into its own when that is too little.
+    @inline(__always)
+    init(borrowing buffer: UnsafeMutableBufferPointer<UInt8>) {
+        self.init(bytes: buffer.baseAddress, count: 0, capacity: buffer.count, borrowed: buffer.baseAddress)
+    }
+}
+
 @inline(__always)
 func writeBool(_ value: Bool, _ writer: Writer) {
     cmsgpack_writer_append_byte(writer, value ? 0xc3 : 0xc2)

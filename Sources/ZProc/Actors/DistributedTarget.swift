@@ -50,6 +50,7 @@ final class DistributedTarget: @unchecked Sendable {
             if let resultType {
                 try await execute(returning: resultType, on: actor, &decoder, handler)
             } else {
+                // Called here and below: a function in between would be one more whose end looks for an executor.
                 var nothing: Void = ()
                 try await executeDistributedTarget(
                     on: actor,

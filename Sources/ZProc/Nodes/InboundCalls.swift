@@ -121,7 +121,7 @@ final class InboundCalls: Sendable {
 
 extension InboundCalls: ListenerReceiver {
     func listenerReceived(_ message: [UInt8], from peer: PeerID) {
-        metrics.current?.received(message)
+        metrics.current?.received(message.count)
         do throws(TransportError) {
             switch try Envelope(decoding: message) {
             case .hello(let caller):

@@ -137,7 +137,7 @@ final class RuntimeDirectory: Sendable {
         return names(in: directory, beginningWith: prefix)
     }
 
-    /// There may be many others.
+    /// Those that begin with something; others, of which there may be thousands, become no strings.
     private static func names(in directory: Int32, beginningWith prefix: String = "") -> [String] {
         let own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard own >= 0 else { return [] }

@@ -27,7 +27,7 @@ final class SystemMetrics: Sendable {
         refused = Counter(label: "zproc_refused_messages_total", factory: factory)
     }
 
-    func received(_ message: [UInt8]) { received.increment(by: message.count) }
+    func received(_ byteCount: Int) { received.increment(by: byteCount) }
     func sent(_ byteCount: Int) { sent.increment(by: byteCount) }
     func refusedMessage() { refused.increment() }
 

@@ -237,7 +237,7 @@ struct StateCall: Sendable {
         self.system = system
     }
 
-    /// The arguments, which must be as many and of these types.
+    /// The arguments, which must be at least as many and of these types; more are ignored.
     func arguments<each T: Codable>(_ type: repeat (each T).Type) throws -> (repeat each T) {
         try decoded { try system.decoder.decode(ArgumentList<repeat each T>.self, from: incoming.arguments).values }
     }
