@@ -9,6 +9,7 @@
 #include "CMsgPack.h"
 #include "token.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 /// The size of a value whose first byte says it all, or 0.
@@ -28,6 +29,8 @@ static const uint8_t header_size[256] = {
     [0x80 ... 0x8f] = 1, [0x90 ... 0x9f] = 1, [0xc4] = 2, [0xc5] = 3, [0xc6] = 5, [0xc7] = 3, [0xc8] = 4, [0xc9] = 6,
     [0xd9] = 2, [0xda] = 3, [0xdb] = 5, [0xdc] = 3, [0xdd] = 5, [0xde] = 3, [0xdf] = 5,
 };
+
+bool cmsgpack_is_small_value(const uint8_t *bytes, size_t count) { return count > 0 && fixed_size[*bytes] == count; }
 
 cmsgpack_token cmsgpack_read(const uint8_t *at) {
     uint8_t first = *at;
@@ -194,10 +197,17 @@ static inline bool equal(const uint8_t *a, const uint8_t *b, size_t count) {
         memcpy(&y, b + count - 8, 8);
         return x == y;
     }
-    for (size_t index = 0; index < count; ++index) {
-        if (a[index] != b[index]) { return false; }
+    if (count >= 4) {
+        uint32_t v, w;
+        memcpy(&v, a, 4);
+        memcpy(&w, b, 4);
+        if (v != w) { return false; }
+        memcpy(&v, a + count - 4, 4);
+        memcpy(&w, b + count - 4, 4);
+        return v == w;
     }
-    return true;
+    // First, middle and last are all there are of three.
+    return count == 0 || (a[0] == b[0] && a[count / 2] == b[count / 2] && a[count - 1] == b[count - 1]);
 }
 
 /// Whether the string at `at` has these bytes.
@@ -255,6 +265,20 @@ bool cmsgpack_find_integer(const cmsgpack_message *message, cmsgpack_map map, cm
     FIND(is_integer_key(at, key));
 }
 
+/// What two strings differ in, most of the time: seven bytes of each and the length. Equal ones never differ in it.
+static inline uint64_t mark(const uint8_t *bytes, size_t count, const uint8_t *stop) {
+    uint64_t word = 0;
+    if (__builtin_expect(stop - bytes >= 8, 1)) {
+        memcpy(&word, bytes, 8);
+        word = le64toh(word);
+        if (count < 8) { word &= ((uint64_t)1 << (8 * count)) - 1; }
+    } else {
+        memcpy(&word, bytes, count);
+        word = le64toh(word);
+    }
+    return word << 8 | (count & 0xff);
+}
+
 /// A seeded hash of a key's bytes: seeded, so that a sender cannot prepare keys that all fall together.
 static inline uint64_t hash(const uint8_t *bytes, size_t count, uint64_t seed) {
     uint64_t state = seed ^ (count * 0x9e3779b97f4a7c15u);
@@ -280,67 +304,98 @@ static bool same_key(const uint8_t *a, const uint8_t *b) {
     return x.kind != CMSGPACK_STR || memcmp(a + x.header, b + y.header, x.number) == 0;
 }
 
-cmsgpack_map_status cmsgpack_check_keys(const cmsgpack_message *message, cmsgpack_map map, uint64_t seed,
-                                        uint32_t *integers_found, uint32_t *fault) {
-    enum { FEW = 24 };
+/// Whether a key is one at all, and where its bytes are.
+static inline bool read_key(const uint8_t *at, cmsgpack_token *key, const uint8_t **bytes, size_t *count) {
+    if (__builtin_expect(*at >= 0xa0 && *at <= 0xbf, 1)) {
+        *key = token(CMSGPACK_STR, 1, *at & 0x1f);
+    } else {
+        *key = cmsgpack_read(at);
+    }
+    *bytes = at + key->header;
+    *count = key->number;
+    return key->kind == CMSGPACK_STR || key->kind == CMSGPACK_INT;
+}
+
+enum { FEW = 24 };
+
+/// A few keys are compared with each other, which costs less than hashing them.
+static cmsgpack_map_status check_few(const cmsgpack_message *message, cmsgpack_map map, uint32_t *integers_found,
+                                     uint32_t *fault) {
+    struct {
+        uint64_t mark;
+        const uint8_t *at;
+    } keys[FEW];
+    cmsgpack_map_status status = CMSGPACK_MAP_OK;
+    cmsgpack_cursor cursor = map.first;
+    *integers_found = 0;
+    for (uint32_t index = 0; index < map.count; ++index) {
+        const uint8_t *at = message->bytes + cursor.offset, *bytes;
+        cmsgpack_token key;
+        size_t count;
+        if (!read_key(at, &key, &bytes, &count)) {
+            *fault = cursor.offset;
+            return CMSGPACK_MAP_BAD_KEY;
+        }
+        bool is_integer = key.kind == CMSGPACK_INT;
+        *integers_found += is_integer;
+        uint64_t new = is_integer ? key.number : mark(bytes, count, message->bytes + message->count);
+        for (uint32_t other = 0; other < index; ++other) {
+            if (keys[other].mark == new && same_key(keys[other].at, at)) { status = CMSGPACK_MAP_REPEATED; }
+        }
+        keys[index].mark = new;
+        keys[index].at = at;
+        cursor = skip(message, skip(message, cursor));
+    }
+    return status;
+}
+
+/// Any number of keys, in a table by their hashes.
+static cmsgpack_map_status check_many(const cmsgpack_message *message, cmsgpack_map map, uint64_t seed,
+                                      uint32_t *integers_found, uint32_t *fault) {
     struct slot {
         uint32_t hash;
         uint32_t offset;
     };
-    struct slot few[FEW];
-    struct slot *slots = few;
-    size_t mask = 0;
+    // At most four slots for each pair that is really there.
+    size_t capacity = 64;
+    while (capacity < (size_t)map.count * 2) { capacity *= 2; }
+    size_t mask = capacity - 1;
+    struct slot *slots = malloc(capacity * sizeof(struct slot));
+    if (slots == NULL) { abort(); }
+    for (size_t index = 0; index < capacity; ++index) { slots[index].offset = UINT32_MAX; }
     cmsgpack_map_status status = CMSGPACK_MAP_OK;
-    uint32_t integers = 0;
-    if (map.count > FEW) {
-        // At most four slots for each pair that is really there.
-        size_t capacity = 64;
-        while (capacity < (size_t)map.count * 2) { capacity *= 2; }
-        mask = capacity - 1;
-        slots = malloc(capacity * sizeof(struct slot));
-        if (slots == NULL) { abort(); }
-        for (size_t index = 0; index < capacity; ++index) { slots[index].offset = UINT32_MAX; }
-    }
     cmsgpack_cursor cursor = map.first;
+    *integers_found = 0;
     for (uint32_t index = 0; index < map.count; ++index) {
-        const uint8_t *at = message->bytes + cursor.offset;
-        struct slot new = {.offset = cursor.offset};
-        if (__builtin_expect(*at >= 0xa0 && *at <= 0xbf, 1)) {
-            new.hash = (uint32_t)hash(at + 1, *at & 0x1f, seed);
-        } else {
-            cmsgpack_token found = cmsgpack_read(at);
-            if (found.kind == CMSGPACK_STR) {
-                new.hash = (uint32_t)hash(at + found.header, found.number, seed);
-            } else if (found.kind == CMSGPACK_INT) {
-                integers += 1;
-                new.hash = (uint32_t)hash((const uint8_t *)&found.number, 8, seed);
-            } else {
-                *fault = cursor.offset;
-                status = CMSGPACK_MAP_BAD_KEY;
+        const uint8_t *at = message->bytes + cursor.offset, *bytes;
+        cmsgpack_token key;
+        size_t count;
+        if (!read_key(at, &key, &bytes, &count)) {
+            *fault = cursor.offset;
+            status = CMSGPACK_MAP_BAD_KEY;
+            break;
+        }
+        bool is_integer = key.kind == CMSGPACK_INT;
+        *integers_found += is_integer;
+        uint64_t full = is_integer ? hash((const uint8_t *)&key.number, 8, seed) : hash(bytes, count, seed);
+        struct slot new = {.hash = (uint32_t)full, .offset = cursor.offset};
+        size_t place = new.hash & mask;
+        while (slots[place].offset != UINT32_MAX) {
+            if (slots[place].hash == new.hash && same_key(message->bytes + slots[place].offset, at)) {
+                status = CMSGPACK_MAP_REPEATED;
                 break;
             }
+            place = (place + 1) & mask;
         }
-        if (mask == 0) {
-            for (uint32_t other = 0; other < index; ++other) {
-                if (slots[other].hash == new.hash && same_key(message->bytes + slots[other].offset, at)) {
-                    status = CMSGPACK_MAP_REPEATED;
-                }
-            }
-            slots[index] = new;
-        } else {
-            size_t place = new.hash & mask;
-            while (slots[place].offset != UINT32_MAX) {
-                if (slots[place].hash == new.hash && same_key(message->bytes + slots[place].offset, at)) {
-                    status = CMSGPACK_MAP_REPEATED;
-                    break;
-                }
-                place = (place + 1) & mask;
-            }
-            slots[place] = new;
-        }
+        slots[place] = new;
         cursor = skip(message, skip(message, cursor));
     }
-    if (slots != few) { free(slots); }
-    *integers_found = integers;
+    free(slots);
     return status;
+}
+
+cmsgpack_map_status cmsgpack_check_keys(const cmsgpack_message *message, cmsgpack_map map, uint64_t seed,
+                                        uint32_t *integers_found, uint32_t *fault) {
+    return map.count <= FEW ? check_few(message, map, integers_found, fault)
+                            : check_many(message, map, seed, integers_found, fault);
 }

@@ -1,6 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CMsgPack
+
 /// A value in its MessagePack form, to be stored or passed on without being decoded.
 ///
 /// Encoding one as part of a message puts its bytes there as they are; decoding one takes the bytes of whatever value is
@@ -19,14 +21,28 @@ public struct EncodedValue: Hashable, Sendable {
     /// Takes bytes that are known to be one value, because an encoder of ours wrote them.
     package init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Decodes the value.
+    /// Decodes the value, as a decoder with no user info and the usual limits does.
     ///
     /// - Throws: ``MessagePackError``, or what a type's `init(from:)` throws.
-    public func decode<T: Decodable>(
-        _ type: T.Type,
-        with decoder: MessagePackDecoder = MessagePackDecoder()
-    ) throws -> T {
+    public func decode<T: Decodable>(_ type: T.Type) throws -> T {
+        // Most values that are stored are small, and a decoder costs several times what reading them does.
+        let wellKnown = WellKnownType.of(type)
+        if wellKnown.isSmall, isSmall { return try wellKnown.readSmall(type, bytes) }
+        return try MessagePackDecoder().decode(type, from: bytes)
+    }
+
+    /// Decodes the value with a decoder of your choice.
+    ///
+    /// - Throws: ``MessagePackError``, or what a type's `init(from:)` throws.
+    public func decode<T: Decodable>(_ type: T.Type, with decoder: MessagePackDecoder) throws -> T {
         try decoder.decode(type, from: bytes)
+    }
+}
+
+extension EncodedValue {
+    /// Whether the first byte tells the size, which is all that there is to check of the bytes.
+    private var isSmall: Bool {
+        bytes.withUnsafeBufferPointer { cmsgpack_is_small_value($0.baseAddress, $0.count) }
     }
 }
 

@@ -90,6 +90,39 @@ struct CodableTests {
         #expect(try Value(decoding: bytes) == ["first": 4, "second": 2])
     }
 
+    @Test(arguments: [1, 2, 3, 4, 7, 8, 9, 31])
+    func keysAreEqualByTheirBytesWhateverTheirHeaders(count: Int) throws {
+        func short(_ key: [UInt8]) -> [UInt8] { [0xa0 | UInt8(key.count)] + key }
+        func long(_ key: [UInt8]) -> [UInt8] { [0xda, 0, UInt8(key.count)] + key }
+        let key = [UInt8](repeating: 0x6b, count: count), name = String(decoding: key, as: UTF8.self)
+        for (first, second) in [(short(key), long(key)), (long(key), short(key)), (short(key), short(key))] {
+            let bytes: [UInt8] = [0x82] + first + [1] + second + [2]
+            #expect(try MessagePackDecoder().decode(Numbers.self, from: bytes).byName == [name: 2])
+            #expect(try Value(decoding: bytes) == [.string(name): 2])
+        }
+        // Another byte at any place, or one less, is another key.
+        var others = [Array(key.dropLast())]
+        for place in 0..<count {
+            others.append(key)
+            others[others.count - 1][place] = 0x6a
+        }
+        for other in others {
+            let expected = [name: 1, String(decoding: other, as: UTF8.self): 2]
+            for second in [short(other), long(other)] {
+                let bytes: [UInt8] = [0x82] + short(key) + [1] + second + [2]
+                #expect(try MessagePackDecoder().decode(Numbers.self, from: bytes).byName == expected)
+                #expect(try Value(decoding: bytes).mapValue?.count == 2)
+            }
+        }
+    }
+
+    @Test func aStringAndANumberOfTheSameBitsAreDifferentKeys() throws {
+        // What tells the string "a" from others in a table of few keys is this number.
+        let bytes: [UInt8] = [0x82, 0xa1, 0x61, 1, 0xcd, 0x61, 0x01, 2]
+        #expect(try Value(decoding: bytes) == ["a": 1, 0x6101: 2])
+        #expect(try MessagePackDecoder().decode([String: Int].self, from: bytes) == ["a": 1, "24833": 2])
+    }
+
     @Test func manyKeysAreFoundWhetherInOrderOrNot() throws {
         let names = Dictionary(uniqueKeysWithValues: (0..<3000).map { ("key \($0)", UInt16($0)) })
         #expect(try roundTrip(names) == names)
@@ -230,5 +263,24 @@ struct CodableTests {
         }
         let pair = try Pair<String, Int>(from: try #require(lazily).decoder)
         #expect(pair == Pair(first: "kept text that is long", second: 5))
+    }
+}
+
+/// Numbers by any names, looked up one by one.
+private struct Numbers: Decodable {
+    struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    let byName: [String: Int]
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Name.self)
+        byName = try Dictionary(
+            uniqueKeysWithValues: container.allKeys.map { ($0.stringValue, try container.decode(Int.self, forKey: $0)) }
+        )
     }
 }

@@ -199,6 +199,9 @@ static inline uint64_t cmsgpack_load64(const uint8_t *at) {
 /// Whether the bytes are UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool cmsgpack_is_utf8(const uint8_t *bytes, size_t count);
 
+/// Whether the bytes are one value, and nothing else, whose first byte tells its size: no array and no map.
+bool cmsgpack_is_small_value(const uint8_t *bytes, size_t count);
+
 /// Reads the header at `at`, which lies in a scanned message.
 cmsgpack_token cmsgpack_read(const uint8_t *at);
 

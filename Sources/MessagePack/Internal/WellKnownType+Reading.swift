@@ -70,6 +70,22 @@ extension WellKnownType {
     }
 }
 
+extension WellKnownType {
+    /// Whether values of this type may be small, and are no containers.
+    var isSmall: Bool { WellKnownType.bool.rawValue...WellKnownType.string.rawValue ~= rawValue }
+
+    /// Reads a value of such a type from the bytes of a small value, which need no scan.
+    func readSmall<T>(_ type: T.Type, _ bytes: [UInt8]) throws -> T {
+        // No optional: the type of one would be looked up each time.
+        try bytes.withUnsafeBufferPointer { bytes in
+            var message = cmsgpack_message()
+            message.bytes = bytes.baseAddress
+            message.count = UInt32(bytes.count)
+            return try read(type, &message, cmsgpack_cursor(offset: 0, span: 0))
+        }
+    }
+}
+
 #if _pointerBitWidth(_64)
 private var readInts: ArrayPlace.BulkReader { cmsgpack_read_int64 }
 private var readUInts: ArrayPlace.BulkReader { cmsgpack_read_uint64 }
