@@ -166,6 +166,26 @@ import ZProcCore
         }
     }
 
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+    func aBodyOnThreadsMayStopItself(fromWhatItSpawned isDeep: Bool) async throws {
+        try await withContext(.threads) { context in
+            let own = Mutex<SpawnedProcess<Void>?>(nil)
+            let process = try await context.spawn(start: false) {
+                if isDeep {
+                    try await context.spawn { await own.withLock { $0 }?.stop() }.wait()
+                } else {
+                    await own.withLock { $0 }?.stop()
+                }
+                try Task.checkCancellation()
+                Issue.record("it has been stopped and goes on")
+            }
+            own.withLock { $0 = process }
+            try await process.start()
+            await #expect(throws: CancellationError.self) { try await process.value }
+            try await process.wait()
+        }
+    }
+
     /// A fork of this program keeps open what tells of a process and of its output; nobody may wait for that any more.
     @Test func aProcessThatHasEndedIsNotWaitedForWhenThereIsAFork() async {
         // In a process of its own, where nobody else waits for descriptors.

@@ -199,6 +199,59 @@ import ZProc
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func aChildOnThreadsMayRemoveItself() async throws {
+        try await withContext(.threads) { context in
+            let supervisor = try context.supervisor()
+            try await supervisor.spawn("calm") { try await Task.sleep(for: .seconds(1_000)) }
+            try await supervisor.spawn("leaver") {
+                try await supervisor.remove("leaver")
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            try await eventually { supervisor.children.map(\.name) == ["calm"] }
+            #expect(supervisor.children.first?.incarnation == 1)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aChildOnThreadsMayRemoveTheSupervisorItIsIn() async throws {
+        try await withContext(.threads) { context in
+            let top = try context.supervisor()
+            try await top.supervisor("team", .oneForOne) { team in
+                try await team.spawn("leaver") {
+                    try await top.remove("team")
+                    try await Task.sleep(for: .seconds(1_000))
+                }
+            }
+            try await eventually { top.children.isEmpty }
+        }
+    }
+
+    /// What it wants has its turn after the stop, which waits for the child.
+    @Test(.timeLimit(.minutes(1)), arguments: ["remove", "spawn"])
+    func aChildOnThreadsThatIsStoppedNeedNotWaitForWhatItWants(_ wish: String) async throws {
+        try await withContext(.threads) { context in
+            let state = context.state, supervisor = try context.supervisor()
+            try await supervisor.spawn("wishes") {
+                try await state.first { $0["isStopping", default: false] }
+                try await state.set("isWishing", to: true)
+                if wish == "remove" {
+                    try await supervisor.remove("holds")
+                } else {
+                    try await supervisor.spawn("other") {}
+                }
+            }
+            try await supervisor.spawn("holds") {
+                await withTaskCancellationHandler {
+                    // Not cancelled with the body that is being stopped.
+                    _ = await Task { try await state.first { $0["isWishing", default: false] } }.result
+                } onCancel: {
+                    Task { try await state.set("isStopping", to: true) }
+                }
+            }
+            await supervisor.stop()
+            try await supervisor.wait()
+        }
+    }
+
     @Test(arguments: [1, 2], Backend.allCases)
     func aNestedSupervisorWhoseStartHangsCanBeStopped(_ depth: Int, on backend: Backend) async throws {
         try await withContext(backend) { context in

@@ -110,12 +110,15 @@ final class ProcessLife<Value: Sendable>: Stoppable {
                 return .life(lastError)
             }
         }
+        // A body on `.threads` that stops itself, or one it is within, must not wait for its own end.
+        let isWithin = ProcessTable.ancestors.contains(ObjectIdentifier(self))
         switch next {
         case .nothing: break
+        case .attempt(let attempt) where isWithin: Task.immediate { await attempt.stop(grace: grace) }
         case .attempt(let attempt): await attempt.stop(grace: grace)
         case .life(let error): finish(.failure(error))
         }
-        _ = await ended.settled()
+        if !isWithin { _ = await ended.settled() }
     }
 
     func signal(_ number: Int32) throws(ProcessControlError) {

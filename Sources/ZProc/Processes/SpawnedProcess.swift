@@ -80,7 +80,7 @@ public actor SpawnedProcess<Value: Sendable> {
     /// Cancels the body; if the process is still there after `grace`, sends SIGTERM, and after another, SIGKILL.
     ///
     /// Returns when it has ended, and it is not retried. On `.threads` there is nothing stronger than cancelling: this
-    /// waits for the body.
+    /// waits for the body, but in the body itself, and in what that has spawned, where it returns at once.
     public func stop(grace: Duration = SpawnedProcess.grace) async { await life.stop(grace: grace) }
 
     /// Sends a signal to the process; one that is being started gets it then.

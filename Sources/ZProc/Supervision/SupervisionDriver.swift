@@ -8,8 +8,14 @@ internal import ZProcCore
 /// Something a supervisor starts and stops.
 protocol Supervised: Stoppable {
     var supervisedPID: Int? { get }
+    /// What it is among the ancestors of what runs in it, on `.threads`.
+    var ancestor: ObjectIdentifier { get }
     /// Calls `action` when it has ended, also when that was before.
     func whenDown(_ action: @escaping @Sendable (ProcessDown.Reason) -> Void)
+}
+
+extension Supervised {
+    var ancestor: ObjectIdentifier { ObjectIdentifier(self) }
 }
 
 /// Carries out what ``Supervision`` decides, one step after the other, on a task of its own.
@@ -84,14 +90,27 @@ final class SupervisionDriver: Sendable {
         let done = Promise<Void>()
         let specification = Specification(restart: restart, grace: grace, start: start, onForget: onForget)
         guard send(.add(name, specification, done)) else { throw hasEnded }
-        try await done.settled().get()
+        try await wait(for: done)
     }
 
     func remove(_ name: String) async throws {
         let done = Promise<Void>()
+        let isWithin = state.withLock { $0.runs[name] }.map { ProcessTable.ancestors.contains($0.child.ancestor) }
         guard send(.remove(name, done)) else { throw hasEnded }
-        try await done.settled().get()
+        // It must not wait for its own end.
+        if isWithin == true { return }
+        try await wait(for: done)
     }
+
+    /// Waits for a command to be carried out.
+    ///
+    /// A body on `.threads` may be stopped by a command before, which waits for it; so being cancelled ends its wait.
+    private func wait(for done: Promise<Void>) async throws {
+        if isAncestor { try await done.value() } else { try await done.settled().get() }
+    }
+
+    /// Whether this runs within one of the children.
+    private var isAncestor: Bool { ProcessTable.ancestors.contains(ObjectIdentifier(self)) }
 
     func stop() async {
         let cancel = state.withLock { state in
@@ -101,7 +120,7 @@ final class SupervisionDriver: Sendable {
         cancel?()
         _ = send(.stop)
         // A body on `.threads` that stops its own supervisor is stopped with the others, and must not wait for itself.
-        if ProcessTable.ancestors.contains(ObjectIdentifier(self)) { return }
+        if isAncestor { return }
         _ = await end.settled()
     }
 
@@ -323,6 +342,7 @@ extension SupervisionDriver: Supervised {
 
 extension SpawnedProcess: Supervised {
     nonisolated var supervisedPID: Int? { pid }
+    nonisolated var ancestor: ObjectIdentifier { ObjectIdentifier(life) }
 
     nonisolated func whenDown(_ action: @escaping @Sendable (ProcessDown.Reason) -> Void) {
         life.ended.whenSettled { [life] _ in action(life.down.reason) }

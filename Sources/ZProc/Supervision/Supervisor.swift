@@ -48,7 +48,8 @@ public actor Supervisor {
     ///   - line: where the closure is written, for errors.
     ///   - body: what the child does; it ends normally by returning, and abnormally by an error or a crash.
     /// - Throws: ``SupervisorError`` when there is a child of that name or the supervisor has ended; what kept the body
-    ///   from starting, and then there is no such child.
+    ///   from starting, and then there is no such child; `CancellationError` in a child on `.threads` that is stopped
+    ///   before its wish has its turn.
     public nonisolated func spawn<each Argument: Codable & Sendable>(
         _ name: String,
         _ argument: repeat each Argument,
@@ -162,7 +163,10 @@ public actor Supervisor {
 
     /// Stops a child, if it runs, and forgets it.
     ///
-    /// - Throws: ``SupervisorError`` when there is no child of that name.
+    /// Returns when it has ended; in that child itself, on `.threads`, at once.
+    ///
+    /// - Throws: ``SupervisorError`` when there is no child of that name; `CancellationError` in a child on `.threads` that
+    ///   is stopped before its wish has its turn.
     public nonisolated func remove(_ name: String) async throws { try await driver.remove(name) }
 
     /// All children, in the order they were added in.
