@@ -39,6 +39,23 @@ struct RequestTests {
         #expect(cache.count == 0)
     }
 
+    /// Whatever numbers a client gives: what it may ask again for is kept, and nothing that it has.
+    @Test func repliesAreKeptInAnyOrderOfRequests() {
+        var random = SeededNumbers.announced("replies"), cache = ReplyCache(), kept: Set<UInt64> = [], floor: UInt64 = 0
+        for _ in 0..<2_000 {
+            let number = UInt64.random(in: floor...floor + 40, using: &random)
+            let answered = UInt64.random(in: (floor < 5 ? 0 : floor - 5)...number, using: &random)
+            floor = max(floor, answered)
+            kept = kept.filter { $0 >= floor }
+            if number >= floor { kept.insert(number) }
+            cache.keep([], for: UpdateRequest(client: 1, number: number, answered: answered), at: 0)
+            #expect(cache.count == kept.count)
+        }
+        // A leap.
+        cache.keep([], for: UpdateRequest(client: 1, number: .max, answered: .max - 1), at: 0)
+        #expect(cache.count == 1)
+    }
+
     @Test func aRateIsASecondsWorthAtOnceAndThenSteady() {
         var limit = RateLimit(perSecond: 10)
         let start = ContinuousClock.now

@@ -132,8 +132,10 @@ extension InboundCalls: ListenerReceiver {
                             + "version \(info.protocolVersion); use the same release on both sides"
                     )
                 }
-                guard welcome(peer, caller) else {
-                    throw TransportError(.refused, "it has as many clients as it may (\(policy.limits?.peers ?? 0))")
+                switch welcome(peer, caller) {
+                case .welcome: break
+                case .full(let most): throw TransportError(.refused, "it has as many clients as it may (\(most))")
+                case .closed: throw TransportError(.refused, "it has just been shut down")
                 }
                 log("a client has come", Log.facts([.process: caller.processID, .build: caller.build]))
                 send(.welcome(info), to: peer)
@@ -180,18 +182,21 @@ extension InboundCalls: ListenerReceiver {
         }
     }
 
+    /// What becomes of a peer that says hello.
+    private enum Reception { case welcome, full(Int), closed }
+
     /// Takes a caller in, if there is room.
-    private func welcome(_ peer: PeerID, _ info: PeerInfo) -> Bool {
+    private func welcome(_ peer: PeerID, _ info: PeerInfo) -> Reception {
         state.withLock { state in
             if let known = state.callers[peer] {
                 known.saysHello(info)
-                return true
+                return .welcome
             }
-            guard let listener = state.listener, state.callers.count < policy.limits?.peers ?? .max else {
-                return false
-            }
+            // Its socket may be at its last messages.
+            guard let listener = state.listener else { return .closed }
+            if let most = policy.limits?.peers, state.callers.count >= most { return .full(most) }
             state.callers[peer] = Caller(peer, info, at: listener, rate: policy.makeRateLimit())
-            return true
+            return .welcome
         }
     }
 
