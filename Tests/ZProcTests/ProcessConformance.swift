@@ -341,6 +341,30 @@ import ZProc
     }
 
     @Test(arguments: Backend.allCases)
+    func groupsAreReduced(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let (sum, rest) = try await context.withProcessGroup(of: Int.self) { group in
+                for number in 1...4 { try await group.spawn(number) { $0 * $0 } }
+                return (try await group.reduce(0, +), try await group.reduce(0, +))
+            }
+            #expect(sum == 30)
+            // What has been given is not given again.
+            #expect(rest == 0)
+            let squares = try await context.withProcessGroup(of: Int.self) { group in
+                for number in 1...4 { try await group.spawn(number) { $0 * $0 } }
+                return try await group.reduce(into: Set<Int>()) { $0.insert($1) }
+            }
+            #expect(squares == [1, 4, 9, 16])
+            await #expect(throws: TestFailure(reason: "burnt")) {
+                try await context.withProcessGroup(of: Int.self) { group in
+                    try await group.spawn(1) { if $0 > 0 { throw TestFailure(reason: "burnt") } else { 1 } }
+                    return try await group.reduce(0, +)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
     func theFirstFailureOfAGroupStopsTheRest(on backend: Backend) async throws {
         try await withContext(backend) { context in
             var rest: SpawnedProcess<Int>?

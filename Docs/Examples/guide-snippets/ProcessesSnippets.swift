@@ -109,9 +109,7 @@ enum ProcessesSnippets {
         // ---
         let total = try await context.withProcessGroup(of: Int.self) { group in
             for number in 1...4 { try await group.spawn(number) { $0 * $0 } }
-            var sum = 0
-            for try await square in group { sum += square }  // as they end; the first failure stops the rest
-            return sum
+            return try await group.reduce(0, +)  // as they end; the first failure stops the rest
         }
         // ---
         try expect("total", total, 30)

@@ -9,9 +9,7 @@ extension Context {
     ///
     ///     let sum = try await context.withProcessGroup(of: Int.self) { group in
     ///         for number in 1...4 { try await group.spawn(number) { $0 * $0 } }
-    ///         var sum = 0
-    ///         for try await square in group { sum += square }
-    ///         return sum
+    ///         return try await group.reduce(0, +)
     ///     }
     ///
     /// Reads as `withThrowingTaskGroup` does: nothing outlives the scope. When `body` throws, also an error that
@@ -110,6 +108,41 @@ public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtoco
     ///
     /// - Throws: what that process threw. The others go on until the group's scope is left.
     public mutating func next() async throws -> Value? { try await tasks.next() }
+
+    /// Combines the values of all that have not been given yet, in the order in which their processes end.
+    ///
+    /// Runs where it is called; the standard library's, for any asynchronous sequence, may go elsewhere with it, which a
+    /// group must not.
+    ///
+    /// - Parameters:
+    ///   - initialResult: what comes before the first value.
+    ///   - nextPartialResult: gives the next result for the one before and a value.
+    /// - Returns: the last result.
+    /// - Throws: what a process threw, as ``next()``; what `nextPartialResult` throws.
+    public mutating func reduce<Result>(
+        _ initialResult: Result,
+        _ nextPartialResult: (_ partialResult: Result, Value) throws -> Result
+    ) async throws -> Result {
+        var result = initialResult
+        while let value = try await next() { result = try nextPartialResult(result, value) }
+        return result
+    }
+
+    /// The same, changing a result in place.
+    ///
+    /// - Parameters:
+    ///   - initialResult: what comes before the first value.
+    ///   - updateAccumulatingResult: changes the result for a value.
+    /// - Returns: the last result.
+    /// - Throws: what a process threw, as ``next()``; what `updateAccumulatingResult` throws.
+    public mutating func reduce<Result>(
+        into initialResult: Result,
+        _ updateAccumulatingResult: (_ partialResult: inout Result, Value) throws -> Void
+    ) async throws -> Result {
+        var result = initialResult
+        while let value = try await next() { try updateAccumulatingResult(&result, value) }
+        return result
+    }
 
     /// Waits for all that have not ended yet.
     ///
