@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <zmq.h>
 
 // A zmq_msg_t as eight words. Swift imports the original as a tuple of 64 bytes, which it would move one by one.

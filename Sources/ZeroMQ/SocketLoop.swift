@@ -20,11 +20,11 @@
 public final class SocketLoop: TaskExecutor {
     let core: LoopCore
 
-    /// Starts the threads of a loop that several users share.
+    /// Starts a loop that several users share.
     package init(jobThreads: Int) throws(ZeroMQError) {
         core = try LoopCore(jobThreads: jobThreads)
         core.attach(self)
-        try core.startThreads()
+        try core.startThread()
     }
 
     deinit {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Dispatch
+import Foundation
 import Glibc
 import Testing
 import ZeroMQ
@@ -100,8 +101,8 @@ struct SocketLoopTests {
     }
 
     /// The thread that has received runs the task itself; when that takes long, another one waits for the sockets.
-    @Test func aJobThatBlocksHoldsUpNoSocket() async throws {
-        let context = try SocketContext(jobThreads: 2)
+    @Test(arguments: [1, 2, 4]) func aJobThatBlocksHoldsUpNoSocket(_ jobThreads: Int) async throws {
+        let context = try SocketContext(jobThreads: jobThreads)
         let calls = try SocketPair(.pull, .push, over: .ipc, in: context)
         let signals = try SocketPair(.pull, .push, over: .ipc, in: context)
         let signal = DispatchSemaphore(value: 0)
@@ -124,8 +125,8 @@ struct SocketLoopTests {
     }
 
     /// A thread runs what its job has made runnable when that job is done; when that takes long, another one does.
-    @Test func aJobThatBlocksHoldsUpNoJobItHasMade() async throws {
-        let context = try SocketContext(jobThreads: 2)
+    @Test(arguments: [2, 4]) func aJobThatBlocksHoldsUpNoJobItHasMade(_ jobThreads: Int) async throws {
+        let context = try SocketContext(jobThreads: jobThreads)
         let loop = context.loop
         let calls = try SocketPair(.pull, .push, over: .ipc, in: context)
         for round in 0..<40 {
@@ -146,6 +147,24 @@ struct SocketLoopTests {
             }
         }
         await context.shutdown()
+    }
+
+    /// The same when no other thread has been needed before.
+    @Test(arguments: [2, 4]) func theFirstJobOfALoopMayBlock(_ jobThreads: Int) async throws {
+        for _ in 0..<20 {
+            let context = try SocketContext(jobThreads: jobThreads)
+            let loop = context.loop
+            try await Task(executorPreference: loop) {
+                let signal = DispatchSemaphore(value: 0)
+                Task(executorPreference: loop) { signal.signal() }
+                block(until: signal)
+                let pair = try SocketPair(.pull, .push, over: .ipc, in: context)
+                try pair.bound.deliver { batch in for _ in 0..<batch.count { signal.signal() } }
+                try await pair.connected.send([1])
+                block(until: signal)
+            }.value
+            await context.shutdown()
+        }
     }
 
     /// What is promised for later, when some of many jobs have run, is done when none of them ends, too.
@@ -171,6 +190,45 @@ struct SocketLoopTests {
             }
         }
         await context.shutdown()
+    }
+
+    @Test func threadsAreStartedWhenTheyAreWanted() async {
+        // In a process of its own, since other tests start threads too.
+        await #expect(processExitsWith: .success) {
+            func threadCount(_ name: String) throws -> Int {
+                try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count { thread in
+                    let comm = try? String(contentsOfFile: "/proc/self/task/\(thread)/comm", encoding: .utf8)
+                    return comm == "\(name)\n"
+                }
+            }
+            let contexts = try (0..<3).map { _ in try SocketContext(jobThreads: 3) }
+            for context in contexts {
+                let pair = try SocketPair(.pull, .push, over: .ipc, in: context)
+                let receiving = Task(executorPreference: context.loop) { Array(try await pair.bound.receive()) }
+                try await pair.connected.send([1])
+                #expect(try await receiving.value == [1])
+            }
+            // One for each; others where a job has come while it was busy, or has taken long.
+            #expect(try (3...12).contains(threadCount("zproc-io")))
+            let (begun, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<9 {
+                    group.addTask(executorPreference: contexts[0].loop) {
+                        begun.signal()
+                        block(until: mayEnd)
+                    }
+                }
+                // As many at once as there are job threads; and one more thread is there for the sockets.
+                for _ in 0..<3 { block(until: begun) }
+                // Those who are just being started still have another name.
+                #expect(try await eventually { try threadCount("zproc-io") >= 6 })
+                #expect(!isSignalled(begun))
+                for _ in 0..<9 { mayEnd.signal() }
+                try await group.waitForAll()
+            }
+            #expect(try await eventually { try threadCount("zproc-watch") == 1 })
+            for context in contexts { await context.shutdown() }
+        }
     }
 
     @Test func waitingBlocksNoThreadOfThePool() async throws {
@@ -234,3 +292,6 @@ struct SocketLoopTests {
 
 /// Blocks the thread.
 private func block(until signal: DispatchSemaphore) { signal.wait() }
+
+/// Whether a signal was there, which is then taken.
+private func isSignalled(_ signal: DispatchSemaphore) -> Bool { signal.wait(timeout: .now()) == .success }

@@ -34,7 +34,7 @@ package final class TransportThreads: Sendable {
         withExtendedLifetime(loop) {}
     }
 
-    /// Starts them the first time.
+    /// Starts the first of them the first time; others follow when they are wanted, as long as the system has threads.
     ///
     /// - Throws: ``TransportError/Code/resources``; ``TransportError/Code/closed`` after the last transport's end.
     package func loop() throws(TransportError) -> SocketLoop {

@@ -7,6 +7,8 @@ internal import Synchronization
 
 /// What the threads of a loop with job threads are doing.
 struct ThreadCounts {
+    /// Threads there are or that are being started: one at first, and others when they are wanted.
+    var started = 1
     /// Threads that run a job; never more than there are job threads.
     var running = 0
     /// Threads asleep on the semaphore.
@@ -25,65 +27,86 @@ struct ThreadCounts {
     var begunAtDeferral: UInt64?
     /// How often a leader has left the sockets alone to run a job.
     var departures: UInt64 = 0
-    /// Whether a thread looks now and then whether somebody waits for the sockets, and runs the jobs.
-    var isWatching = false
-    /// Whether one has been woken to do that.
-    var wantsWatcher = false
+    /// Whether somebody looks now and then whether the sockets are waited for, and the jobs run; see ``LoopWatch``.
+    var isWatched = false
+    /// What was so at the last look.
+    var seen = Progress()
+
+    /// By what one can tell that a loop goes on.
+    struct Progress {
+        var departures: UInt64 = 0
+        var begun: UInt64 = 0
+    }
 
     var isServedByThisThread: Bool { serving.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
 }
 
 /// Leader and followers: one thread waits for the sockets; when it wakes, it serves them and then itself runs the job that
 /// it has made runnable. So a task goes on on the very thread that the system woke for it. There is one thread more than
-/// jobs run at once, hence always one that is free.
+/// jobs run at once, hence always one that is free as long as the system has threads; each is started when it is wanted
+/// first, since a process with little to do never needs more than one.
 ///
 /// Most jobs are short, and then the leader is back before another thread could have taken its place; to wake one each time
-/// would cost more than the job. So nobody waits for the sockets meanwhile, but while leaders leave, another thread, the
-/// watcher, looks every millisecond: it waits for the sockets itself when the same job still runs. In the same way, a job
-/// that one of the threads has made runnable is left to that thread, which is about to look for one, when it serves the sockets
-/// or there is a watcher, who takes the job when no other has begun since he looked last. A task that goes to an actor and comes back
-/// stays on its thread.
+/// would cost more than the job. So nobody waits for the sockets meanwhile, but while leaders leave, the process's
+/// ``LoopWatch`` looks every millisecond: it calls a thread to wait for the sockets when the same job still runs. In the same
+/// way, a job that one of the threads has made runnable is left to that thread, which is about to look for one, when it serves
+/// the sockets or the loop is watched; another one is called when none has begun since the last look. A task that
+/// goes to an actor and comes back stays on its thread.
 extension LoopCore {
     private enum Step {
         case run(QueuedJob)
         case serve([SocketCore])
         case act([@Sendable () -> Void])
         case wait(milliseconds: Int32)
-        case watch, idle, stop
+        case idle, stop
     }
 
-    /// How often the watcher looks, in milliseconds, and how often in vain before it sleeps.
-    private static let watchInterval: Int32 = 1
-    private static let quietWatches = 2
+    /// How long a leader waits when there is something that must not wait for the sockets.
+    private static let shortWait: Int32 = 1
 
     func enqueueForThreads(_ queued: QueuedJob) {
-        enum Wake { case nobody, follower, watcher, leader }
         let isOfThisLoop = LoopThread.isOf(self)
-        let wake = state.withLock { state -> Wake in
+        let helper = state.withLock { state -> Helper in
             state.jobs.append(queued)
-            if isOfThisLoop, state.threads.isWatching || state.threads.isServedByThisThread,
+            if isOfThisLoop, state.threads.isWatched || state.threads.isServedByThisThread,
                 state.jobs.count - state.threads.taken == 1
             {
                 return .nobody
             }
             // When all job threads are busy, the first to end takes it.
-            guard state.threads.running < jobThreads else { return .nobody }
-            if state.threads.idle > 0 {
-                state.threads.idle -= 1
-                return .follower
-            }
-            if state.threads.isWatching {
-                state.threads.isWatching = false
-                return .watcher
-            }
-            defer { state.isAsleep = false }
-            return state.isAsleep ? .leader : .nobody
+            return state.threads.running < jobThreads ? summon(&state) : .nobody
         }
-        switch wake {
+        call(helper)
+    }
+
+    /// Who is to take a job, or to wait for the sockets.
+    private enum Helper { case nobody, follower, newcomer, leader }
+
+    /// Chooses a thread that has nothing to do, or a new one.
+    private func summon(_ state: inout State) -> Helper {
+        if state.threads.idle > 0 {
+            state.threads.idle -= 1
+            return .follower
+        }
+        if state.isAsleep {
+            state.isAsleep = false
+            return .leader
+        }
+        // Whoever does nothing else is about to look for what there is to do.
+        let busy = state.threads.running + (state.threads.serving == nil ? 0 : 1)
+        guard busy == state.threads.started, state.threads.started <= jobThreads else { return .nobody }
+        state.threads.started += 1
+        return .newcomer
+    }
+
+    private func call(_ helper: Helper) {
+        switch helper {
         case .nobody: break
         case .follower: idle.signal()
-        case .watcher: watch.signal()
-        case .leader: self.wake()
+        case .leader: wake()
+        case .newcomer:
+            // When the system has no more threads, others do it when they have time.
+            if (try? startThread()) == nil { state.withLock { $0.threads.started -= 1 } }
         }
     }
 
@@ -93,22 +116,25 @@ extension LoopCore {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         var wasRunning = false
         var wasLeading = false
-        var wasIdle = false
         while true {
-            var mustWakeFollower = false
+            var helper = Helper.nobody, mustBeWatched = false
             let step = state.withLock { state -> Step in
                 if wasRunning { state.threads.running -= 1 }
                 if wasLeading {
                     state.threads.hasLeader = false
                     state.threads.serving = nil
                 }
-                let step = nextStep(&state, wasIdle: wasIdle)
-                if wasLeading, case .run = step { state.threads.departures &+= 1 }
-                mustWakeFollower = wakesFollower(after: step, &state)
+                let step = nextStep(&state)
+                guard case .run = step else { return step }
+                if wasLeading { state.threads.departures &+= 1 }
+                // For the others, besides the job that this thread is about to run.
+                if canRunOneMore(state) { helper = summon(&state) }
+                mustBeWatched = wantsWatch(&state)
                 return step
             }
-            (wasRunning, wasLeading, wasIdle) = (false, false, false)
-            if mustWakeFollower { idle.signal() }
+            (wasRunning, wasLeading) = (false, false)
+            call(helper)
+            if mustBeWatched { watch?.add([self]) }
             switch step {
             case .run(let queued):
                 run(queued)
@@ -122,16 +148,13 @@ extension LoopCore {
                     self.state.withLock { $0.threads.serving = pthread_self() }
                 }
                 wasLeading = true
-            case .watch: watchLeaders()
-            case .idle:
-                idle.wait()
-                wasIdle = true
+            case .idle: idle.wait()
             case .stop: return
             }
         }
     }
 
-    private func nextStep(_ state: inout State, wasIdle: Bool) -> Step {
+    private func nextStep(_ state: inout State) -> Step {
         if !state.poked.isEmpty {
             defer { state.poked = [] }
             return .serve(state.poked)
@@ -164,58 +187,50 @@ extension LoopCore {
             state.threads.begun &+= 1
             return .run(queued)
         }
-        if state.isStopping { return .stop }
-        if state.threads.wantsWatcher, wasIdle || state.threads.hasLeader {
-            state.threads.wantsWatcher = false
-            state.threads.isWatching = true
-            return .watch
+        if state.isStopping {
+            state.threads.started -= 1
+            return .stop
         }
         guard state.threads.hasLeader else {
             state.threads.hasLeader = true
             state.isAsleep = true
             // Jobs that all take long do not hold up what is deferred.
             state.threads.isLeaderTimed = !state.deferred.isEmpty
-            return .wait(milliseconds: state.threads.isLeaderTimed ? Self.watchInterval : -1)
+            return .wait(milliseconds: state.threads.isLeaderTimed ? Self.shortWait : -1)
         }
         state.threads.idle += 1
         return .idle
     }
 
-    /// Somebody has to see to it that the sockets are waited for, and to take the next job if there is one.
-    private func wakesFollower(after step: Step, _ state: inout State) -> Bool {
-        guard case .run = step, state.threads.idle > 0 else { return false }
-        let hasMore = state.threads.taken < state.jobs.count && state.threads.running < jobThreads
-        let isUnwatched = !state.threads.hasLeader && !state.threads.isWatching
-        guard hasMore || isUnwatched else { return false }
-        if isUnwatched { state.threads.wantsWatcher = true }
-        state.threads.idle -= 1
+    /// Whether there is a job, and one more may run.
+    private func canRunOneMore(_ state: borrowing State) -> Bool {
+        state.threads.taken < state.jobs.count && state.threads.running < jobThreads
+    }
+
+    /// Somebody has to see to it that the sockets are waited for.
+    private func wantsWatch(_ state: inout State) -> Bool {
+        guard !state.threads.hasLeader, !state.threads.isWatched else { return false }
+        state.threads.isWatched = true
+        state.threads.seen = .init(departures: state.threads.departures, begun: state.threads.begun)
         return true
     }
 
-    /// Looks until a leader stays away, a job is left lying, none has left for a while, or there is something else to do.
-    private func watchLeaders() {
-        var seen: (departures: UInt64, begun: UInt64)?
-        var quiet = 0
-        while !watch.wait(forMilliseconds: Self.watchInterval) {
-            let isDone = state.withLock { state -> Bool in
-                // Whoever wants this thread has said so, and is about to signal; which one of several gets the signal is
-                // all the same.
-                guard state.threads.isWatching else { return false }
-                let departures = state.threads.departures
-                let begun = state.threads.begun
-                defer { seen = (departures, begun) }
-                let hasLeft = seen?.departures != departures
-                quiet = hasLeft ? 0 : quiet + 1
-                let isDeserted = !hasLeft && !state.threads.hasLeader
-                let isLeftLying =
-                    seen?.begun == begun && state.threads.taken < state.jobs.count
-                    && state.threads.running < jobThreads
-                guard isDeserted || isLeftLying || quiet > Self.quietWatches || state.isStopping else { return false }
-                state.threads.isWatching = false
-                return true
-            }
-            if isDone { return }
+    /// Calls a thread when a leader stays away or a job is left lying.
+    ///
+    /// - Returns: whether to look again; if not, the next thread that runs a job while nobody leads asks for it.
+    func look() -> Bool {
+        let (goesOn, helper) = state.withLock { state -> (Bool, Helper) in
+            let seen = state.threads.seen
+            state.threads.seen = .init(departures: state.threads.departures, begun: state.threads.begun)
+            let hasLeft = seen.departures != state.threads.departures
+            let isDeserted = !hasLeft && !state.threads.hasLeader && !state.isStopping
+            let hasJobs = canRunOneMore(state), isLeftLying = hasJobs && seen.begun == state.threads.begun
+            // A leader who stays needs nobody, and a job that all are too busy for is taken by the first to be free.
+            state.threads.isWatched = hasJobs || isDeserted || hasLeft && !state.isStopping
+            return (state.threads.isWatched, isDeserted || isLeftLying ? summon(&state) : .nobody)
         }
+        call(helper)
+        return goesOn
     }
 
     /// Has `action` called when some of the jobs that wait have run, or none has begun for a while; false when hardly any
@@ -285,28 +300,5 @@ final class Semaphore: Sendable {
 
     func wait() {
         while sem_wait(handle) == -1, errno == EINTR {}
-    }
-}
-
-/// Counts wake-ups too, and can be waited for for a time, which no change of the system's clock makes longer.
-final class TimedSemaphore: Sendable {
-    private let descriptor: Int32
-
-    init() throws(ZeroMQError) {
-        descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_SEMAPHORE | EFD_NONBLOCK))
-        if descriptor == -1 { throw ZeroMQError(errno, while: "open a wake-up descriptor for a socket loop") }
-    }
-
-    deinit { close(descriptor) }
-
-    // Cannot fail but by overflow, after 2^64 wake-ups.
-    func signal() { eventfd_write(descriptor, 1) }
-
-    /// Whether a signal came in that time; each is for one that waits.
-    func wait(forMilliseconds time: Int32) -> Bool {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&entry, 1, time) > 0 else { return false }
-        var count: eventfd_t = 0
-        return eventfd_read(descriptor, &count) == 0
     }
 }

@@ -40,8 +40,8 @@ final class LoopCore: Sendable {
     let jobThreads: Int
     /// Threads with nothing to do sleep on this.
     let idle: Semaphore
-    /// The one of them that looks whether somebody waits for the sockets sleeps on this.
-    let watch: TimedSemaphore
+    /// Looks whether somebody waits for the sockets; nil where one thread does both.
+    let watch: LoopWatch?
     private let sources = Mutex<[UInt64: any LoopSource]>([:])
     private let lastKey = Atomic<UInt64>(wakeUpKey)
     private let poller: Int32
@@ -56,7 +56,7 @@ final class LoopCore: Sendable {
     init(jobThreads: Int) throws(ZeroMQError) {
         self.jobThreads = jobThreads
         idle = Semaphore()
-        watch = try TimedSemaphore()
+        watch = jobThreads > 0 ? try LoopWatch.shared() : nil
         poller = epoll_create1(Int32(EPOLL_CLOEXEC))
         let pollerError = errno
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -183,11 +183,7 @@ final class LoopCore: Sendable {
 
     // MARK: Thread
 
-    func startThreads() throws(ZeroMQError) {
-        for _ in 0...jobThreads { try startThread() }
-    }
-
-    private func startThread() throws(ZeroMQError) {
+    func startThread() throws(ZeroMQError) {
         let core = Unmanaged.passRetained(self)
         let result = startDetachedThread(
             { argument in
