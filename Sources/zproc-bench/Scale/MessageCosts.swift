@@ -74,11 +74,15 @@ func runClients(_ count: Int, seconds: Double) async throws -> ScaleRun {
 
 /// Runs workers on items that take `pause` and no processor.
 ///
+/// They are asked over ZeroMQ, as workers on other machines are.
+///
 /// - Returns: What they did, and what it cost; their start is left out.
 func runWorkers(_ count: Int, pause: Double, items: Int) async throws -> ScaleRun {
     func run(_ items: Int) async throws -> (seconds: Double, own: ThreadTimes, children: Double) {
         let children = childSeconds()
-        let (seconds, own) = try await withContext(.processes) { context in
+        var options = ContextOptions()
+        options.transport = .zeroMQ
+        let (seconds, own) = try await withContext(.processes, options: options) { context in
             let swarm = try context.swarm(workers: count)
             var options = MapOptions()
             options.chunkSize = 1
