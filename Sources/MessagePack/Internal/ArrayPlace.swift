@@ -46,19 +46,11 @@ struct ArrayPlace {
     }
 
     func strings() throws(MessagePackError) -> [String] {
-        var (count, place) = try arrayHeader(message, cursor, [String].self)
-        var strings: [String] = []
-        strings.reserveCapacity(count)
-        while count > 0 {
+        try eachElement { place throws(MessagePackError) in
             let start = message.pointee.bytes + Int(place.offset)
-            guard let string = readString(start) else {
-                throw mismatch(String.self, .text, start, at: place.offset).under("[\(strings.count)]")
-            }
-            strings.append(string)
-            place = cmsgpack_skip(message, place)
-            count -= 1
+            guard let string = readString(start) else { throw mismatch(String.self, .text, start, at: place.offset) }
+            return string
         }
-        return strings
     }
 
     /// Bytes come as binary or as an array of small integers.
@@ -68,32 +60,35 @@ struct ArrayPlace {
     }
 
     func blobs() throws(MessagePackError) -> [[UInt8]] {
-        var (count, place) = try arrayHeader(message, cursor, [[UInt8]].self)
-        var blobs: [[UInt8]] = []
-        blobs.reserveCapacity(count)
+        try eachElement { place throws(MessagePackError) in
+            try ArrayPlace(message: message, cursor: place).bytes()
+        }
+    }
+
+    func encodedValues() throws(MessagePackError) -> [EncodedValue] {
+        try eachElement { place in
+            EncodedValue(copying: message, from: place.offset, to: cmsgpack_skip(message, place).offset)
+        }
+    }
+
+    /// Reads the elements one by one; an error says which.
+    @inline(__always)
+    private func eachElement<Element>(
+        _ read: (cmsgpack_cursor) throws(MessagePackError) -> Element
+    ) throws(MessagePackError) -> [Element] {
+        var (count, place) = try arrayHeader(message, cursor, [Element].self)
+        var elements: [Element] = []
+        elements.reserveCapacity(count)
         while count > 0 {
             do throws(MessagePackError) {
-                blobs.append(try ArrayPlace(message: message, cursor: place).bytes())
+                elements.append(try read(place))
             } catch {
-                throw error.under("[\(blobs.count)]")
+                throw error.under("[\(elements.count)]")
             }
             place = cmsgpack_skip(message, place)
             count -= 1
         }
-        return blobs
-    }
-
-    func encodedValues() throws(MessagePackError) -> [EncodedValue] {
-        var (count, place) = try arrayHeader(message, cursor, [EncodedValue].self)
-        var values: [EncodedValue] = []
-        values.reserveCapacity(count)
-        while count > 0 {
-            let next = cmsgpack_skip(message, place)
-            values.append(EncodedValue(copying: message, from: place.offset, to: next.offset))
-            place = next
-            count -= 1
-        }
-        return values
+        return elements
     }
 
     /// Reads a dictionary; of equal keys the last one's value counts.

@@ -89,7 +89,7 @@ struct CallArguments: Codable {
         guard genericTypes.isEmpty, arguments.count <= Self.usualCount else { return nil }
         var byteCount = 0
         for argument in arguments { byteCount += argument.count + 5 }
-        var writer = HeaderWriter(count: 3 + arguments.count, first: actor, capacity: byteCount)
+        var writer = FieldWriter(count: 3 + arguments.count, first: actor, capacity: byteCount)
         writer.append(arrayOf: 0)
         if let circumstances {
             writer.append(arrayOf: 2)
@@ -108,7 +108,7 @@ struct CallArguments: Codable {
 
     /// Reads the usual form; nil for any other, and for what is none at all.
     init?(usualForm bytes: [UInt8]) {
-        var reader = HeaderReader(bytes: bytes)
+        var reader = FieldReader(bytes: bytes)
         do throws(TransportError) {
             let count = try reader.readArrayHeader()
             guard count >= 3 else { return nil }

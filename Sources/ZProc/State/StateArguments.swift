@@ -18,7 +18,7 @@ enum StateArguments {
     ) -> [UInt8] {
         let count = 1 + (origin == nil ? 0 : 1) + (key == nil ? 0 : 1) + (value == nil ? 0 : 1)
         let textCount = namespace.utf8.count + (key?.utf8.count ?? 0)
-        var writer = HeaderWriter(count: count, capacity: textCount + (value?.bytes.count ?? 0))
+        var writer = FieldWriter(count: count, capacity: textCount + (value?.bytes.count ?? 0))
         writer.append(namespace)
         if let origin { writer.append(origin.number) }
         if let key { writer.append(key) }
@@ -83,9 +83,9 @@ extension StateCall {
     /// Reads arguments in the form that is written here; nil for any other form, and for what is none at all.
     private func usualArguments<Values>(
         count: Int,
-        _ read: (inout HeaderReader) throws -> Values
+        _ read: (inout FieldReader) throws -> Values
     ) -> Values? {
-        var reader = HeaderReader(bytes: incoming.arguments)
+        var reader = FieldReader(bytes: incoming.arguments)
         guard let found = try? reader.readArrayHeader(), found == count else { return nil }
         return try? read(&reader)
     }

@@ -9,7 +9,7 @@ internal import ZProcCore
 extension WorkRequest {
     /// The form it travels in, `[swarm, worker, asks, memory, [report…]]`.
     func encoded(with encoder: MessagePackEncoder) throws -> [UInt8] {
-        var writer = HeaderWriter(count: 5, first: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount })
+        var writer = FieldWriter(count: 5, first: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount })
         writer.append(worker.worker)
         writer.append(asks)
         writer.append(UInt64(clamping: memoryByteCount))
@@ -22,7 +22,7 @@ extension WorkRequest {
     ///
     /// - Throws: for anything that is none.
     init(decoding bytes: [UInt8], with decoder: MessagePackDecoder) throws {
-        var reader = HeaderReader(bytes: bytes)
+        var reader = FieldReader(bytes: bytes)
         try reader.readArrayHeader(of: 5)
         worker = WorkerName(swarm: try reader.readUInt(), worker: try reader.readUInt())
         asks = try reader.readBool()
@@ -45,7 +45,7 @@ extension ChunkReport {
     fileprivate var byteCount: Int { if case .results(let bytes, _) = outcome { bytes.count + 32 } else { 32 } }
 
     /// Writes `[chunk, nanoseconds, kind, …]`; failures are binary that holds an array of them.
-    fileprivate func write(to writer: inout HeaderWriter, with encoder: MessagePackEncoder) throws {
+    fileprivate func write(to writer: inout FieldWriter, with encoder: MessagePackEncoder) throws {
         func begin(_ kind: Kind, _ count: Int) {
             writer.append(arrayOf: 3 + count)
             writer.append(chunk)
@@ -70,7 +70,7 @@ extension ChunkReport {
         }
     }
 
-    fileprivate init(from reader: inout HeaderReader, with decoder: MessagePackDecoder) throws {
+    fileprivate init(from reader: inout FieldReader, with decoder: MessagePackDecoder) throws {
         let count = try reader.readArrayHeader()
         chunk = try reader.readUInt()
         runTime = .nanoseconds(Int64(clamping: try reader.readUInt()))
@@ -94,7 +94,7 @@ extension WorkBatch {
         var byteCount = 64 + 9 * forgotten.count
         for definition in definitions { byteCount += definition.work.count + 64 }
         for chunk in chunks { byteCount += chunk.items.count + 32 }
-        var writer = HeaderWriter(count: 4, capacity: byteCount)
+        var writer = FieldWriter(count: 4, capacity: byteCount)
         writer.append(isLast)
         writer.append(arrayOf: definitions.count)
         for definition in definitions { definition.write(to: &writer) }
@@ -114,7 +114,7 @@ extension WorkBatch {
     ///
     /// - Throws: for anything that is none.
     init(decoding bytes: [UInt8]) throws {
-        var reader = HeaderReader(bytes: bytes)
+        var reader = FieldReader(bytes: bytes)
         try reader.readArrayHeader(of: 4)
         isLast = try reader.readBool()
         for _ in 0..<(try reader.readArrayHeader()) { definitions.append(try JobDefinition(from: &reader)) }
@@ -136,7 +136,7 @@ extension JobDefinition {
     }
 
     /// Writes `[job, closure, flags, [text…]]`.
-    fileprivate func write(to writer: inout HeaderWriter) {
+    fileprivate func write(to writer: inout FieldWriter) {
         var flags: Flags = []
         if collectsFailures { flags.insert(.collectsFailures) }
         if mayRetry { flags.insert(.mayRetry) }
@@ -148,7 +148,7 @@ extension JobDefinition {
         writer.append(trace)
     }
 
-    fileprivate init(from reader: inout HeaderReader) throws {
+    fileprivate init(from reader: inout FieldReader) throws {
         try reader.readArrayHeader(of: 4)
         job = try reader.readUInt()
         work = try reader.readBinary()

@@ -105,20 +105,20 @@ extension Envelope {
     package func encoded() -> [UInt8] {
         switch self {
         case .hello(let peer):
-            var writer = HeaderWriter(count: 6, first: Kind.hello.rawValue)
+            var writer = FieldWriter(count: 6, first: Kind.hello.rawValue)
             writer.append(Self.magic)
             writer.append(peer)
             return writer.bytes
         case .welcome(let peer):
-            var writer = HeaderWriter(count: 5, first: Kind.welcome.rawValue)
+            var writer = FieldWriter(count: 5, first: Kind.welcome.rawValue)
             writer.append(peer)
             return writer.bytes
         case .refused(let reason):
-            var writer = HeaderWriter(count: 2, first: Kind.refused.rawValue)
+            var writer = FieldWriter(count: 2, first: Kind.refused.rawValue)
             writer.append(reason)
             return writer.bytes
         case .call(let id, let service, let method, let arguments, let request, let trace):
-            var writer = HeaderWriter(
+            var writer = FieldWriter(
                 count: (request == nil ? 5 : 8) + (trace.isEmpty ? 0 : 1),
                 first: Kind.call.rawValue,
                 capacity: arguments.count + method.utf8.count
@@ -135,12 +135,12 @@ extension Envelope {
             if !trace.isEmpty { writer.append(trace.prefix(Self.maximumTraceCount)) }
             return writer.bytes
         case .success(let id, let result):
-            var writer = HeaderWriter(count: 3, first: Kind.success.rawValue, capacity: result.count)
+            var writer = FieldWriter(count: 3, first: Kind.success.rawValue, capacity: result.count)
             writer.append(id.number)
             writer.append(result)
             return writer.bytes
         case .failure(let id, let error):
-            var writer = HeaderWriter(count: 6, first: Kind.failure.rawValue, capacity: error.payload.count)
+            var writer = FieldWriter(count: 6, first: Kind.failure.rawValue, capacity: error.payload.count)
             writer.append(id.number)
             writer.append(error.code)
             writer.append(error.message)
@@ -148,10 +148,10 @@ extension Envelope {
             writer.append(error.payload)
             return writer.bytes
         case .cancel(let id):
-            var writer = HeaderWriter(count: 2, first: Kind.cancel.rawValue)
+            var writer = FieldWriter(count: 2, first: Kind.cancel.rawValue)
             writer.append(id.number)
             return writer.bytes
-        case .probe: return HeaderWriter(count: 1, first: Kind.probe.rawValue).bytes
+        case .probe: return FieldWriter(count: 1, first: Kind.probe.rawValue).bytes
         }
     }
 
@@ -163,14 +163,14 @@ extension Envelope {
         switch self {
         case .call(let id, let service, let method, let arguments, nil, [])
         where arguments.count > Self.copiedByteCount:
-            var writer = HeaderWriter(count: 5, first: Kind.call.rawValue, capacity: method.utf8.count)
+            var writer = FieldWriter(count: 5, first: Kind.call.rawValue, capacity: method.utf8.count)
             writer.append(id.number)
             writer.append(service)
             writer.append(method)
             writer.append(binaryOf: arguments.count)
             return (writer.bytes, arguments)
         case .success(let id, let result) where result.count > Self.copiedByteCount:
-            var writer = HeaderWriter(count: 3, first: Kind.success.rawValue)
+            var writer = FieldWriter(count: 3, first: Kind.success.rawValue)
             writer.append(id.number)
             writer.append(binaryOf: result.count)
             return (writer.bytes, result)
@@ -182,7 +182,7 @@ extension Envelope {
     ///
     /// - Throws: ``TransportError/Code/malformed`` for anything that is not exactly one message.
     package init(decoding bytes: [UInt8]) throws(TransportError) {
-        var reader = HeaderReader(bytes: bytes)
+        var reader = FieldReader(bytes: bytes)
         let count = try reader.readShortArrayHeader()
         guard let kind = Kind(rawValue: try reader.readUInt()) else { throw reader.malformed("an unknown kind") }
         switch (kind, count) {

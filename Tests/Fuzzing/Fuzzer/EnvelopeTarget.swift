@@ -30,6 +30,13 @@ enum EnvelopeTarget {
                 method: String(repeating: "m", count: 40),
                 arguments: [UInt8](repeating: 7, count: 300)
             ),
+            "call-traced": .call(
+                CallID(3),
+                service: "state",
+                method: "count",
+                arguments: [0x91, 0xa1, 0x61],
+                trace: ["traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+            ),
             "success": .success(CallID(5), result: [0xc0]),
             "failure": .failure(CallID(5), error),
             "cancel": .cancel(CallID(.max)),

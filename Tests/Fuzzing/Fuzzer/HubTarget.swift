@@ -74,14 +74,17 @@ final class HubTarget: Sendable {
                 ("records", ["n", 0, 10]), ("nextRecords", ["n", 0, 10]), ("history", ["n", "key"]),
                 ("restore", ["n", 7, 1]), ("drop", ["n", 7]), ("ping", []), ("processes", []),
                 ("stop", [.uint(1 << 30)]),
-                ("next", [["worker": ["swarm": 1, "worker": 1], "reports": [], "asks": true, "memoryByteCount": 1]]),
+                ("next", [1, 1, true, 1, [[5, 100, 0, .binary([0x91, 1])], [6, 1, 3], [7, 1, 4, 1_000]]]),
+                ("next", [1, 1, false, 0, [[5, 1, 1, .binary([0x90]), .binary([0x90])], [6, 1, 2, .binary([0x90])]]]),
                 ("join", [["swarm": 1, "processID": 4, "machine": 5]]), ("find", ["name"]),
                 ("zproc terminated", [1]), ("make", [1]), ("release", [1]), ("job", [1]),
             ]
             var seeds: [String: [UInt8]] = [:]
             for (index, (method, values)) in calls.enumerated() {
                 let name = method.replacing(" ", with: "-")
-                seeds["state-\(name)"] = [UInt8(index & 1)] + set + append + (try call(method, values))
+                // Some are called twice.
+                let suffix = seeds["state-\(name)"] == nil ? "" : "-again"
+                seeds["state-\(name)\(suffix)"] = [UInt8(index & 1)] + set + append + (try call(method, values))
             }
             let increment = try once("increment", ["n", 1, "a", 1], 1)
             seeds["twice"] = [0] + increment + increment

@@ -3,8 +3,8 @@
 
 internal import MessagePack
 
-/// Reads what ``HeaderWriter`` writes, from bytes that may be anything.
-package struct HeaderReader {
+/// Reads what ``FieldWriter`` writes, from bytes that may be anything.
+package struct FieldReader {
     private let bytes: [UInt8]
     private var position = 0
 

@@ -6,19 +6,19 @@ import Testing
 import ZProcCore
 
 /// What is written and read by hand is MessagePack, as the encoder writes it.
-@Suite struct HeaderTests {
+@Suite struct FieldTests {
     static let counts = [0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536]
 
     @Test(arguments: counts)
     func listsOfAllSizesComeBackAsTheyWent(_ count: Int) throws {
         let texts = (0..<count).map { "\($0)" }
-        var writer = HeaderWriter(count: 2)
+        var writer = FieldWriter(count: 2)
         writer.append(texts)
         writer.append(arrayOf: count)
         for number in 0..<count { writer.append(UInt64(number)) }
         let numbers = (0..<count).map { Value.uint(UInt64($0)) }
         #expect(writer.bytes == Value.array([.array(texts.map { .string($0) }), .array(numbers)]).encoded())
-        var reader = HeaderReader(bytes: writer.bytes)
+        var reader = FieldReader(bytes: writer.bytes)
         try reader.readArrayHeader(of: 2)
         let readTexts = try reader.readStrings(), readCount = try reader.readArrayHeader()
         #expect(readTexts == texts)
@@ -30,14 +30,14 @@ import ZProcCore
     @Test(arguments: counts)
     func textsAndBytesOfAllSizesComeBackAsTheyWent(_ count: Int) throws {
         let text = String(repeating: "x", count: count), bytes = [UInt8](repeating: 7, count: count)
-        var writer = HeaderWriter(count: 5, first: UInt64(count))
+        var writer = FieldWriter(count: 5, first: UInt64(count))
         writer.append(text)
         writer.append(bytes)
         writer.append(count.isMultiple(of: 2))
         writer.appendNil()
         let value: Value = [.uint(UInt64(count)), .string(text), .binary(bytes), .bool(count.isMultiple(of: 2)), nil]
         #expect(writer.bytes == value.encoded())
-        var reader = HeaderReader(bytes: writer.bytes)
+        var reader = FieldReader(bytes: writer.bytes)
         try reader.readArrayHeader(of: 5)
         let number = try reader.readUInt(), readText = try reader.readString(), readBytes = try reader.readBinary()
         let flag = try reader.readBool(), isNil = reader.readNil()
@@ -52,10 +52,10 @@ import ZProcCore
 
     @Test func aSmallPartDoesNotKeepTheWhole() throws {
         for (small, large) in [(10, 1_000), (1_000, 10)] {
-            var writer = HeaderWriter(count: 2)
+            var writer = FieldWriter(count: 2)
             writer.append([UInt8](repeating: 1, count: small))
             writer.append([UInt8](repeating: 2, count: large)[...])
-            var reader = HeaderReader(bytes: writer.bytes)
+            var reader = FieldReader(bytes: writer.bytes)
             try reader.readArrayHeader(of: 2)
             let first = try reader.readLargeBinary(), second = try reader.readLargeBinary()
             try reader.finish()
@@ -72,11 +72,11 @@ import ZProcCore
         for header: [UInt8] in [
             [0x92], [0xdc, 0, 2], [0xdd, 0, 0, 0, 2], [0xdd, 0xff, 0xff, 0xff, 0xff], [0xdc, 1],
         ] {
-            var reader = HeaderReader(bytes: header + [0xa0])
+            var reader = FieldReader(bytes: header + [0xa0])
             let error = try #require(throws: TransportError.self) { try reader.readArrayHeader() }
             #expect(error.code == .malformed)
         }
-        var reader = HeaderReader(bytes: [0x92, 0xa0, 0xa0])
+        var reader = FieldReader(bytes: [0x92, 0xa0, 0xa0])
         #expect(throws: TransportError.self) { try reader.readStrings(atMost: 1) }
     }
 
@@ -86,7 +86,7 @@ import ZProcCore
         ] as [[UInt8]]
     )
     func whatIsNoTextIsMalformed(_ bytes: [UInt8]) throws {
-        var reader = HeaderReader(bytes: bytes)
+        var reader = FieldReader(bytes: bytes)
         let error = try #require(throws: TransportError.self) { try reader.readString() }
         #expect(error.code == .malformed)
     }

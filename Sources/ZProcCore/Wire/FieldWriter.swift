@@ -7,7 +7,7 @@ package import MessagePack
 /// states, and the work of swarms.
 ///
 /// Every call passes here, so it is done by hand.
-package struct HeaderWriter {
+package struct FieldWriter {
     package private(set) var bytes: [UInt8] = []
 
     /// Begins an array.
