@@ -75,7 +75,10 @@ final class HubTarget: Sendable {
                 ("restore", ["n", 7, 1]), ("drop", ["n", 7]), ("ping", []), ("processes", []),
                 ("stop", [.uint(1 << 30)]),
                 ("next", [1, 1, true, 1, [[5, 100, 0, .binary([0x91, 1])], [6, 1, 3], [7, 1, 4, 1_000]]]),
-                ("next", [1, 1, false, 0, [[5, 1, 1, .binary([0x90]), .binary([0x90])], [6, 1, 2, .binary([0x90])]]]),
+                (
+                    "next",
+                    [1, 1, false, 0, [[5, 1, 1, .binary([0x90]), .binary([0x90])], [6, 1, 2, .binary([0x90])]]]
+                ),
                 ("join", [["swarm": 1, "processID": 4, "machine": 5]]), ("find", ["name"]),
                 ("zproc terminated", [1]), ("make", [1]), ("release", [1]), ("job", [1]),
             ]
