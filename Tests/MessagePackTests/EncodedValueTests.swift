@@ -45,6 +45,45 @@ struct EncodedValueTests {
         #expect(try decoded[0].decode(Int.self) == 5)
     }
 
+    /// Small values are read without a decoder; nobody may notice, whatever the bytes.
+    @Test func smallValuesAreReadAsADecoderReadsThem() {
+        func compare<T: Codable & Equatable>(_ type: T.Type, _ bytes: [UInt8]) {
+            let short = Result { try EncodedValue(unchecked: bytes).decode(type) }
+            let long = Result { try MessagePackDecoder().decode(type, from: bytes) }
+            switch (short, long) {
+            case (.success(let value), .success(let other)):
+                // Not a number is not equal to itself.
+                #expect(value == other || "\(value)" == "\(other)", "\(type) of \(bytes)")
+            case (.failure(let error), .failure(let other)):
+                #expect((error as? MessagePackError) == (other as? MessagePackError), "\(type) of \(bytes)")
+                #expect(error is MessagePackError)
+            default: Issue.record("\(type) of \(bytes): \(short), and by a decoder \(long)")
+            }
+        }
+        func compareAll<each T: Codable & Equatable>(_ type: repeat (each T).Type, with bytes: [UInt8]) {
+            repeat compare(each type, bytes)
+            repeat compare(Optional<each T>.self, bytes)
+        }
+        for first in UInt8.min ... .max {
+            let counts: [Int] =
+                switch first {
+                // A short string has as many bytes more as its first byte says.
+                case 0xa0...0xbf: [Int(first & 0x1f), Int(first & 0x1f) + 1, Int(first & 0x1f) + 2]
+                case 0xc0...0xdf: [1, 2, 3, 5, 9, 10]
+                default: [0, 1, 2]
+                }
+            for count in counts {
+                for rest in [0x41, 0xff] as [UInt8] {
+                    let bytes = count == 0 ? [] : [first] + [UInt8](repeating: rest, count: count - 1)
+                    compareAll(Bool.self, Int.self, Int8.self, Int16.self, Int32.self, Int64.self, with: bytes)
+                    compareAll(UInt.self, UInt8.self, UInt16.self, UInt32.self, UInt64.self, with: bytes)
+                    compareAll(Float.self, Double.self, String.self, [UInt8].self, Data.self, with: bytes)
+                    compareAll(Date.self, MessagePackTimestamp.self, Value.self, [Int].self, with: bytes)
+                }
+            }
+        }
+    }
+
     @Test func listsOfThemAreListsOfValues() throws {
         let values: [Value] = [5, "text", nil, [1, [2, ["a": .binary([1])]]], ["x": [:]], .ext(type: 1, [1])]
         for count in [0, 1, 6, 15, 16, 70_000] {

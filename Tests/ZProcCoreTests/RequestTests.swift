@@ -41,15 +41,21 @@ struct RequestTests {
 
     /// Whatever numbers a client gives: what it may ask again for is kept, and nothing that it has.
     @Test func repliesAreKeptInAnyOrderOfRequests() {
-        var random = SeededNumbers.announced("replies"), cache = ReplyCache(), kept: Set<UInt64> = [], floor: UInt64 = 0
-        for _ in 0..<2_000 {
-            let number = UInt64.random(in: floor...floor + 40, using: &random)
-            let answered = UInt64.random(in: (floor < 5 ? 0 : floor - 5)...number, using: &random)
+        var random = SeededNumbers.announced("replies"), cache = ReplyCache(), floor: UInt64 = 0
+        var kept: [UInt64: [UInt8]] = [:]
+        for round in 0..<2_000 {
+            let number = UInt64.random(in: (floor < 5 ? 0 : floor - 5)...floor + 40, using: &random)
+            let answered = UInt64.random(in: (number < 10 ? 0 : number - 10)...number + 1, using: &random)
+            let reply = [UInt8(truncatingIfNeeded: round)]
             floor = max(floor, answered)
-            kept = kept.filter { $0 >= floor }
-            if number >= floor { kept.insert(number) }
-            cache.keep([], for: UpdateRequest(client: 1, number: number, answered: answered), at: 0)
-            #expect(cache.count == kept.count)
+            kept = kept.filter { $0.key >= floor }
+            if number >= floor { kept[number] = reply }
+            cache.keep(reply, for: UpdateRequest(client: 1, number: number, answered: answered), at: 0)
+            #expect(cache.count == kept.count, "round \(round)")
+            for (number, reply) in kept {
+                let request = UpdateRequest(client: 1, number: number, answered: 0)
+                #expect(cache.reply(to: request) == reply, "round \(round)")
+            }
         }
         // A leap.
         cache.keep([], for: UpdateRequest(client: 1, number: .max, answered: .max - 1), at: 0)

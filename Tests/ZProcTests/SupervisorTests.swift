@@ -199,29 +199,43 @@ import ZProc
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aChildOnThreadsMayRemoveItself() async throws {
+    /// As soon as it runs, when its start may be under way still, and later.
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+    func aChildOnThreadsMayRemoveItself(later isLater: Bool) async throws {
         try await withContext(.threads) { context in
-            let supervisor = try context.supervisor()
+            let state = context.state, supervisor = try context.supervisor()
             try await supervisor.spawn("calm") { try await Task.sleep(for: .seconds(1_000)) }
             try await supervisor.spawn("leaver") {
+                if isLater { try await eventually { supervisor.children.last?.isRunning == true } }
                 try await supervisor.remove("leaver")
+                // It is not waited for, and has time to say so.
+                try await Task { try await state.set("hasReturned", to: true) }.value
                 try await Task.sleep(for: .seconds(1_000))
             }
+            try await state.first { $0["hasReturned", default: false] }
             try await eventually { supervisor.children.map(\.name) == ["calm"] }
             #expect(supervisor.children.first?.incarnation == 1)
+            for await event in supervisor.events where event.child == "leaver" {
+                if case .stopped = event.kind { break }
+            }
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aChildOnThreadsMayRemoveTheSupervisorItIsIn() async throws {
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+    func aChildOnThreadsMayRemoveTheSupervisorItIsIn(later isLater: Bool) async throws {
         try await withContext(.threads) { context in
-            let top = try context.supervisor()
+            let state = context.state, top = try context.supervisor()
             try await top.supervisor("team", .oneForOne) { team in
                 try await team.spawn("leaver") {
+                    if isLater { try await eventually { top.children.last?.isRunning == true } }
                     try await top.remove("team")
+                    try await Task { try await state.set("hasReturned", to: true) }.value
                     try await Task.sleep(for: .seconds(1_000))
                 }
             }
+            try await state.first { $0["hasReturned", default: false] }
             try await eventually { top.children.isEmpty }
+            for await event in top.events { if case .stopped = event.kind { break } }
         }
     }
 
@@ -229,14 +243,18 @@ import ZProc
     @Test(.timeLimit(.minutes(1)), arguments: ["remove", "spawn"])
     func aChildOnThreadsThatIsStoppedNeedNotWaitForWhatItWants(_ wish: String) async throws {
         try await withContext(.threads) { context in
-            let state = context.state, supervisor = try context.supervisor()
+            let state = context.state, supervisor = try context.supervisor(), isCancelled = Mutex(false)
             try await supervisor.spawn("wishes") {
                 try await state.first { $0["isStopping", default: false] }
                 try await state.set("isWishing", to: true)
-                if wish == "remove" {
-                    try await supervisor.remove("holds")
-                } else {
-                    try await supervisor.spawn("other") {}
+                do {
+                    if wish == "remove" {
+                        try await supervisor.remove("holds")
+                    } else {
+                        try await supervisor.spawn("other") {}
+                    }
+                } catch {
+                    isCancelled.withLock { $0 = error is CancellationError }
                 }
             }
             try await supervisor.spawn("holds") {
@@ -249,6 +267,42 @@ import ZProc
             }
             await supervisor.stop()
             try await supervisor.wait()
+            #expect(isCancelled.withLock { $0 })
+        }
+    }
+
+    /// A child that wants another one, and is restarted before that has its turn, may want it again.
+    @Test(.timeLimit(.minutes(1))) func whatAChildOnThreadsWantedBeforeItWasRestartedIsForgotten() async throws {
+        try await withContext(.threads) { context in
+            let state = context.state
+            let supervisor = try context.supervisor(.oneForAll, intensity: RestartIntensity(1, within: .seconds(1_000)))
+            try await supervisor.spawn("wishes") {
+                if try await state.increment("starts") == 1 {
+                    try await state.first { $0["isStopping", default: false] }
+                    try await state.set("isWishing", to: true)
+                }
+                try await supervisor.spawn("helper") { try await Task.sleep(for: .seconds(1_000)) }
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            try await supervisor.spawn("holds") {
+                let number = try await state.increment("holds")
+                await withTaskCancellationHandler {
+                    if number > 1 { return _ = try? await Task.sleep(for: .seconds(1_000)) }
+                    _ = await Task { try await state.first { $0["isWishing", default: false] } }.result
+                } onCancel: {
+                    Task { try await state.set("isStopping", to: true) }
+                }
+            }
+            // With it, all are restarted.
+            try await supervisor.spawn("fails") {
+                if try await state.increment("failures") == 1 { throw TestFailure(reason: "once") }
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            try await eventually {
+                let children = supervisor.children
+                return children.map(\.name).contains("helper") && children.allSatisfy(\.isRunning)
+            }
+            #expect(try await state.get("starts", as: Int.self) == 2)
         }
     }
 

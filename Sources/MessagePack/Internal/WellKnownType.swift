@@ -10,6 +10,7 @@ internal import Foundation
 /// The types that are written and read here, without their `encode(to:)` and `init(from:)`.
 enum WellKnownType: UInt8 {
     case none
+    // Those up to `string` may be small; see `isSmall`.
     case bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float, double
     case string, bytes, data, date, timestamp, value, encoded
     case bools, ints, int8s, int16s, int32s, int64s, uints, uint16s, uint32s, uint64s, floats, doubles, strings

@@ -111,8 +111,7 @@ public struct ProcessGroup<Value: Sendable>: AsyncSequence, AsyncIteratorProtoco
 
     /// Combines the values of all that have not been given yet, in the order in which their processes end.
     ///
-    /// Runs where it is called; the standard library's, for any asynchronous sequence, may go elsewhere with it, which a
-    /// group must not.
+    /// For closures that wait for nothing; where one has to, go through the group with `for try await`.
     ///
     /// - Parameters:
     ///   - initialResult: what comes before the first value.

@@ -8,27 +8,28 @@ internal import ZProcCore
 /// Something a supervisor starts and stops.
 protocol Supervised: Stoppable {
     var supervisedPID: Int? { get }
-    /// What it is among the ancestors of what runs in it, on `.threads`.
-    var ancestor: ObjectIdentifier { get }
     /// Calls `action` when it has ended, also when that was before.
     func whenDown(_ action: @escaping @Sendable (ProcessDown.Reason) -> Void)
-}
-
-extension Supervised {
-    var ancestor: ObjectIdentifier { ObjectIdentifier(self) }
 }
 
 /// Carries out what ``Supervision`` decides, one step after the other, on a task of its own.
 final class SupervisionDriver: Sendable {
     typealias Start = @Sendable () async throws -> any Supervised
 
-    /// What a child is made of.
-    private struct Specification {
+    /// What a child is made of; among the ancestors of what runs in it, on `.threads`.
+    private final class Specification: Sendable {
         let restart: RestartRule
         let grace: Duration
         let start: Start
         /// Called when the child is forgotten.
         let onForget: (@Sendable () -> Void)?
+
+        init(_ restart: RestartRule, _ grace: Duration, onForget: (@Sendable () -> Void)?, start: @escaping Start) {
+            self.restart = restart
+            self.grace = grace
+            self.start = start
+            self.onForget = onForget
+        }
     }
 
     /// A child that was started and whose end has not been seen.
@@ -88,25 +89,32 @@ final class SupervisionDriver: Sendable {
         start: @escaping Start
     ) async throws {
         let done = Promise<Void>()
-        let specification = Specification(restart: restart, grace: grace, start: start, onForget: onForget)
+        let specification = Specification(restart, grace, onForget: onForget, start: start)
         guard send(.add(name, specification, done)) else { throw hasEnded }
         try await wait(for: done)
     }
 
     func remove(_ name: String) async throws {
         let done = Promise<Void>()
-        let isWithin = state.withLock { $0.runs[name] }.map { ProcessTable.ancestors.contains($0.child.ancestor) }
+        let specification = state.withLock { $0.specifications[name] }
         guard send(.remove(name, done)) else { throw hasEnded }
         // It must not wait for its own end.
-        if isWithin == true { return }
+        if let specification, ProcessTable.ancestors.contains(ObjectIdentifier(specification)) { return }
         try await wait(for: done)
     }
 
     /// Waits for a command to be carried out.
     ///
-    /// A body on `.threads` may be stopped by a command before, which waits for it; so being cancelled ends its wait.
+    /// A body on `.threads` may be stopped by a command before, which waits for it; so being cancelled ends its wait, and
+    /// a command that has not had its turn is none any more.
     private func wait(for done: Promise<Void>) async throws {
-        if isAncestor { try await done.value() } else { try await done.settled().get() }
+        guard isAncestor else { return try await done.settled().get() }
+        do {
+            try await done.value()
+        } catch let error as CancellationError {
+            if done.settle(.failure(error)) { throw error }
+            try await done.value()
+        }
     }
 
     /// Whether this runs within one of the children.
@@ -162,6 +170,8 @@ final class SupervisionDriver: Sendable {
 
     private func carryOut(_ command: Command) async {
         switch command {
+        case .add(_, _, let done) where done.result != nil: break
+        case .remove(_, let done) where done.result != nil: break
         case .add(let name, let specification, let done):
             let steps = state.withLock { state -> [Supervision<String>.Step]? in
                 let steps = state.core.hasEnded ? [] : state.core.add(name, restart: specification.restart)
@@ -253,12 +263,12 @@ final class SupervisionDriver: Sendable {
 
     private func start(_ name: String, _ incarnation: Int) async throws {
         let task = state.withLock { state -> Task<any Supervised, any Error>? in
-            guard !state.isStopping, let start = state.specifications[name]?.start else { return nil }
+            guard !state.isStopping, let specification = state.specifications[name] else { return nil }
             // A task of its own, so that whoever stops the supervisor need not wait for a start that hangs. What is
             // started is within this supervisor: on `.threads`, it must not wait for it.
-            let ancestors = ProcessTable.ancestors + [ObjectIdentifier(self)]
+            let ancestors = ProcessTable.ancestors + [ObjectIdentifier(specification), ObjectIdentifier(self)]
             let task = ProcessTable.$ancestors.withValue(ancestors) {
-                Spawning.$isSupervised.withValue(true) { Task { try await start() } }
+                Spawning.$isSupervised.withValue(true) { Task { try await specification.start() } }
             }
             state.cancelStart = { task.cancel() }
             return task
@@ -342,7 +352,6 @@ extension SupervisionDriver: Supervised {
 
 extension SpawnedProcess: Supervised {
     nonisolated var supervisedPID: Int? { pid }
-    nonisolated var ancestor: ObjectIdentifier { ObjectIdentifier(life) }
 
     nonisolated func whenDown(_ action: @escaping @Sendable (ProcessDown.Reason) -> Void) {
         life.ended.whenSettled { [life] _ in action(life.down.reason) }

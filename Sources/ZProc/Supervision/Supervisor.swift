@@ -49,7 +49,7 @@ public actor Supervisor {
     ///   - body: what the child does; it ends normally by returning, and abnormally by an error or a crash.
     /// - Throws: ``SupervisorError`` when there is a child of that name or the supervisor has ended; what kept the body
     ///   from starting, and then there is no such child; `CancellationError` in a child on `.threads` that is stopped
-    ///   before its wish has its turn.
+    ///   before this has its turn, and then there is none either, unless its start was under way.
     public nonisolated func spawn<each Argument: Codable & Sendable>(
         _ name: String,
         _ argument: repeat each Argument,
@@ -133,7 +133,7 @@ public actor Supervisor {
     ///   - restart: when it is started again.
     ///   - grace: how long each of its children gets for each step when it is stopped.
     ///   - build: adds its children; called each time it is started.
-    /// - Throws: ``SupervisorError`` when there is a child of that name or the supervisor has ended; what `build` throws.
+    /// - Throws: as ``spawn(_:_:restart:options:grace:fileID:line:body:)``, and what `build` throws.
     public nonisolated func supervisor(
         _ name: String,
         _ strategy: SupervisionStrategy,
@@ -166,7 +166,7 @@ public actor Supervisor {
     /// Returns when it has ended; in that child itself, on `.threads`, at once.
     ///
     /// - Throws: ``SupervisorError`` when there is no child of that name; `CancellationError` in a child on `.threads` that
-    ///   is stopped before its wish has its turn.
+    ///   is stopped before this has its turn, and then nothing is removed.
     public nonisolated func remove(_ name: String) async throws { try await driver.remove(name) }
 
     /// All children, in the order they were added in.

@@ -17,6 +17,8 @@ struct ThreadCounts {
     var hasLeader = false
     /// That thread while it serves them: it will look for jobs itself when it is done.
     var serving: pthread_t?
+    /// Threads that do what others have left for the loop to do.
+    var acting = 0
     /// Whether it waits for a time only.
     var isLeaderTimed = false
     /// How many jobs at the front of the queue have been taken.
@@ -93,7 +95,7 @@ extension LoopCore {
             return .leader
         }
         // Whoever does nothing else is about to look for what there is to do.
-        let busy = state.threads.running + (state.threads.serving == nil ? 0 : 1)
+        let busy = state.threads.running + state.threads.acting + (state.threads.serving == nil ? 0 : 1)
         guard busy == state.threads.started, state.threads.started <= jobThreads else { return .nobody }
         state.threads.started += 1
         return .newcomer
@@ -116,23 +118,31 @@ extension LoopCore {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         var wasRunning = false
         var wasLeading = false
+        var wasActing = false
         while true {
             var helper = Helper.nobody, mustBeWatched = false
             let step = state.withLock { state -> Step in
                 if wasRunning { state.threads.running -= 1 }
+                if wasActing { state.threads.acting -= 1 }
                 if wasLeading {
                     state.threads.hasLeader = false
                     state.threads.serving = nil
                 }
                 let step = nextStep(&state)
-                guard case .run = step else { return step }
+                switch step {
+                case .run: break
+                case .serve, .act:
+                    state.threads.acting += 1
+                    return step
+                case .wait, .idle, .stop: return step
+                }
                 if wasLeading { state.threads.departures &+= 1 }
                 // For the others, besides the job that this thread is about to run.
                 if canRunOneMore(state) { helper = summon(&state) }
                 mustBeWatched = wantsWatch(&state)
                 return step
             }
-            (wasRunning, wasLeading) = (false, false)
+            (wasRunning, wasLeading, wasActing) = (false, false, false)
             call(helper)
             if mustBeWatched { watch?.add([self]) }
             switch step {
@@ -141,8 +151,10 @@ extension LoopCore {
                 wasRunning = true
             case .serve(let sockets):
                 for socket in sockets { socket.serve() }
+                wasActing = true
             case .act(let actions):
                 for action in actions { action() }
+                wasActing = true
             case .wait(let milliseconds):
                 poll(into: &events, timeout: milliseconds) {
                     self.state.withLock { $0.threads.serving = pthread_self() }

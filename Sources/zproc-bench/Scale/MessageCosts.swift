@@ -17,13 +17,8 @@ struct MessageCosts: Codable {
 
     var sum: Double { asker + transport + answerer }
 
-    /// - Throws: ``BenchError`` when the runs were too short to tell.
-    func checked() throws -> MessageCosts {
-        guard [asker, transport, answerer].allSatisfy({ $0.isFinite && $0 > 0 }) else {
-            throw BenchError("the runs were too short to tell what a request costs; give them more --seconds")
-        }
-        return self
-    }
+    /// Whether they can be believed.
+    var areKnown: Bool { [asker, transport, answerer].allSatisfy { $0.isFinite && $0 > 0 } }
 
     /// A part less than zero is none.
     func over(_ other: MessageCosts) -> MessageCosts {
@@ -58,7 +53,7 @@ func runClients(_ count: Int, seconds: Double) async throws -> ScaleRun {
         let second = ThreadTimes.current
         let updates = Double(max(1, long.updates - short.updates)) * 1e9
         let (own, before) = (second.since(first), first.since(zero))
-        return try ScaleRun(
+        return ScaleRun(
             count: count,
             rate: long.rate.median,
             median: long.times.median / 1e9,
@@ -67,7 +62,7 @@ func runClients(_ count: Int, seconds: Double) async throws -> ScaleRun {
                     - Double(short.threads.transport + short.threads.others)) / updates,
                 transport: (Double(own.transport) - Double(before.transport)) / updates,
                 answerer: (Double(own.others) - Double(before.others)) / updates
-            ).checked()
+            )
         )
     }
 }
@@ -96,7 +91,7 @@ func runWorkers(_ count: Int, pause: Double, items: Int) async throws -> ScaleRu
     }
     let short = try await run(items / 10), long = try await run(items)
     let counted = Double(items - items / 10)
-    return try ScaleRun(
+    return ScaleRun(
         count: count,
         rate: Double(items) / long.seconds,
         median: nil,
@@ -104,7 +99,7 @@ func runWorkers(_ count: Int, pause: Double, items: Int) async throws -> ScaleRu
             asker: (long.children - short.children) / counted,
             transport: (Double(long.own.transport) - Double(short.own.transport)) / counted / 1e9,
             answerer: (Double(long.own.others) - Double(short.own.others)) / counted / 1e9
-        ).checked()
+        )
     )
 }
 

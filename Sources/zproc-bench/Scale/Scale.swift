@@ -35,7 +35,7 @@ struct Scale: AsyncParsableCommand {
 
     private func clients() async throws -> ScaleReport.Part {
         let one = try await runClients(1, seconds: seconds), many = try await runClients(64, seconds: seconds)
-        let model = RequestModel(one: one, many: many)
+        let model = try RequestModel(one: one, many: many)
         model.describe("an update by a client")
         var part = ScaleReport.Part(one: one, many: many)
         var table = TextTable(titles: ["clients", "measured/s", "model/s", "measured", "model"])
@@ -74,7 +74,7 @@ struct Scale: AsyncParsableCommand {
         // What a lone worker's item takes beyond its own time is what its messages take.
         var timed = one
         timed.median = max(0, 1 / one.rate - pause)
-        let model = RequestModel(one: timed, many: many)
+        let model = try RequestModel(one: timed, many: many)
         model.describe("an item for a worker, alone in its chunk")
         var part = ScaleReport.Part(one: timed, many: many)
         var table = TextTable(titles: ["workers", "measured/s", "model/s"])
@@ -128,7 +128,11 @@ struct RequestModel {
     /// Seconds on the way that no processor works.
     let pause: Double
 
-    init(one: ScaleRun, many: ScaleRun) {
+    /// - Throws: ``BenchError`` when the runs were too short to tell.
+    init(one: ScaleRun, many: ScaleRun) throws {
+        guard one.costs.areKnown, many.costs.areKnown else {
+            throw BenchError("the runs were too short to tell what a request costs; give them more --seconds")
+        }
         busy = many.costs
         waking = one.costs.over(many.costs)
         pause = max(0, (one.median ?? 0) - one.costs.sum)
