@@ -96,35 +96,13 @@ public final class SocketContext: Sendable {
 
     /// Terminates a context, which may wait for its sockets to linger, on a thread made for that.
     private static func terminate(_ handle: UnsafeMutableRawPointer, then done: UnsafeContinuation<Void, Never>?) {
-        Termination(handle: handle, done: done).start()
-    }
-}
-
-/// The last work on a context.
-private final class Termination {
-    private let handle: UnsafeMutableRawPointer
-    private let done: UnsafeContinuation<Void, Never>?
-
-    init(handle: UnsafeMutableRawPointer, done: UnsafeContinuation<Void, Never>?) {
-        self.handle = handle
-        self.done = done
-    }
-
-    func start() {
-        let work = Unmanaged.passRetained(self)
-        let result = startDetachedThread(
-            { argument in
-                if let argument { Unmanaged<Termination>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            },
-            argument: work.toOpaque()
-        )
+        // Nobody else uses it any more.
+        nonisolated(unsafe) let handle = handle
+        let terminate = { @Sendable in
+            _ = errorNumber { zmq_ctx_term(handle) }
+            done?.resume()
+        }
         // Without a thread to spare, waiting here is all that is left.
-        if result != 0 { work.takeRetainedValue().run() }
-    }
-
-    private func run() {
-        _ = errorNumber { zmq_ctx_term(handle) }
-        done?.resume()
+        if startDetachedThread(terminate) != 0 { terminate() }
     }
 }

@@ -184,18 +184,8 @@ final class LoopCore: Sendable {
     // MARK: Thread
 
     func startThread() throws(ZeroMQError) {
-        let core = Unmanaged.passRetained(self)
-        let result = startDetachedThread(
-            { argument in
-                if let argument { Unmanaged<LoopCore>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            },
-            argument: core.toOpaque()
-        )
-        if result != 0 {
-            core.release()
-            throw ZeroMQError(result, while: "start the thread of a socket loop")
-        }
+        let result = startDetachedThread { self.run() }
+        if result != 0 { throw ZeroMQError(result, while: "start the thread of a socket loop") }
     }
 
     private func run() {

@@ -22,7 +22,8 @@ final class LoopWatch: Sendable {
         try instance.withLock { instance throws(ZeroMQError) in
             if let instance { return instance }
             let watch = try LoopWatch()
-            try watch.start()
+            let result = startDetachedThread { watch.run() }
+            if result != 0 { throw ZeroMQError(result, while: "start the thread that looks after socket loops") }
             instance = watch
             return watch
         }
@@ -34,21 +35,6 @@ final class LoopWatch: Sendable {
     }
 
     deinit { if timer != -1 { close(timer) } }
-
-    private func start() throws(ZeroMQError) {
-        let watch = Unmanaged.passRetained(self)
-        let result = startDetachedThread(
-            { argument in
-                if let argument { Unmanaged<LoopWatch>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            },
-            argument: watch.toOpaque()
-        )
-        if result != 0 {
-            watch.release()
-            throw ZeroMQError(result, while: "start the thread that looks after socket loops")
-        }
-    }
 
     /// Looks after loops until their ``LoopCore/look()`` says that this is enough; each only once at a time.
     func add(_ more: [LoopCore]) {

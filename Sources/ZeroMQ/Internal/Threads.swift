@@ -3,13 +3,10 @@
 
 internal import Glibc
 
-/// Starts a thread that nobody joins and no signal handler of the program runs on.
+/// Starts a thread that nobody joins and no signal handler of the program runs on, for `body`.
 ///
-/// Returns 0 or an error number.
-func startDetachedThread(
-    _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?,
-    argument: UnsafeMutableRawPointer
-) -> ErrorNumber {
+/// Returns 0 or an error number; then `body` is never called.
+func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> ErrorNumber {
     var thread = pthread_t()
     var all = sigset_t()
     var previous = sigset_t()
@@ -17,7 +14,22 @@ func startDetachedThread(
     // The new thread inherits the mask.
     pthread_sigmask(SIG_SETMASK, &all, &previous)
     defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
-    let result = pthread_create(&thread, nil, body, argument)
-    if result == 0 { pthread_detach(thread) }
+    let work = Unmanaged.passRetained(ThreadBody(run: body))
+    let result = pthread_create(
+        &thread,
+        nil,
+        { argument in
+            if let argument { Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run() }
+            return nil
+        },
+        work.toOpaque()
+    )
+    if result == 0 { pthread_detach(thread) } else { work.release() }
     return result
+}
+
+/// What a thread is started for, in an object, of which the system can pass a pointer on.
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+    init(run: @escaping @Sendable () -> Void) { self.run = run }
 }
