@@ -46,6 +46,7 @@ struct HubRun: Service {
                 )
             }
         }
-        for place in places { try Output.put("listening at \(place)\n") }
+        // All at once, so that whoever has read a line has them all.
+        try Output.put(places.map { "listening at \($0)\n" }.joined())
     }
 }

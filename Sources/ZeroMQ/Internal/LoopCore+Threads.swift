@@ -11,14 +11,14 @@ struct ThreadCounts {
     var started = 1
     /// Threads that run a job; never more than there are job threads.
     var running = 0
+    /// Threads that do what others have left for the loop to do.
+    var acting = 0
     /// Threads asleep on the semaphore.
     var idle = 0
     /// Whether a thread waits for the sockets, or serves them.
     var hasLeader = false
     /// That thread while it serves them: it will look for jobs itself when it is done.
     var serving: pthread_t?
-    /// Threads that do what others have left for the loop to do.
-    var acting = 0
     /// Whether it waits for a time only.
     var isLeaderTimed = false
     /// How many jobs at the front of the queue have been taken.
