@@ -152,7 +152,7 @@ let package = Package(
         .testTarget(name: "ZProcCoreTests", dependencies: ["ZProcCore", "MessagePack"], swiftSettings: settings),
         .testTarget(
             name: "ZProcSharedEngineTests",
-            dependencies: ["ZProcSharedEngine", "ZProcCore", "MessagePack"],
+            dependencies: ["ZProcSharedEngine", "ZProcCore", "LMDB", "MessagePack"],
             swiftSettings: settings
         ),
         // Programs that tests start.

@@ -65,6 +65,45 @@ public struct Cursor: ~Copyable {
         try move(MDB_SET_RANGE, key: MDB_val(key))
     }
 
+    /// Moves to the entry of a key, and returns its value; nil when there is none, and the cursor is then nowhere.
+    ///
+    /// Cheap when the key lies near to where the cursor is.
+    public borrowing func seek(exactly key: UnsafeRawBufferPointer) throws(LMDBError) -> UnsafeRawBufferPointer? {
+        try move(MDB_SET, key: MDB_val(key))?.value
+    }
+
+    /// Sets the value of a key, which may be empty, in a write transaction, and moves there.
+    ///
+    /// Cheap when the key lies near to where the cursor is. Otherwise as ``WriteTransaction/put(_:for:in:appending:)``.
+    ///
+    /// - Throws: ``LMDBError`` with `.permissionDenied` in a read transaction, `.badKeySize`, or `.mapFull`.
+    public borrowing func put(
+        _ value: UnsafeRawBufferPointer,
+        for key: UnsafeRawBufferPointer
+    ) throws(LMDBError) {
+        try checkView("put at a cursor")
+        var key = MDB_val(key)
+        var value = MDB_val(value)
+        try check(mdb_cursor_put(handle, &key, &value, 0), "put at a cursor", environment)
+    }
+
+    /// Makes room for the value of a key, for the caller to fill, in a write transaction, and moves there.
+    ///
+    /// Cheap when the key lies near to where the cursor is. Otherwise as
+    /// ``WriteTransaction/reserve(_:for:in:appending:)``.
+    ///
+    /// - Throws: ``LMDBError`` with `.permissionDenied` in a read transaction, `.badKeySize`, or `.mapFull`.
+    public borrowing func reserve(
+        _ byteCount: Int,
+        for key: UnsafeRawBufferPointer
+    ) throws(LMDBError) -> UnsafeMutableRawBufferPointer {
+        try checkView("reserve at a cursor")
+        var key = MDB_val(key)
+        var value = MDB_val(mv_size: byteCount, mv_data: nil)
+        try check(mdb_cursor_put(handle, &key, &value, UInt32(MDB_RESERVE)), "reserve at a cursor", environment)
+        return UnsafeMutableRawBufferPointer(start: value.mv_data, count: byteCount)
+    }
+
     /// Removes the entry at the cursor, in a write transaction.
     ///
     /// The cursor is then between two entries: ``next()`` moves to the one after, as does ``current()``, and

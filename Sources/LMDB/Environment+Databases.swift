@@ -37,6 +37,24 @@ extension Environment {
         try openDatabase(name, in: transaction.view("open a database"), token: transaction.openingToken, flags: 0)
     }
 
+    /// Opens the unnamed database, which every environment has.
+    ///
+    /// Named databases are records in it, so use it for a file without any. Its handle is good for all transactions at once.
+    public func openDatabase(in transaction: borrowing WriteTransaction) throws(LMDBError) -> Database {
+        try openUnnamed(in: transaction.handle)
+    }
+
+    /// Opens the unnamed database, which every environment has.
+    public func openDatabase(in transaction: borrowing ReadTransaction) throws(LMDBError) -> Database {
+        try openUnnamed(in: transaction.view("open a database"))
+    }
+
+    private func openUnnamed(in transaction: OpaquePointer?) throws(LMDBError) -> Database {
+        var database: MDB_dbi = 0
+        try check(mdb_dbi_open(transaction, nil, 0, &database), "open a database", self)
+        return Database(handle: database)
+    }
+
     private func openDatabase(
         _ name: String,
         in transaction: OpaquePointer?,

@@ -3,8 +3,10 @@
 
 internal import ZProcCore
 
-/// What is kept about a namespace beside its entries: 56 bytes, in this machine's order.
-struct NamespaceRecord: BitwiseCopyable {
+/// What is known about a namespace beside its entries, as its newest change left it.
+///
+/// In the file it is the head of that change: one thing less to write for each update. An older change's is of the past.
+struct NamespaceRecord {
     var revision: UInt64 = 0
     /// The revision before the oldest change that may be asked for.
     var oldest: UInt64 = 0
@@ -13,9 +15,8 @@ struct NamespaceRecord: BitwiseCopyable {
     /// The revision at which the namespace was made.
     var birth: UInt64 = 0
     var count: UInt64 = 0
-    /// How long the records of the changes after `oldest` are together.
+    /// How long the changes in the file are together, without their heads.
     var historyByteCount: UInt64 = 0
-    private var unused: UInt64 = 0
 
     var span: HistorySpan {
         HistorySpan(birth: Revision(birth), oldest: Revision(oldest), newest: Revision(revision))
@@ -26,11 +27,22 @@ struct NamespaceRecord: BitwiseCopyable {
 
     init() {}
 
-    /// Reads a record; nil for bytes that are none.
-    init?(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.count == MemoryLayout<Self>.size else { return nil }
-        self = bytes.loadUnaligned(as: Self.self)
-        let isWhole = birth <= trimmed && trimmed <= oldest && oldest <= revision && revision < 1 << 62
-        guard isWhole, count < 1 << 48 else { return nil }
+    // MARK: The bytes: all but the revision, which is in the key, in this machine's order
+
+    static let byteCount = 40
+
+    /// Reads the head of a change; nil for bytes that have none.
+    init?(_ change: UnsafeRawBufferPointer, revision: UInt64) {
+        guard change.count >= Self.byteCount else { return nil }
+        func number(_ place: Int) -> UInt64 { change.loadUnaligned(fromByteOffset: 8 * place, as: UInt64.self) }
+        self.revision = revision
+        (oldest, trimmed, birth, count, historyByteCount) = (number(0), number(1), number(2), number(3), number(4))
+        let isWhole = birth <= oldest && trimmed <= oldest && oldest <= revision && trimmed < revision
+        guard isWhole, revision < 1 << 62, count < 1 << 48 else { return nil }
+    }
+
+    func write(to change: UnsafeMutableRawBufferPointer) {
+        let numbers = (oldest, trimmed, birth, count, historyByteCount)
+        withUnsafeBytes(of: numbers) { change.copyMemory(from: $0) }
     }
 }

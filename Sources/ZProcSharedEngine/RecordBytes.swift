@@ -4,7 +4,7 @@
 internal import MessagePack
 internal import ZProcCore
 
-/// A change as it is in the file.
+/// A change as it is in the file, behind its head, which is a ``NamespaceRecord``.
 ///
 /// Time, origin and number of writes; for each write the lengths of key, old and new value, and then their bytes.
 /// Numbers are in this machine's order.
@@ -31,11 +31,9 @@ enum RecordBytes {
             bytes.storeBytes(of: number, toByteOffset: place, as: T.self)
             place += MemoryLayout<T>.size
         }
-        func put(_ value: EncodedValue?) {
-            value?.bytes.withUnsafeBytes { value in
-                UnsafeMutableRawBufferPointer(rebasing: bytes[place...]).copyMemory(from: value)
-                place += value.count
-            }
+        func put(_ part: UnsafeRawBufferPointer) {
+            UnsafeMutableRawBufferPointer(rebasing: bytes[place...]).copyMemory(from: part)
+            place += part.count
         }
         put(record.time)
         put(record.origin.number)
@@ -45,18 +43,16 @@ enum RecordBytes {
             put(UInt32(write.key.utf8.count))
             put(write.before.map { UInt32($0.bytes.count) } ?? none)
             put(isSame ? same : write.after.map { UInt32($0.bytes.count) } ?? none)
-            for byte in write.key.utf8 {
-                bytes[place] = byte
-                place += 1
-            }
-            put(write.before)
-            if !isSame { put(write.after) }
+            var key = write.key
+            key.withUTF8 { put(UnsafeRawBufferPointer($0)) }
+            write.before?.bytes.withUnsafeBytes { put($0) }
+            if !isSame { write.after?.bytes.withUnsafeBytes { put($0) } }
         }
     }
 
-    /// Reads a record; nil for bytes that are none.
+    /// Reads a change with its head; nil for bytes that are none.
     static func read(_ bytes: UnsafeRawBufferPointer, revision: Revision) -> ChangeRecord? {
-        var place = 0
+        var place = NamespaceRecord.byteCount
         func number<T: BitwiseCopyable>(_ type: T.Type) -> T? {
             guard bytes.count - place >= MemoryLayout<T>.size else { return nil }
             defer { place += MemoryLayout<T>.size }
@@ -92,9 +88,10 @@ enum RecordBytes {
         return ChangeRecord(revision: revision, time: time, origin: Origin(number: origin), writes: writes)
     }
 
-    /// The time of a record, without reading the rest.
+    /// The time of a change with its head, without reading the rest; 0 for bytes that are none.
     static func time(_ bytes: UnsafeRawBufferPointer) -> Int64 {
-        bytes.count >= 8 ? bytes.loadUnaligned(as: Int64.self) : 0
+        let place = NamespaceRecord.byteCount
+        return bytes.count >= place + 8 ? bytes.loadUnaligned(fromByteOffset: place, as: Int64.self) : 0
     }
 }
 

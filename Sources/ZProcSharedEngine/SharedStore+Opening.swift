@@ -71,7 +71,7 @@ extension SharedStore {
                 guard lock.fileLength >= (info.lastPageNumber + 1) * info.pageSize else {
                     throw StateError(.storageDamaged, "\(path) has been cut short; restore a copy")
                 }
-                let tables = try makeTables(environment, path)
+                let table = try makeTable(environment, path)
                 let control = try SharedControl(creating: controlPath(path), settings)
                 control.allocated = room
                 let file = StoreFile(environment, lock)
@@ -79,7 +79,7 @@ extension SharedStore {
                     path: path,
                     control: control,
                     file: file,
-                    tables: tables,
+                    table: table,
                     role: .owner(sync),
                     boot: boot
                 )
@@ -101,14 +101,9 @@ extension SharedStore {
         return try mapErrors {
             let environment = try Environment(path: path, options: options(control.settings))
             let transaction = try ReadTransaction(environment)
-            let tables = try Tables(
-                names: environment.openDatabase(TableName.names, in: transaction),
-                entries: environment.openDatabase(TableName.entries, in: transaction),
-                changes: environment.openDatabase(TableName.changes, in: transaction),
-                replies: environment.openDatabase(TableName.replies, in: transaction)
-            )
+            let table = try environment.openDatabase(in: transaction)
             let file = StoreFile(environment, nil)
-            return SharedStore(path: path, control: control, file: file, tables: tables, role: .guest)
+            return SharedStore(path: path, control: control, file: file, table: table, role: .guest)
         }
     }
 
@@ -116,51 +111,41 @@ extension SharedStore {
 
     static func controlPath(_ path: String) -> String { path + "-control" }
 
-    private enum TableName {
-        static let format = "format"
-        static let names = "namespaces"
-        static let entries = "entries"
-        static let changes = "changes"
-        static let replies = "replies"
-    }
-
-    private static let format = "zproc state 1"
+    private static let format = "zproc state 2"
 
     private static func options(_ settings: cshared_settings) -> Environment.Options {
         var options = Environment.Options()
         options.mapSize = Int(settings.map_size)
         options.maximumReaders = 4096
-        options.maximumDatabases = 5
+        options.maximumDatabases = 0
         options.writesThroughMap = settings.writes_through_map != 0
         options.syncsCommits = settings.sync_mode != 0
         options.syncsMeta = settings.sync_mode != 0
         return options
     }
 
-    private static func makeTables(_ environment: Environment, _ path: String) throws -> Tables {
+    private static func makeTable(_ environment: Environment, _ path: String) throws -> Database {
         let transaction = try WriteTransaction(environment)
-        let isNew = try environment.info.lastTransactionID == 0
-        if isNew {
-            let database = try environment.openDatabase(TableName.format, in: transaction)
-            try withUTF8(format) { try transaction.put($0, for: $0, in: database) }
+        let table = try environment.openDatabase(in: transaction)
+        if try environment.info.lastTransactionID == 0 {
+            try withUTF8(format) { format in
+                try StoreKey.withFormat { try transaction.put(format, for: $0, in: table) }
+            }
         } else {
-            do {
-                let database = try environment.openDatabase(TableName.format, in: transaction, creating: false)
-                guard try withUTF8(format, { try transaction.get($0, in: database) }) != nil else {
-                    throw StateError(.storageDamaged, "\(path) was written by another version of this library")
-                }
-            } catch let error as LMDBError where error.code == .notFound || error.code == .incompatible {
-                throw StateError(.storageDamaged, "\(path) is an LMDB file of another program; choose another name")
+            let found = try StoreKey.withFormat { try transaction.get($0, in: table).map { Array($0) } }
+            if found != Array(format.utf8) {
+                // The first versions had a table of this name.
+                let isOurs = try found != nil || withUTF8("format") { try transaction.get($0, in: table) } != nil
+                throw StateError(
+                    .storageDamaged,
+                    isOurs
+                        ? "\(path) was written by another version of this library; open it with that one"
+                        : "\(path) is an LMDB file of another program; choose another name"
+                )
             }
         }
-        let tables = try Tables(
-            names: environment.openDatabase(TableName.names, in: transaction),
-            entries: environment.openDatabase(TableName.entries, in: transaction),
-            changes: environment.openDatabase(TableName.changes, in: transaction),
-            replies: environment.openDatabase(TableName.replies, in: transaction)
-        )
         try transaction.commit()
-        return tables
+        return table
     }
 
     private static func withUTF8<R>(_ text: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {

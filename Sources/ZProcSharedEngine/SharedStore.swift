@@ -23,22 +23,13 @@ package final class SharedStore: StateStore {
     let history: HistoryLimits
     let control: SharedControl
     let readers: ReaderPool
-    let tables: Tables
+    let table: Database
     private let role: Role
     private let engines = Mutex(EngineTable<SharedNamespace>())
     /// Where updates wait for the lock when it is not free at once, so that no thread of a task does.
     private let waitingRoom = DispatchQueue(label: "zproc.state.writer")
     private let monitor: StoreMonitor
     private let syncKeeper: SyncKeeper
-
-    /// The tables of the file.
-    struct Tables: Sendable {
-        let names: Database
-        let entries: Database
-        let changes: Database
-        /// Answers to clients that may ask again.
-        let replies: Database
-    }
 
     enum Role: Sendable {
         /// Made the store, and ends it: a file that is not synced is removed.
@@ -50,13 +41,13 @@ package final class SharedStore: StateStore {
         path: String,
         control: SharedControl,
         file: StoreFile,
-        tables: Tables,
+        table: Database,
         role: Role,
         boot: [UInt8] = []
     ) {
         self.path = path
         self.control = control
-        self.tables = tables
+        self.table = table
         self.role = role
         settings = control.settings
         history = HistoryLimits(settings)
@@ -101,18 +92,15 @@ package final class SharedStore: StateStore {
     package func namespaces() throws(StateError) -> [String] {
         try mapErrors {
             try readers.read { transaction in
-                var names: [String] = []
-                try transaction.withCursor(in: tables.names) { cursor in
-                    var entry = try cursor.first()
-                    while let (key, value) = entry {
-                        if value.count == 4 {
-                            let number = UInt32(bigEndian: value.loadUnaligned(as: UInt32.self))
-                            let record = try StoreKey.withRecord(number) { try transaction.get($0, in: tables.entries) }
-                            if let record, NamespaceRecord(record)?.exists == true {
-                                names.append(String(decoding: key, as: UTF8.self))
-                            }
-                        }
+                var names: [String] = [], numbers: [(UInt32, String)] = []
+                try transaction.withCursor(in: table) { cursor in
+                    var entry = try StoreKey.withNames { try cursor.seek(atLeast: $0) }
+                    while let (key, value) = entry, let name = StoreKey.name(of: key) {
+                        if let number = StoreKey.number(value) { numbers.append((number, name)) }
                         entry = try cursor.next()
+                    }
+                    for (number, name) in numbers where try NamespaceRecord(of: number, name, cursor).exists {
+                        names.append(name)
                     }
                 }
                 return names.sorted()
@@ -126,11 +114,11 @@ package final class SharedStore: StateStore {
             try control.lock()
             defer { control.unlock() }
             let transaction = try WriteTransaction(environment)
-            try transaction.withCursor(in: tables.replies) { cursor in
-                var entry = try cursor.first()
-                while let (key, value) = entry {
+            try transaction.withCursor(in: table) { cursor in
+                var entry = try StoreKey.withReply(0, 0) { try cursor.seek(atLeast: $0) }
+                while let (key, value) = entry, let reply = StoreKey.reply(of: key) {
                     let isOld = value.count < 8 || value.loadUnaligned(as: Int64.self) < time
-                    guard isOld, let reply = StoreKey.reply(of: key) else {
+                    guard isOld else {
                         entry = try cursor.next()
                         continue
                     }
@@ -228,7 +216,7 @@ package final class SharedStore: StateStore {
 
     /// The state as it is now, kept for as long as somebody looks at it.
     func pin(_ reader: Reader, namespace: UInt32, count: Int) -> PinnedView {
-        let view = PinnedView(reader, namespace: namespace, entries: tables.entries, pool: readers)
+        let view = PinnedView(reader, namespace: namespace, table: table, pool: readers)
         monitor.pin(view, count: count)
         return view
     }

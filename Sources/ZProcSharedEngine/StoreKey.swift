@@ -1,42 +1,108 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Keys of the tables: the namespace's number, then what is in it.
+/// Keys of the file, which is one table: each begins with what it is for.
+///
+/// One table, and not one for each purpose, because an update copies each page on the way from a table's root to what it
+/// changes, and a table's root is written down in another one.
 enum StoreKey {
-    /// The key of an entry; with an empty name, that of the namespace's record, which no entry has.
-    static func withEntry<R>(_ namespace: UInt32, _ name: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows
-        -> R
-    {
-        let utf8 = name.utf8
-        return try withUnsafeTemporaryAllocation(byteCount: 5 + utf8.count, alignment: 8) { bytes in
-            bytes.storeBytes(of: namespace.bigEndian, as: UInt32.self)
-            bytes[4] = entryMark
-            var place = 5
-            for byte in utf8 {
-                bytes[place] = byte
-                place += 1
-            }
+    private enum Kind {
+        static let format: UInt8 = 0
+        static let name: UInt8 = 1
+        static let reply: UInt8 = 2
+        static let namespace: UInt8 = 3
+    }
+
+    /// What there is of a namespace, behind its number.
+    private enum Part {
+        static let entry: UInt8 = 0
+        static let change: UInt8 = 1
+    }
+
+    /// The key under which the file says by which rules it is written.
+    static func withFormat<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try withUnsafeBytes(of: Kind.format, body)
+    }
+
+    /// The key of a namespace's number.
+    static func withName<R>(_ name: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try with(name, after: 1) { bytes in
+            bytes[0] = Kind.name
             return try body(UnsafeRawBufferPointer(bytes))
         }
     }
 
-    /// The key of a namespace's record, which comes before its entries.
-    static func withRecord<R>(_ namespace: UInt32, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-        try withUnsafeBytes(of: namespace.bigEndian, body)
+    /// The key before those of the namespaces' numbers.
+    static func withNames<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try withUnsafeBytes(of: Kind.name, body)
     }
 
-    /// The key of a change.
+    /// The name in a key of a namespace's number; nil for another key.
+    static func name(of key: UnsafeRawBufferPointer) -> String? {
+        key.first == Kind.name ? String(decoding: key.dropFirst(), as: UTF8.self) : nil
+    }
+
+    /// The number of a namespace, from its bytes; nil for others.
+    static func number(_ bytes: UnsafeRawBufferPointer) -> UInt32? {
+        guard bytes.count == 4 else { return nil }
+        let number = UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self))
+        return number == 0 ? nil : number
+    }
+
+    // MARK: Entries
+
+    private static let entryHead = 6
+
+    /// The key of an entry.
+    static func withEntry<R>(
+        _ namespace: UInt32,
+        _ name: String,
+        _ body: (UnsafeRawBufferPointer) throws -> R
+    ) rethrows -> R {
+        try with(name, after: entryHead) { bytes in
+            putHead(namespace, Part.entry, bytes)
+            return try body(UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    /// The name in the key of an entry of a namespace; nil for another key.
+    static func entry(of key: UnsafeRawBufferPointer, in namespace: UInt32) -> String? {
+        guard has(key, namespace, Part.entry) else { return nil }
+        return String(decoding: key.dropFirst(entryHead), as: UTF8.self)
+    }
+
+    // MARK: Changes
+
+    private static let changeByteCount = 14
+
+    /// The key of a change; the newest comes first.
     static func withChange<R>(
         _ namespace: UInt32,
         _ revision: UInt64,
         _ body: (UnsafeRawBufferPointer) throws -> R
     ) rethrows -> R {
-        try withUnsafeTemporaryAllocation(byteCount: 12, alignment: 8) { bytes in
-            bytes.storeBytes(of: namespace.bigEndian, as: UInt32.self)
-            bytes.storeBytes(of: revision.bigEndian, toByteOffset: 4, as: UInt64.self)
+        try withUnsafeTemporaryAllocation(byteCount: changeByteCount, alignment: 8) { bytes in
+            putHead(namespace, Part.change, bytes)
+            bytes.storeBytes(of: (~revision).bigEndian, toByteOffset: 6, as: UInt64.self)
             return try body(UnsafeRawBufferPointer(bytes))
         }
     }
+
+    /// The revision in the key of a change of a namespace; nil for another key.
+    static func change(of key: UnsafeRawBufferPointer, in namespace: UInt32) -> UInt64? {
+        guard key.count == changeByteCount, has(key, namespace, Part.change) else { return nil }
+        return ~UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 6, as: UInt64.self))
+    }
+
+    /// The number of the namespace a key belongs to, which is the greatest in the last key; nil for one of none.
+    static func namespace(of key: UnsafeRawBufferPointer) -> UInt32? {
+        guard key.count >= entryHead, key[0] == Kind.namespace else { return nil }
+        return UInt32(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+    }
+
+    // MARK: Answers
+
+    private static let replyByteCount = 17
 
     /// The key of an answer to a client's request.
     static func withReply<R>(
@@ -44,36 +110,47 @@ enum StoreKey {
         _ number: UInt64,
         _ body: (UnsafeRawBufferPointer) throws -> R
     ) rethrows -> R {
-        try withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { bytes in
-            bytes.storeBytes(of: client.bigEndian, as: UInt64.self)
-            bytes.storeBytes(of: number.bigEndian, toByteOffset: 8, as: UInt64.self)
+        try withUnsafeTemporaryAllocation(byteCount: replyByteCount, alignment: 8) { bytes in
+            bytes[0] = Kind.reply
+            bytes.storeBytes(of: client.bigEndian, toByteOffset: 1, as: UInt64.self)
+            bytes.storeBytes(of: number.bigEndian, toByteOffset: 9, as: UInt64.self)
             return try body(UnsafeRawBufferPointer(bytes))
         }
     }
 
-    /// The client and the number in an answer's key.
+    /// The client and the number in an answer's key; nil for another key.
     static func reply(of key: UnsafeRawBufferPointer) -> (client: UInt64, number: UInt64)? {
-        guard key.count == 16 else { return nil }
+        guard key.count == replyByteCount, key[0] == Kind.reply else { return nil }
         return (
-            UInt64(bigEndian: key.loadUnaligned(as: UInt64.self)),
-            UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt64.self)),
+            UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 9, as: UInt64.self))
         )
     }
 
-    /// The number of the namespace a key belongs to.
-    static func namespace(of key: UnsafeRawBufferPointer) -> UInt32? {
-        key.count >= 4 ? UInt32(bigEndian: key.loadUnaligned(as: UInt32.self)) : nil
+    // MARK: Bytes
+
+    private static func putHead(_ namespace: UInt32, _ part: UInt8, _ bytes: UnsafeMutableRawBufferPointer) {
+        bytes[0] = Kind.namespace
+        bytes.storeBytes(of: namespace.bigEndian, toByteOffset: 1, as: UInt32.self)
+        bytes[5] = part
     }
 
-    /// The name in an entry's key.
-    static func name(of key: UnsafeRawBufferPointer) -> String {
-        String(decoding: UnsafeRawBufferPointer(rebasing: key[min(5, key.count)...]), as: UTF8.self)
+    private static func has(_ key: UnsafeRawBufferPointer, _ namespace: UInt32, _ part: UInt8) -> Bool {
+        self.namespace(of: key) == namespace && key[5] == part
     }
 
-    /// The revision in a change's key.
-    static func revision(of key: UnsafeRawBufferPointer) -> UInt64 {
-        key.count == 12 ? UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 4, as: UInt64.self)) : 0
+    /// A key that ends with a name.
+    private static func with<R>(
+        _ name: String,
+        after head: Int,
+        _ body: (UnsafeMutableRawBufferPointer) throws -> R
+    ) rethrows -> R {
+        var name = name
+        return try name.withUTF8 { name in
+            try withUnsafeTemporaryAllocation(byteCount: head + name.count, alignment: 8) { bytes in
+                UnsafeMutableRawBufferPointer(rebasing: bytes[head...]).copyBytes(from: name)
+                return try body(bytes)
+            }
+        }
     }
-
-    private static let entryMark: UInt8 = 1
 }

@@ -17,13 +17,13 @@ final class PinnedView: EntryStore {
     }
     private let content: Mutex<Content>
     private let namespace: UInt32
-    private let entries: Database
+    private let table: Database
     private let pool: ReaderPool
 
-    init(_ reader: Reader, namespace: UInt32, entries: Database, pool: ReaderPool) {
+    init(_ reader: Reader, namespace: UInt32, table: Database, pool: ReaderPool) {
         content = Mutex(.pinned(reader))
         self.namespace = namespace
-        self.entries = entries
+        self.table = table
         self.pool = pool
     }
 
@@ -38,7 +38,7 @@ final class PinnedView: EntryStore {
                 case .copied(let trie): return trie[EntryKey(key)]
                 case .pinned(let reader):
                     return try StoreKey.withEntry(namespace, key) { bytes in
-                        try reader.transaction.get(bytes, in: entries).map { EncodedValue(copying: $0) }
+                        try reader.transaction.get(bytes, in: table).map { EncodedValue(copying: $0) }
                     }
                 }
             }
@@ -67,7 +67,7 @@ final class PinnedView: EntryStore {
         case .copied(let trie): return trie.map { ($0.key.name, $0.value) }
         case .pinned(let reader):
             var all: [(String, EncodedValue)] = []
-            try reader.transaction.withCursor(in: entries) { cursor in
+            try reader.transaction.withCursor(in: table) { cursor in
                 try forEachEntry(of: namespace, cursor) { key, value in all.append((key, value)) }
             }
             return all
@@ -81,19 +81,27 @@ final class PinnedView: EntryStore {
 final class UpdateView: EntryStore, @unchecked Sendable {
     /// Used by the update's thread alone, until the update ends.
     private let transaction: UnsafePointer<WriteTransaction>
+    /// Stays where something was looked up: it is the next to be written.
+    private let cursor: UnsafePointer<Cursor>
     private let namespace: UInt32
-    private let entries: Database
+    private let table: Database
 
-    init(_ transaction: UnsafePointer<WriteTransaction>, namespace: UInt32, entries: Database) {
+    init(
+        _ transaction: UnsafePointer<WriteTransaction>,
+        _ cursor: UnsafePointer<Cursor>,
+        namespace: UInt32,
+        table: Database
+    ) {
         self.transaction = transaction
+        self.cursor = cursor
         self.namespace = namespace
-        self.entries = entries
+        self.table = table
     }
 
     func value(of key: String) throws(StateError) -> EncodedValue? {
         try mapErrors {
             try StoreKey.withEntry(namespace, key) { bytes in
-                try transaction.pointee.get(bytes, in: entries).map { EncodedValue(copying: $0) }
+                try cursor.pointee.seek(exactly: bytes).map { EncodedValue(copying: $0) }
             }
         }
     }
@@ -101,17 +109,17 @@ final class UpdateView: EntryStore, @unchecked Sendable {
     /// Visits the names of a namespace's entries.
     static func forEachKey(
         of namespace: UInt32,
-        in entries: Database,
+        in table: Database,
         _ transaction: borrowing WriteTransaction,
         _ body: (String) throws -> Void
     ) throws {
-        try transaction.withCursor(in: entries) { cursor in
+        try transaction.withCursor(in: table) { cursor in
             try forEachEntry(of: namespace, cursor) { key, _ in try body(key) }
         }
     }
 
     func forEach(_ body: (String, EncodedValue) throws -> Void) throws {
-        try transaction.pointee.withCursor(in: entries) { cursor in
+        try transaction.pointee.withCursor(in: table) { cursor in
             try forEachEntry(of: namespace, cursor, body)
         }
     }
@@ -123,8 +131,8 @@ private func forEachEntry(
     _ body: (String, EncodedValue) throws -> Void
 ) throws {
     var entry = try StoreKey.withEntry(namespace, "") { try cursor.seek(atLeast: $0) }
-    while let (key, value) = entry, StoreKey.namespace(of: key) == namespace {
-        try body(StoreKey.name(of: key), EncodedValue(copying: value))
+    while let (key, value) = entry, let name = StoreKey.entry(of: key, in: namespace) {
+        try body(name, EncodedValue(copying: value))
         entry = try cursor.next()
     }
 }

@@ -164,4 +164,88 @@ struct CursorTests {
         #expect(name == "a")
         #expect(throws: Refusal.self) { try reader.withCursor(in: fixture.database) { _ in throw Refusal() } }
     }
+
+    @Test func seekingExactlyFindsThatKeyOnly() throws {
+        let fixture = try makeFixture(["b", "d"])
+        try ReadTransaction(fixture.environment).withCursor(in: fixture.database) { cursor in
+            for (wanted, found) in [("b", "value of b"), ("c", nil), ("d", "value of d"), ("e", nil), ("a", nil)] {
+                let value = try withBytes(Array(wanted.utf8)) { key throws(LMDBError) in
+                    try cursor.seek(exactly: key).map { String(decoding: $0, as: UTF8.self) }
+                }
+                #expect(value == found)
+            }
+        }
+    }
+
+    @Test func readersCannotPut() throws {
+        let fixture = try makeFixture()
+        try ReadTransaction(fixture.environment).withCursor(in: fixture.database) { cursor in
+            expectError(.permissionDenied) { try cursor.put("value", for: "key") }
+            expectError(.permissionDenied) { try cursor.fill("value", for: "key") }
+        }
+    }
+
+    /// Two cursors that put, look up and delete, near to where they are and far away, against a dictionary.
+    @Test func cursorsPutAsADictionaryDoes() throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = SeededGenerator(state: seed)
+        let fixture = try makeFixture([])
+        var model: [String: String] = [:]
+        for _ in 0..<20 {
+            try fixture.write { transaction in
+                try transaction.withCursor(in: fixture.database) { one in
+                    try transaction.withCursor(in: fixture.database) { other in
+                        var place = 500
+                        for step in 0..<100 {
+                            place = Bool.random(using: &random) ? place + 1 : Int.random(in: 0..<1_000, using: &random)
+                            let key = "key \(place)",
+                                value = String(repeating: "\(step) ", count: .random(in: 0..<30, using: &random))
+                            switch Int.random(in: 0..<4, using: &random) {
+                            case 0:
+                                try one.put(value, for: key)
+                                model[key] = value
+                            case 1:
+                                try other.fill(value, for: key)
+                                model[key] = value
+                            case 2:
+                                if try one.value(of: key) != nil { try one.delete() }
+                                model[key] = nil
+                            default:
+                                let found = try other.value(of: key)
+                                #expect(found == model[key], "seed \(seed)")
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        var all: [String: String] = [:]
+        try ReadTransaction(fixture.environment).withCursor(in: fixture.database) { cursor in
+            while let entry = try cursor.next() {
+                all[String(decoding: entry.key, as: UTF8.self)] = String(decoding: entry.value, as: UTF8.self)
+            }
+        }
+        #expect(all == model, "seed \(seed)")
+    }
+}
+
+extension Cursor {
+    fileprivate borrowing func value(of key: String) throws(LMDBError) -> String? {
+        try withBytes(Array(key.utf8)) { key throws(LMDBError) in
+            try seek(exactly: key).map { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+
+    fileprivate borrowing func put(_ value: String, for key: String) throws(LMDBError) {
+        try withBytes(Array(key.utf8)) { key throws(LMDBError) in
+            try withBytes(Array(value.utf8)) { value throws(LMDBError) in try put(value, for: key) }
+        }
+    }
+
+    /// Puts by making room first.
+    fileprivate borrowing func fill(_ value: String, for key: String) throws(LMDBError) {
+        try withBytes(Array(key.utf8)) { key throws(LMDBError) in
+            try reserve(value.utf8.count, for: key).copyBytes(from: value.utf8)
+        }
+    }
 }

@@ -16,6 +16,23 @@ struct DatabaseTests {
         expectError(.badKeySize) { _ = try environment.openDatabase("", in: writer) }
     }
 
+    @Test func theUnnamedDatabaseIsThereAtOnce() throws {
+        let file = TemporaryFile()
+        do {
+            let environment = try file.open { $0.maximumDatabases = 0 }
+            let writer = try WriteTransaction(environment)
+            try writer.put("value", for: "key", in: environment.openDatabase(in: writer))
+            try writer.commit()
+            let reader = try ReadTransaction(environment)
+            #expect(try reader.get("key", in: environment.openDatabase(in: reader)) == "value")
+        }
+        let environment = try file.open { $0.isReadOnly = true }
+        let reader = try ReadTransaction(environment)
+        let database = try environment.openDatabase(in: reader)
+        #expect(try reader.get("key", in: database) == "value")
+        #expect(try reader.count(in: database) == 1)
+    }
+
     @Test func openingAgainGivesTheSameHandle() throws {
         let fixture = try Fixture()
         let again = try fixture.write { try fixture.environment.openDatabase("data", in: $0) }

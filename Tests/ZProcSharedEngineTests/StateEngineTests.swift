@@ -139,6 +139,41 @@ import ZProcSharedEngine
         }
     }
 
+    /// The same updates and drops of several namespaces, of which either keeps as many changes.
+    @Test(arguments: [1, 2, 70, 200])
+    func bothEnginesHaveTheSamePast(_ count: Int) async throws {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SplitMix64(state: seed)
+        try await EngineKind.memory.withStore(history: HistoryLimits(count: count)) { memory in
+            try await EngineKind.shared.withStore(history: HistoryLimits(count: count)) { shared in
+                for step in 0..<600 {
+                    let name = "namespace \(Int.random(in: 0..<3, using: &random))"
+                    let key = "key \(Int.random(in: 0..<20, using: &random))"
+                    let isDropped = Int.random(in: 0..<100, using: &random) == 0
+                    let engines = [memory, shared].map { $0.engine(for: name) }
+                    for engine in engines {
+                        if isDropped {
+                            try await engine.drop(by: someone)
+                        } else {
+                            try await engine.update(by: someone) { draft in
+                                if step % 3 == 0 { draft.remove(key) }
+                                try draft.set("step", to: step)
+                                if step % 3 == 1 { try draft.set(key, to: step) }
+                            }
+                        }
+                    }
+                    let spans = try engines.map { try $0.span() }
+                    #expect(spans[0] == spans[1], "seed \(seed), step \(step)")
+                    let changes = try engines.map { try $0.records(after: spans[0].oldest, limit: .max).map(\.writes) }
+                    #expect(changes[0] == changes[1], "seed \(seed), step \(step)")
+                    let snapshots = try engines.map { try $0.snapshot() }
+                    #expect(try snapshots[0] == snapshots[1].items, "seed \(seed), step \(step)")
+                    #expect(try memory.namespaces() == shared.namespaces(), "seed \(seed), step \(step)")
+                }
+            }
+        }
+    }
+
     @Test(arguments: EngineKind.allCases)
     func updatesOfManyTasksLoseNothing(_ kind: EngineKind) async throws {
         try await kind.withEngine { engine in

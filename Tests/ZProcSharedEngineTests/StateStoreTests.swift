@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+import LMDB
 import MessagePack
 import Testing
 import ZProcCore
@@ -31,6 +32,42 @@ import ZProcSharedEngine
             try await store.engine(for: "dropped").drop(by: someone, once: nil)
             for number in 0..<5_000 { _ = try store.engine(for: "asked-\(number)").count() }
             #expect(try store.engine(for: "dropped").span().newest == Revision(2))
+        }
+    }
+
+    /// Forgotten changes are removed many at a time, but not when they are large.
+    @Test func largeChangesOfThePastTakeNoRoom() async throws {
+        try await withDirectory { directory in
+            let path = "\(directory)/state", size = 50_000
+            let store = try SharedStore.create(at: path, sync: nil, history: HistoryLimits(count: 2, byteCount: nil))
+            defer { store.close() }
+            let engine = store.engine(for: "test")
+            for number in 0..<60 {
+                let value = [UInt8](repeating: UInt8(number), count: size)
+                try await engine.update(by: someone) { try $0.set("v", to: value) }
+            }
+            #expect(try engine.span().oldest == Revision(58))
+            // The file grows by MiBs. If sixty changes were kept, they would take twice as much, as each has two values.
+            #expect(fileSize(path) < 80 * size)
+        }
+    }
+
+    @Test func filesOfOtherVersionsAndProgramsAreErrors() async throws {
+        try await withDirectory { directory in
+            for (table, message) in [("format", "another version of this library"), ("songs", "another program")] {
+                let path = "\(directory)/\(table)"
+                do {
+                    let environment = try Environment(path: path)
+                    let transaction = try WriteTransaction(environment)
+                    _ = try environment.openDatabase(table, in: transaction)
+                    try transaction.commit()
+                }
+                let error = #expect(throws: StateError.self) {
+                    _ = try SharedStore.create(at: path, sync: .eachCommit, history: HistoryLimits())
+                }
+                #expect(error?.code == .storageDamaged)
+                #expect(error?.message.contains(message) == true)
+            }
         }
     }
 

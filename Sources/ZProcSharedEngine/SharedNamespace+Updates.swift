@@ -1,0 +1,304 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import LMDB
+internal import MessagePack
+package import ZProcCore
+
+extension SharedNamespace {
+    package func update<Result: Sendable>(
+        by origin: Origin,
+        _ body: @escaping @Sendable (inout Draft) throws -> Result
+    ) async throws -> Result {
+        try await store.write { [self] in try commit(origin, body) }
+    }
+
+    package func updateNow<Result: Sendable>(
+        by origin: Origin,
+        _ body: @Sendable (inout Draft) throws -> Result
+    ) throws -> Result? {
+        try store.writeNow { try commit(origin, body) }
+    }
+
+    package func update(
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @escaping @Sendable (inout Draft) throws -> [UInt8]
+    ) async throws -> [UInt8] {
+        try await store.write { [self] in try commit(origin, once: request, body) }
+    }
+
+    package func updateNow(
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @Sendable (inout Draft) throws -> [UInt8]
+    ) throws -> [UInt8]? {
+        try store.writeNow { try commit(origin, once: request, body) }
+    }
+
+    /// One update, with the lock, on one thread.
+    private func commit<Result>(_ origin: Origin, _ body: (inout Draft) throws -> Result) throws -> Result {
+        // Not an optional: what one of an unknown type is like is looked up each time.
+        try withUnsafeTemporaryAllocation(of: Result.self, capacity: 1) { result in
+            var hasResult = false
+            do {
+                _ = try commit(origin, once: nil) { draft in
+                    result.initializeElement(at: 0, to: try body(&draft))
+                    hasResult = true
+                    return []
+                }
+            } catch {
+                if hasResult { result.deinitializeElement(at: 0) }
+                throw error
+            }
+            return result.moveElement(from: 0)
+        }
+    }
+
+    /// The same for a body whose answer is kept in the transaction, if it is to a client's request.
+    private func commit(
+        _ origin: Origin,
+        once request: UpdateRequest?,
+        _ body: (inout Draft) throws -> [UInt8]
+    ) throws -> [UInt8] {
+        try mapStorageErrors { try commitUnmapped(origin, once: request, body) }
+    }
+
+    private func commitUnmapped(
+        _ origin: Origin,
+        once request: UpdateRequest?,
+        _ body: (inout Draft) throws -> [UInt8]
+    ) throws -> [UInt8] {
+        guard let file = store.readers.file() else { throw StateError.ended }
+        let environment = file.environment
+        let transaction = try WriteTransaction(environment)
+        if let request, let known = try reply(to: request, transaction) { return known }
+        let known = try number(in: transaction)
+        var answer: [UInt8] = []
+        // Each is moved to where something is read, and is there when it is written.
+        let isChanged = try transaction.withCursor(in: store.table) { changes in
+            try transaction.withCursor(in: store.table) { entries in
+                var record = try known.map { try NamespaceRecord(of: $0, name, changes) } ?? NamespaceRecord()
+                let writes = try withUnsafePointer(to: entries) { cursor in
+                    try withUnsafePointer(to: transaction) { transaction in
+                        let view = known.map { UpdateView(transaction, cursor, namespace: $0, table: store.table) }
+                        var draft = Draft(view.map { Entries($0, count: Int(record.count)) } ?? Entries())
+                        answer = try body(&draft)
+                        return try draft.commit()
+                    }
+                }
+                guard !writes.isEmpty else { return false }
+                let byteCount = RecordBytes.count(of: writes)
+                let demand = PageDemand(
+                    writes,
+                    byteCount,
+                    reply: request == nil ? nil : Self.replyByteCount(answer),
+                    lastPage: try environment.info.lastPageNumber
+                )
+                try store.reserve(demand, environment)
+                let number = try known ?? makeNumber(in: transaction)
+                try put(writes, number, entries)
+                record.revision += 1
+                record.count = UInt64(Int(record.count) + writes.reduce(0) { $0 + $1.countChange })
+                record.historyByteCount += UInt64(byteCount)
+                let change = ChangeRecord(
+                    revision: Revision(record.revision),
+                    time: wallClockMicroseconds(),
+                    origin: origin,
+                    writes: writes
+                )
+                try trim(&record, at: change.time, number, changes)
+                try StoreKey.withChange(number, record.revision) { key in
+                    let bytes = try changes.reserve(NamespaceRecord.byteCount + byteCount, for: key)
+                    record.write(to: bytes)
+                    let body = UnsafeMutableRawBufferPointer(rebasing: bytes[NamespaceRecord.byteCount...])
+                    RecordBytes.write(change, to: body)
+                }
+                return true
+            }
+        }
+        guard isChanged else { return answer }
+        if let request { try keep(answer, for: request, transaction) }
+        try transaction.commit()
+        store.announce()
+        return answer
+    }
+
+    private func put(_ writes: [Write], _ number: UInt32, _ entries: borrowing Cursor) throws {
+        for write in writes where write.before != write.after {
+            try StoreKey.withEntry(number, write.key) { key in
+                if let value = write.after {
+                    try value.bytes.withUnsafeBytes { try entries.put($0, for: key) }
+                } else if try entries.seek(exactly: key) != nil {
+                    try entries.delete()
+                }
+            }
+        }
+    }
+
+    /// Forgets changes that are beyond the limits; the newest is not in the file yet.
+    private func trim(
+        _ record: inout NamespaceRecord,
+        at time: Int64,
+        _ number: UInt32,
+        _ changes: borrowing Cursor
+    ) throws {
+        let limits = store.history
+        let count = UInt64(limits.count), mostBytes = limits.byteCount.map { UInt64($0) } ?? .max
+        if record.revision - record.oldest > count { record.oldest = record.revision - count }
+        if let age = limits.age {
+            try forgetOld(&record, before: time - age.microseconds, number, changes)
+        }
+        // Small ones many at a time: they are neighbours in the file.
+        let isLarge = record.historyByteCount / Self.largeByteCount > record.revision - record.trimmed
+        let isTooMuch = record.historyByteCount > mostBytes && record.trimmed + 1 < record.revision
+        let forgotten = record.oldest - record.trimmed
+        guard isTooMuch || forgotten >= (isLarge ? 1 : Self.trimmedTogether) else { return }
+        var entry = try StoreKey.withChange(number, record.trimmed + 1) { try changes.seek(atLeast: $0) }
+        var deletedBytes = 0
+        // Not all at once, should there be many: the lock is held.
+        for _ in 0..<Self.mostTrimmed where deletedBytes <= Self.mostTrimmedBytes {
+            let isBeyond = record.trimmed < record.oldest || record.historyByteCount > mostBytes
+            guard isBeyond, record.trimmed + 1 < record.revision else { return }
+            guard let (key, value) = entry, StoreKey.change(of: key, in: number) == record.trimmed + 1 else {
+                throw StateError(.storageDamaged, "revision \(record.trimmed + 1) of '\(name)' is not there")
+            }
+            let byteCount = max(0, value.count - NamespaceRecord.byteCount)
+            deletedBytes += byteCount
+            record.historyByteCount -= min(record.historyByteCount, UInt64(byteCount))
+            record.trimmed += 1
+            record.oldest = max(record.oldest, record.trimmed)
+            try changes.delete()
+            entry = try changes.previous()
+        }
+    }
+
+    /// Forgets changes made before a time, some at once.
+    private func forgetOld(
+        _ record: inout NamespaceRecord,
+        before time: Int64,
+        _ number: UInt32,
+        _ changes: borrowing Cursor
+    ) throws {
+        for _ in 0..<Self.mostTrimmed where record.oldest + 1 < record.revision {
+            let changeTime = try StoreKey.withChange(number, record.oldest + 1) { key in
+                try changes.seek(exactly: key).map { RecordBytes.time($0) }
+            }
+            guard let changeTime else {
+                throw StateError(.storageDamaged, "revision \(record.oldest + 1) of '\(name)' is not there")
+            }
+            guard changeTime < time else { return }
+            record.oldest += 1
+        }
+    }
+
+    private static let mostTrimmed = 1024
+    private static let mostTrimmedBytes = 64 << 20
+    private static let largeByteCount: UInt64 = 4096
+    private static let trimmedTogether: UInt64 = 64
+
+    package func drop(by origin: Origin, once request: UpdateRequest?) async throws {
+        try await store.write { [self] in
+            try mapStorageErrors {
+                guard let file = store.readers.file() else { throw StateError.ended }
+                let environment = file.environment
+                let transaction = try WriteTransaction(environment)
+                if try request.flatMap({ try reply(to: $0, transaction) }) != nil { return }
+                guard let number = try number(in: transaction) else { return }
+                let old = try transaction.withCursor(in: store.table) { try NamespaceRecord(of: number, name, $0) }
+                guard old.exists else { return }
+                let removed = Int(old.count + old.revision - old.trimmed)
+                let demand = PageDemand(removing: removed, lastPage: try environment.info.lastPageNumber)
+                try store.reserve(demand, environment)
+                var keys: [String] = []
+                try UpdateView.forEachKey(of: number, in: store.table, transaction) { keys.append($0) }
+                for key in keys {
+                    _ = try StoreKey.withEntry(number, key) { try transaction.delete($0, in: store.table) }
+                }
+                for revision in old.trimmed + 1...old.revision {
+                    _ = try StoreKey.withChange(number, revision) { try transaction.delete($0, in: store.table) }
+                }
+                // A change that nobody may ask for keeps the revision.
+                var record = NamespaceRecord()
+                record.revision = old.revision + 1
+                record.oldest = record.revision
+                record.trimmed = old.revision
+                record.birth = record.revision
+                try StoreKey.withChange(number, record.revision) { key in
+                    record.write(to: try transaction.reserve(NamespaceRecord.byteCount, for: key, in: store.table))
+                }
+                if let request { try keep([], for: request, transaction) }
+                try transaction.commit()
+                store.announce()
+            }
+        }
+    }
+
+    private func number(in transaction: borrowing WriteTransaction) throws -> UInt32? {
+        try number { try transaction.get($0, in: store.table) }
+    }
+
+    /// Numbers a new namespace.
+    ///
+    /// Not remembered: the transaction may not be committed.
+    private func makeNumber(in transaction: borrowing WriteTransaction) throws -> UInt32 {
+        try StateLimits.check(namespace: name)
+        let last = try transaction.withCursor(in: store.table) {
+            try $0.last().flatMap { StoreKey.namespace(of: $0.key) }
+        }
+        let number = (last ?? 0) + 1
+        try withUnsafeBytes(of: number.bigEndian) { value in
+            try StoreKey.withName(name) { try transaction.put(value, for: $0, in: store.table) }
+        }
+        return number
+    }
+}
+
+/// Answers to clients' requests, each in the transaction that carried the request out: the time, in microseconds since
+/// 1970, then the answer's bytes.
+extension SharedNamespace {
+    private static let replyHead = 8
+
+    private static func replyByteCount(_ answer: [UInt8]) -> Int { replyHead + answer.count }
+
+    private func reply(to request: UpdateRequest, _ transaction: borrowing WriteTransaction) throws -> [UInt8]? {
+        try StoreKey.withReply(request.client, request.number) { key in
+            try transaction.get(key, in: store.table).map { Array($0.dropFirst(Self.replyHead)) }
+        }
+    }
+
+    private func keep(
+        _ answer: [UInt8],
+        for request: UpdateRequest,
+        _ transaction: borrowing WriteTransaction
+    ) throws {
+        try transaction.withCursor(in: store.table) { cursor in
+            // Those that have arrived are forgotten.
+            var entry = try StoreKey.withReply(request.client, 0) { try cursor.seek(atLeast: $0) }
+            while let (key, _) = entry, let reply = StoreKey.reply(of: key), reply.client == request.client,
+                reply.number < request.answered
+            {
+                try cursor.delete()
+                entry = try StoreKey.withReply(request.client, reply.number) { try cursor.seek(atLeast: $0) }
+            }
+            try StoreKey.withReply(request.client, request.number) { key in
+                let bytes = try cursor.reserve(Self.replyByteCount(answer), for: key)
+                bytes.storeBytes(of: wallClockMicroseconds(), as: Int64.self)
+                UnsafeMutableRawBufferPointer(rebasing: bytes[Self.replyHead...]).copyBytes(from: answer)
+            }
+        }
+    }
+}
+
+extension Write {
+    fileprivate var countChange: Int { (after == nil ? 0 : 1) - (before == nil ? 0 : 1) }
+}
+
+/// Turns LMDB's errors into the state's; what an update's body throws stays what it is.
+private func mapStorageErrors<T>(_ body: () throws -> T) throws -> T {
+    do {
+        return try body()
+    } catch let error as LMDBError {
+        throw StateError(error)
+    }
+}
