@@ -3,6 +3,7 @@
 
 internal import LMDB
 internal import MessagePack
+internal import Synchronization
 package import ZProcCore
 
 extension SharedNamespace {
@@ -10,14 +11,20 @@ extension SharedNamespace {
         by origin: Origin,
         _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result {
-        try await store.write { [self] in try commit(origin, body) }
+        if store.beginWriting() {
+            defer { store.endWriting() }
+            return try commit(origin, body)
+        }
+        return try await store.writeInTurn { [self] in try commit(origin, body) }
     }
 
     package func updateNow<Result: Sendable>(
         by origin: Origin,
         _ body: @Sendable (inout Draft) throws -> Result
     ) throws -> Result? {
-        try store.writeNow { try commit(origin, body) }
+        guard store.beginWriting(pauses: 0) else { return nil }
+        defer { store.endWriting() }
+        return try commit(origin, body)
     }
 
     package func update(
@@ -25,7 +32,11 @@ extension SharedNamespace {
         once request: UpdateRequest?,
         _ body: @escaping @Sendable (inout Draft) throws -> [UInt8]
     ) async throws -> [UInt8] {
-        try await store.write { [self] in try commit(origin, once: request, body) }
+        if store.beginWriting() {
+            defer { store.endWriting() }
+            return try commit(origin, once: request, body)
+        }
+        return try await store.writeInTurn { [self] in try commit(origin, once: request, body) }
     }
 
     package func updateNow(
@@ -33,26 +44,28 @@ extension SharedNamespace {
         once request: UpdateRequest?,
         _ body: @Sendable (inout Draft) throws -> [UInt8]
     ) throws -> [UInt8]? {
-        try store.writeNow { try commit(origin, once: request, body) }
+        guard store.beginWriting(pauses: 0) else { return nil }
+        defer { store.endWriting() }
+        return try commit(origin, once: request, body)
     }
 
     /// One update, with the lock, on one thread.
     private func commit<Result>(_ origin: Origin, _ body: (inout Draft) throws -> Result) throws -> Result {
-        // Not an optional: what one of an unknown type is like is looked up each time.
-        try withUnsafeTemporaryAllocation(of: Result.self, capacity: 1) { result in
-            var hasResult = false
-            do {
-                _ = try commit(origin, once: nil) { draft in
-                    result.initializeElement(at: 0, to: try body(&draft))
-                    hasResult = true
-                    return []
-                }
-            } catch {
-                if hasResult { result.deinitializeElement(at: 0) }
-                throw error
+        // Not an optional: what one of a type that only the caller knows is like is looked up each time.
+        let result = UnsafeMutablePointer<Result>.allocate(capacity: 1)
+        defer { result.deallocate() }
+        var hasResult = false
+        do {
+            _ = try commit(origin, once: nil) { draft in
+                result.initialize(to: try body(&draft))
+                hasResult = true
+                return []
             }
-            return result.moveElement(from: 0)
+        } catch {
+            if hasResult { result.deinitialize(count: 1) }
+            throw error
         }
+        return result.move()
     }
 
     /// The same for a body whose answer is kept in the transaction, if it is to a client's request.
@@ -76,9 +89,14 @@ extension SharedNamespace {
         let known = try number(in: transaction)
         var answer: [UInt8] = []
         // Each is moved to where something is read, and is there when it is written.
-        let isChanged = try transaction.withCursor(in: store.table) { changes in
+        let record: NamespaceRecord? = try transaction.withCursor(in: store.table) { changes in
             try transaction.withCursor(in: store.table) { entries in
-                var record = try known.map { try NamespaceRecord(of: $0, name, changes) } ?? NamespaceRecord()
+                var record = NamespaceRecord()
+                if let latest = latest.withLock(\.self), latest.transaction == transaction.id - 1 {
+                    record = latest.record
+                } else if let known {
+                    record = try NamespaceRecord(of: known, name, changes)
+                }
                 let writes = try withUnsafePointer(to: entries) { cursor in
                     try withUnsafePointer(to: transaction) { transaction in
                         let view = known.map { UpdateView(transaction, cursor, namespace: $0, table: store.table) }
@@ -87,7 +105,7 @@ extension SharedNamespace {
                         return try draft.commit()
                     }
                 }
-                guard !writes.isEmpty else { return false }
+                guard !writes.isEmpty else { return nil }
                 let byteCount = RecordBytes.count(of: writes)
                 let demand = PageDemand(
                     writes,
@@ -114,12 +132,14 @@ extension SharedNamespace {
                     let body = UnsafeMutableRawBufferPointer(rebasing: bytes[NamespaceRecord.byteCount...])
                     RecordBytes.write(change, to: body)
                 }
-                return true
+                return record
             }
         }
-        guard isChanged else { return answer }
+        guard let record else { return answer }
         if let request { try keep(answer, for: request, transaction) }
+        let id = transaction.id
         try transaction.commit()
+        latest.withLock { $0 = Latest(transaction: id, record: record) }
         store.announce()
         return answer
     }
@@ -198,7 +218,7 @@ extension SharedNamespace {
     private static let trimmedTogether: UInt64 = 64
 
     package func drop(by origin: Origin, once request: UpdateRequest?) async throws {
-        try await store.write { [self] in
+        try await store.writeInTurn { [self] in
             try mapStorageErrors {
                 guard let file = store.readers.file() else { throw StateError.ended }
                 let environment = file.environment

@@ -13,6 +13,14 @@ package final class SharedNamespace: StateEngine {
     /// The namespace's number in the file, once it is known; never 0, and never changes.
     private let knownNumber = Atomic<UInt32>(0)
 
+    /// What this process's last update of the namespace left.
+    struct Latest {
+        /// The transaction's number in the file; the next one's record is the same if it is the next in number.
+        let transaction: Int
+        let record: NamespaceRecord
+    }
+    let latest = Mutex<Latest?>(nil)
+
     init(_ name: String, in store: SharedStore) {
         self.name = name
         self.store = store

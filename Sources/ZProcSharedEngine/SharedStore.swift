@@ -181,14 +181,19 @@ package final class SharedStore: StateStore {
 
     // MARK: For the namespaces
 
-    /// Runs `body` with the writers' lock.
-    func write<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        // Most updates take less than handing them to another thread would. Writing to a disk does not.
-        if settings.sync_mode == 0, control.tryLock(pauses: Self.pauses) {
-            defer { control.unlock() }
-            return try body()
-        }
-        return try await withUnsafeThrowingContinuation { continuation in
+    /// Takes the writers' lock if it is free, or will be in a moment, and there is no disk to wait for.
+    ///
+    /// Most updates take less than handing them to another thread would.
+    func beginWriting(pauses: Int = SharedStore.pauses) -> Bool {
+        settings.sync_mode == 0 && control.tryLock(pauses: pauses)
+    }
+
+    /// Gives the lock back.
+    func endWriting() { control.unlock() }
+
+    /// Runs `body` with the writers' lock, on a thread that may wait for it.
+    func writeInTurn<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withUnsafeThrowingContinuation { continuation in
             waitingRoom.async { [control] in
                 continuation.resume(
                     with: Result {
@@ -199,13 +204,6 @@ package final class SharedStore: StateStore {
                 )
             }
         }
-    }
-
-    /// Runs `body` with the writers' lock if it is free and there is no disk to wait for.
-    func writeNow<Value>(_ body: () throws -> Value) throws -> Value? {
-        guard settings.sync_mode == 0, control.tryLock(pauses: 0) else { return nil }
-        defer { control.unlock() }
-        return try body()
     }
 
     private static let pauses = 8

@@ -17,29 +17,29 @@ package struct Entries: Sendable {
     private struct Base: Sendable {
         let store: any EntryStore
         /// Keys of the store that were removed.
-        var removed: TreeSet<EntryKey> = []
+        var removed = TreeSet<EntryKey>()
     }
 
     private var trie: EntryTrie
     private var base: Base?
     package private(set) var count: Int
 
-    package init(_ trie: EntryTrie = [:]) {
+    package init(_ trie: EntryTrie = EntryTrie()) {
         self.trie = trie
         count = trie.count
     }
 
     /// What a store holds.
     package init(_ store: any EntryStore, count: Int) {
-        trie = [:]
+        trie = EntryTrie()
         base = Base(store: store)
         self.count = count
     }
 
     package func value(of key: String) throws(StateError) -> EncodedValue? {
-        let entryKey = EntryKey(key)
-        if let value = trie[entryKey] { return value }
-        guard let base, !base.removed.contains(entryKey) else { return nil }
+        // In an update of a store that is elsewhere nothing is above it, and then no key has to be hashed.
+        if !trie.isEmpty, let value = trie[EntryKey(key)] { return value }
+        guard let base, base.removed.isEmpty || !base.removed.contains(EntryKey(key)) else { return nil }
         return try base.store.value(of: key)
     }
 
