@@ -165,8 +165,8 @@ let package = Package(
         .testTarget(
             name: "ZProcTests",
             dependencies: [
-                "ZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore", "ZProcTransports",
-                "ZeroMQ", "Linearizability", "MessagePack", logging, metrics, tracing,
+                "ZProc", "CZProc", "InterruptedProgram", "ClosureCorpus", "PlainClosureCorpus", "ZProcCore",
+                "ZProcTransports", "ZeroMQ", "Linearizability", "MessagePack", logging, metrics, tracing,
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],

@@ -50,14 +50,25 @@ static char **environment_with(char *variable, const char *const *changes) {
 }
 
 // Leaves the calling thread so many of its processors, and tells which it had.
+//
+// Others each time: until a child has taken all back it is being linked, which is most of its start, and many that are
+// started at once would stand in line for the first processor while the others have nothing to do.
 static int narrow_processors(int count, cpu_set_t *before) {
+    static _Atomic unsigned turn;
     if (sched_getaffinity(0, sizeof *before, before) != 0) return 0;
-    if (count <= 0 || count >= CPU_COUNT(before)) return 0;
+    int all = CPU_COUNT(before);
+    if (count <= 0 || count >= all) return 0;
+    unsigned skipped = turn++ % (unsigned)all;
     cpu_set_t few;
     CPU_ZERO(&few);
-    for (int processor = 0; processor < CPU_SETSIZE && count > 0; processor++) {
-        if (!CPU_ISSET(processor, before)) continue;
-        CPU_SET(processor, &few);
+    // Round and round, from the one whose turn it is.
+    for (int place = 0; count > 0; place = (place + 1) % CPU_SETSIZE) {
+        if (!CPU_ISSET(place, before)) continue;
+        if (skipped > 0) {
+            skipped--;
+            continue;
+        }
+        CPU_SET(place, &few);
         count--;
     }
     return sched_setaffinity(0, sizeof few, &few) == 0;
