@@ -21,7 +21,7 @@ package struct ProgramImage: Sendable {
             let name = image.name.map { String(cString: $0) } ?? ""
             identity = "\(name.split(separator: "/").last ?? "program"):\(addresses.count)"
         } else {
-            identity = id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            identity = id.reduce(into: "") { $0 += ($1 < 16 ? "0" : "") + String($1, radix: 16) }
         }
     }
 
