@@ -41,6 +41,15 @@ struct PageDemand {
         makesRoom = growth < 0
     }
 
+    /// The demand of an update that comes after others in a transaction, and of these.
+    func adding(_ next: PageDemand) -> PageDemand {
+        var both = self
+        both.count += next.count - Self.slack
+        both.areSingle = areSingle && next.areSingle
+        both.makesRoom = makesRoom && next.makesRoom
+        return both
+    }
+
     /// The demand of removing as many keys from the tables.
     init(removing keys: Int, lastPage: Int) {
         let copied = min(keys.multipliedReportingOverflow(by: 8).overflow ? lastPage : keys * 8, lastPage)

@@ -74,74 +74,80 @@ extension SharedNamespace {
         once request: UpdateRequest?,
         _ body: (inout Draft) throws -> [UInt8]
     ) throws -> [UInt8] {
-        try mapStorageErrors { try commitUnmapped(origin, once: request, body) }
+        try mapStorageErrors {
+            guard let file = store.readers.file() else { throw StateError.ended }
+            let transaction = try WriteTransaction(file.environment)
+            var outcome = UpdateOutcome()
+            let answer = try UpdateTable.with(file.environment, transaction, store.table) { table in
+                try carryOut(origin, once: request, body, in: table, &outcome)
+            }
+            try store.commit(transaction, outcome)
+            return answer
+        }
     }
 
-    private func commitUnmapped(
+    /// One update in a transaction in which there may have been others.
+    ///
+    /// - Throws: what the body throws, or the storage; in the latter case the transaction must not be committed.
+    func carryOut(
         _ origin: Origin,
         once request: UpdateRequest?,
-        _ body: (inout Draft) throws -> [UInt8]
+        _ body: (inout Draft) throws -> [UInt8],
+        in table: UpdateTable,
+        _ outcome: inout UpdateOutcome
     ) throws -> [UInt8] {
-        guard let file = store.readers.file() else { throw StateError.ended }
-        let environment = file.environment
-        let transaction = try WriteTransaction(environment)
-        if let request, let known = try reply(to: request, transaction) { return known }
-        let known = try number(in: transaction)
-        var answer: [UInt8] = []
-        // Each is moved to where something is read, and is there when it is written.
-        let record: NamespaceRecord? = try transaction.withCursor(in: store.table) { changes in
-            try transaction.withCursor(in: store.table) { entries in
-                var record = NamespaceRecord()
-                if let latest = latest.withLock(\.self), latest.transaction == transaction.id - 1 {
-                    record = latest.record
-                } else if let known {
-                    record = try NamespaceRecord(of: known, name, changes)
-                }
-                let writes = try withUnsafePointer(to: entries) { cursor in
-                    try withUnsafePointer(to: transaction) { transaction in
-                        let view = known.map { UpdateView(transaction, cursor, namespace: $0, table: store.table) }
-                        var draft = Draft(view.map { Entries($0, count: Int(record.count)) } ?? Entries())
-                        answer = try body(&draft)
-                        return try draft.commit()
-                    }
-                }
-                guard !writes.isEmpty else { return nil }
-                let byteCount = RecordBytes.count(of: writes)
-                let demand = PageDemand(
-                    writes,
-                    byteCount,
-                    reply: request == nil ? nil : Self.replyByteCount(answer),
-                    lastPage: try environment.info.lastPageNumber
-                )
-                try store.reserve(demand, environment)
-                let number = try known ?? makeNumber(in: transaction)
-                try put(writes, number, entries)
-                record.revision += 1
-                record.count = UInt64(Int(record.count) + writes.reduce(0) { $0 + $1.countChange })
-                record.historyByteCount += UInt64(byteCount)
-                let change = ChangeRecord(
-                    revision: Revision(record.revision),
-                    time: wallClockMicroseconds(),
-                    origin: origin,
-                    writes: writes
-                )
-                try trim(&record, at: change.time, number, changes)
-                try StoreKey.withChange(number, record.revision) { key in
-                    let bytes = try changes.reserve(NamespaceRecord.byteCount + byteCount, for: key)
-                    record.write(to: bytes)
-                    let body = UnsafeMutableRawBufferPointer(rebasing: bytes[NamespaceRecord.byteCount...])
-                    RecordBytes.write(change, to: body)
-                }
-                return record
-            }
+        if let request, let known = try reply(to: request, table.transaction.pointee) { return known }
+        let left = outcome.left(of: self)
+        // What has been written in this transaction may never be committed, and must not be remembered.
+        let known = try left?.number ?? number { try table.transaction.pointee.get($0, in: store.table) }
+        var record = NamespaceRecord()
+        if let left {
+            record = left.record
+        } else if let latest = latest.withLock(\.self), latest.transaction == table.transaction.pointee.id - 1 {
+            record = latest.record
+        } else if let known {
+            record = try NamespaceRecord(of: known, name, table.changes.pointee)
         }
-        guard let record else { return answer }
-        if let request { try keep(answer, for: request, transaction) }
-        let id = transaction.id
-        try transaction.commit()
-        latest.withLock { $0 = Latest(transaction: id, record: record) }
-        store.announce()
+        let view = known.map {
+            UpdateView(table.transaction, table.entries, namespace: $0, table: store.table)
+        }
+        var draft = Draft(view.map { Entries($0, count: Int(record.count)) } ?? Entries())
+        let answer = try body(&draft)
+        let writes = try draft.commit()
+        guard !writes.isEmpty else { return answer }
+        let byteCount = RecordBytes.count(of: writes)
+        let demand = PageDemand(
+            writes,
+            byteCount,
+            reply: request == nil ? nil : Self.replyByteCount(answer),
+            lastPage: try table.environment.info.lastPageNumber
+        )
+        try outcome.begin(demand, in: store, table.environment)
+        let number = try known ?? makeNumber(in: table)
+        try put(writes, number, table.entries.pointee)
+        record.revision += 1
+        record.count = UInt64(Int(record.count) + writes.reduce(0) { $0 + $1.countChange })
+        record.historyByteCount += UInt64(byteCount)
+        let change = ChangeRecord(
+            revision: Revision(record.revision),
+            time: wallClockMicroseconds(),
+            origin: origin,
+            writes: writes
+        )
+        try trim(&record, at: change.time, number, table.changes.pointee)
+        try StoreKey.withChange(number, record.revision) { key in
+            let bytes = try table.changes.pointee.reserve(NamespaceRecord.byteCount + byteCount, for: key)
+            record.write(to: bytes)
+            RecordBytes.write(change, to: UnsafeMutableRawBufferPointer(rebasing: bytes[NamespaceRecord.byteCount...]))
+        }
+        if let request { try keep(answer, for: request, table.transaction.pointee) }
+        outcome.end(UpdateOutcome.Left(namespace: self, number: number, record: record))
         return answer
+    }
+
+    /// Remembers how a transaction that has been committed has left the namespace.
+    func knows(_ left: UpdateOutcome.Left, by transaction: Int) {
+        latest.withLock { $0 = Latest(transaction: transaction, record: left.record) }
     }
 
     private func put(_ writes: [Write], _ number: UInt32, _ entries: borrowing Cursor) throws {
@@ -224,7 +230,7 @@ extension SharedNamespace {
                 let environment = file.environment
                 let transaction = try WriteTransaction(environment)
                 if try request.flatMap({ try reply(to: $0, transaction) }) != nil { return }
-                guard let number = try number(in: transaction) else { return }
+                guard let number = try number({ try transaction.get($0, in: store.table) }) else { return }
                 let old = try transaction.withCursor(in: store.table) { try NamespaceRecord(of: number, name, $0) }
                 guard old.exists else { return }
                 let removed = Int(old.count + old.revision - old.trimmed)
@@ -254,23 +260,16 @@ extension SharedNamespace {
         }
     }
 
-    private func number(in transaction: borrowing WriteTransaction) throws -> UInt32? {
-        try number { try transaction.get($0, in: store.table) }
-    }
-
     /// Numbers a new namespace.
     ///
     /// Not remembered: the transaction may not be committed.
-    private func makeNumber(in transaction: borrowing WriteTransaction) throws -> UInt32 {
+    private func makeNumber(in table: UpdateTable) throws -> UInt32 {
         try StateLimits.check(namespace: name)
-        let last = try transaction.withCursor(in: store.table) {
-            try $0.last().flatMap { StoreKey.namespace(of: $0.key) }
+        let number = try table.changes.pointee.last().flatMap { StoreKey.namespace(of: $0.key) } ?? 0
+        try withUnsafeBytes(of: (number + 1).bigEndian) { value in
+            try StoreKey.withName(name) { try table.entries.pointee.put(value, for: $0) }
         }
-        let number = (last ?? 0) + 1
-        try withUnsafeBytes(of: number.bigEndian) { value in
-            try StoreKey.withName(name) { try transaction.put(value, for: $0, in: store.table) }
-        }
-        return number
+        return number + 1
     }
 }
 

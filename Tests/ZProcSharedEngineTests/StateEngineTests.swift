@@ -167,7 +167,7 @@ import ZProcSharedEngine
                     let changes = try engines.map { try $0.records(after: spans[0].oldest, limit: .max).map(\.writes) }
                     #expect(changes[0] == changes[1], "seed \(seed), step \(step)")
                     let snapshots = try engines.map { try $0.snapshot() }
-                    #expect(try snapshots[0] == snapshots[1].items, "seed \(seed), step \(step)")
+                    #expect(snapshots[0] == snapshots[1].items, "seed \(seed), step \(step)")
                     #expect(try memory.namespaces() == shared.namespaces(), "seed \(seed), step \(step)")
                 }
             }

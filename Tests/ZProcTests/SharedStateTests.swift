@@ -74,6 +74,37 @@ import ZProc
         }
     }
 
+    /// Many that come at once are committed together; each has its own answer or error.
+    @Test(arguments: [ContextOptions.Transport.unixSockets, .zeroMQ])
+    func updatesInFlightHaveTheirOwnAnswers(_ transport: ContextOptions.Transport) async throws {
+        var options = ContextOptions()
+        options.transport = transport
+        try await withContext(.processes, state: .init(access: .messages), options: options) { context in
+            let state = context.state, other = context.state(namespace: "other")
+            try await state.set("text", to: "no number")
+            let answers = try await context.spawn { () -> [[Int]] in
+                try await withThrowingTaskGroup(of: Int?.self) { group in
+                    for number in 0..<3_000 {
+                        group.addTask {
+                            switch number % 3 {
+                            case 0: try await state.increment("count")
+                            case 1: try await other.increment("count") + 10_000
+                            default: try? await state.increment("text")
+                            }
+                        }
+                    }
+                    var sums: [Int] = [], failures = 0
+                    for try await sum in group { if let sum { sums.append(sum) } else { failures += 1 } }
+                    return [sums.sorted(), [failures]]
+                }
+            }.value
+            #expect(answers[0] == Array(1...1_000) + Array(10_001...11_000))
+            #expect(answers[1] == [1_000])
+            #expect(try await state.get("count") == 1_000)
+            #expect(try await state.snapshot().revision == Revision(1_001))
+        }
+    }
+
     @Test func anUpdateThatCannotTravelIsRefusedAtItsLine() async throws {
         try await withContext(.processes, state: .init(access: .messages)) { context in
             let state = context.state

@@ -27,6 +27,8 @@ final class InboundCalls: Sendable {
 
     private let info: PeerInfo
     private let services: [String: any Service]
+    /// The one that does together what has come together.
+    private let collector: (any Service)?
     private let transport: any Transport
     /// Who may do what, and how much of it.
     let policy: AccessPolicy
@@ -44,6 +46,7 @@ final class InboundCalls: Sendable {
         self.info = info
         self.transport = transport
         self.services = services
+        collector = services[StateService.name]
         self.policy = policy
     }
 
@@ -180,6 +183,10 @@ extension InboundCalls: ListenerReceiver {
             log("a message is refused", Log.facts([.error: error.message]))
             send(.refused(error.message), to: peer)
         }
+    }
+
+    func listenerReceivedTogether(_ deliver: () -> Void) {
+        if let collector { collector.handleTogether(deliver) } else { deliver() }
     }
 
     /// What becomes of a peer that says hello.

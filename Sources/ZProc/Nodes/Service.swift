@@ -11,6 +11,9 @@ protocol Service: Sendable {
     /// Answers now, or starts work that answers later. Runs on the transport's thread and must not block it.
     func handle(_ call: IncomingCall)
 
+    /// Several calls may have come at once: `calls` has each of them handled, on this thread.
+    func handleTogether(_ calls: () -> Void)
+
     /// What a caller must be allowed to do who calls a method, where keys say who may do what.
     func role(for method: String) -> Role
 
@@ -19,6 +22,8 @@ protocol Service: Sendable {
 }
 
 extension Service {
+    func handleTogether(_ calls: () -> Void) { calls() }
+
     /// What runs code is for those who may run code.
     func role(for method: String) -> Role { .runner }
     func has(_ method: String) -> Bool { false }

@@ -12,16 +12,19 @@ struct StateService: Service {
     let store: any StateStore
     /// Calls that wait for changes.
     let waits: ChangeWaits
+    private let updates: UpdateQueue
     private weak let system: ZProcSystem?
 
     init(store: any StateStore, waits: ChangeWaits, system: ZProcSystem) {
         self.store = store
         self.waits = waits
         self.system = system
+        updates = UpdateQueue(store)
     }
 
     func role(for method: String) -> Role { StateMethod(rawValue: method)?.role ?? .reader }
     func has(_ method: String) -> Bool { StateMethod(rawValue: method) != nil }
+    func handleTogether(_ calls: () -> Void) { updates.collect(during: calls) }
 
     func handle(_ call: IncomingCall) {
         guard let system else { return }
@@ -185,24 +188,31 @@ struct StateService: Service {
     /// The engine of a namespace that a call may change, and so make.
     private func engine(_ namespace: String, for call: StateCall) throws -> any StateEngine {
         let engine = try engine(namespace)
-        if let most = call.incoming.inbound.policy.limits?.namespaces, try engine.span().newest == .zero,
-            try store.namespaces().count >= most
-        {
-            throw WireError.overLimit("there are \(most) namespaces already")
-        }
+        _ = try isCounted(engine, for: call)
         return engine
     }
 
-    private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
-        let engine = try engine(namespace, for: call)
-        let encoder = call.system.encoder, request = call.incoming.request
-        let body: @Sendable (inout Draft) throws -> [UInt8] = { try encoder.encode(operation.apply(to: &$0)) }
-        // What takes about as long as starting a task is done at once.
-        if operation.isSmall, let answer = try engine.updateNow(by: origin, once: request, body) {
-            return call.incoming.succeed(answer)
+    /// Whether there is a limit to the number of namespaces, and a change would make one more.
+    private func isCounted(_ engine: any StateEngine, for call: StateCall) throws -> Bool {
+        guard let most = call.incoming.inbound.policy.limits?.namespaces, try engine.span().newest == .zero else {
+            return false
         }
-        call.incoming.respond(encoder: call.system.errorCoder) {
-            try await engine.update(by: origin, once: request, body)
+        if try store.namespaces().count >= most { throw WireError.overLimit("there are \(most) namespaces already") }
+        return true
+    }
+
+    private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
+        let engine = try engine(namespace), isCounted = try isCounted(engine, for: call)
+        let encoder = call.system.encoder, request = call.incoming.request
+        let update = UpdateInTurn(of: engine, by: origin, once: request) {
+            try encoder.encode(operation.apply(to: &$0))
+        }
+        // What takes about as long as starting a task is done at once, with others that have come with it. Namespaces are
+        // counted before a change and not in the middle of many.
+        if operation.isSmall, !isCounted {
+            updates.put(update, for: call)
+        } else {
+            call.respond(to: update)
         }
     }
 
@@ -259,6 +269,13 @@ struct StateCall: Sendable {
     }
 
     func succeed(_ value: some Encodable) throws { incoming.succeed(try system.encoder.encode(value)) }
+
+    /// Answers when an update has been made.
+    func respond(to update: UpdateInTurn) {
+        incoming.respond(encoder: system.errorCoder) {
+            try await update.engine.update(by: update.origin, once: update.request, update.body)
+        }
+    }
 
     func respond<T: Encodable & Sendable>(_ work: @concurrent @escaping @Sendable () async throws -> T) {
         incoming.respond(encoder: system.errorCoder) { try system.encoder.encode(try await work()) }

@@ -100,6 +100,40 @@ package protocol StateStore: Sendable {
 
     /// Forgets answers to clients' requests that are older than a time, in microseconds since 1970.
     func forgetReplies(before time: Int64) throws(StateError)
+
+    /// Carries out updates of its namespaces one after the other, each as ``StateEngine``'s `updateNow` does, and
+    /// commits them together.
+    ///
+    /// Each is a revision of its own; one that throws changes nothing, and the others are done all the same.
+    ///
+    /// - Returns: the answers in order; nil, with nothing done, when that would have to wait, or cannot be done together.
+    func updateNow(_ updates: [UpdateInTurn]) -> [Result<[UInt8], any Error>]?
+}
+
+extension StateStore {
+    package func updateNow(_ updates: [UpdateInTurn]) -> [Result<[UInt8], any Error>]? { nil }
+}
+
+/// An update that is committed with others.
+package struct UpdateInTurn: Sendable {
+    /// Of the store that is to carry it out.
+    package let engine: any StateEngine
+    package let origin: Origin
+    /// The client's request that it carries out, if it may come again.
+    package let request: UpdateRequest?
+    package let body: @Sendable (inout Draft) throws -> [UInt8]
+
+    package init(
+        of engine: any StateEngine,
+        by origin: Origin,
+        once request: UpdateRequest?,
+        _ body: @escaping @Sendable (inout Draft) throws -> [UInt8]
+    ) {
+        self.engine = engine
+        self.origin = origin
+        self.request = request
+        self.body = body
+    }
 }
 
 extension StateEngine {

@@ -121,6 +121,10 @@ public protocol LinkReceiver: AnyObject, Sendable {
 public protocol ListenerReceiver: AnyObject, Sendable {
     /// A message came in over the link `peer`.
     func listenerReceived(_ message: [UInt8], from peer: PeerID)
+    /// Several messages came in at once: `deliver` calls ``listenerReceived(_:from:)`` for each, on this thread.
+    ///
+    /// What they ask for may be done together. A transport need not tell.
+    func listenerReceivedTogether(_ deliver: () -> Void)
     /// The link has ended. Not every transport can tell; nothing may depend on it but clean-up.
     func listenerLost(_ peer: PeerID)
     /// Some link has ended, and the transport cannot tell which: a message to that peer will find it gone.
@@ -128,6 +132,8 @@ public protocol ListenerReceiver: AnyObject, Sendable {
 }
 
 extension ListenerReceiver {
+    /// Calls `deliver`.
+    public func listenerReceivedTogether(_ deliver: () -> Void) { deliver() }
     /// Does nothing.
     public func listenerLostSomebody() {}
 }

@@ -27,6 +27,8 @@ final class MessageStream: LoopSource, SocketOwner {
     /// What happens to it; a receiver that is gone hears nothing.
     struct Handlers: Sendable {
         var received: @Sendable ([UInt8]) -> Void
+        /// Called around several messages that have come at once; hands them over by calling what it is given.
+        var receivedTogether: @Sendable (() -> Void) -> Void = { $0() }
         /// Called once, after the last message, unless this side has closed it.
         var ended: @Sendable (End) -> Void
     }
@@ -337,7 +339,9 @@ final class MessageStream: LoopSource, SocketOwner {
 
     /// What is answered at once goes out together.
     private func handOver(_ messages: [[UInt8]], to handlers: Handlers) {
-        _ = outbox.collect(during: { for message in messages { handlers.received(message) } }, send: write)
+        let handOverAll = { for message in messages { handlers.received(message) } }
+        let collect = { if messages.count > 1 { handlers.receivedTogether(handOverAll) } else { handOverAll() } }
+        _ = outbox.collect(during: collect, send: write)
     }
 
     // MARK: The end

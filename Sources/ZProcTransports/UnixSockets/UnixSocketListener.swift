@@ -127,6 +127,7 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
     private func handlers(for peer: PeerID, _ receiver: any ListenerReceiver) -> MessageStream.Handlers {
         MessageStream.Handlers(
             received: { receiver.listenerReceived($0, from: peer) },
+            receivedTogether: { receiver.listenerReceivedTogether($0) },
             ended: { [weak self] _ in
                 let stream = self?.state.withLock { $0.streams.removeValue(forKey: peer) }
                 if stream != nil { receiver.listenerLost(peer) }

@@ -48,9 +48,11 @@ final class ZeroMQListener: TransportListener, SocketOwner {
                 var batch = batch
                 // What is answered at once goes out as one batch, too.
                 _ = outbox.collect {
-                    while let (frames, user) = batch.popFrames(2, withUser: isEncrypted) {
-                        guard frames.count == 2 else { continue }
-                        receiver.listenerReceived(frames[1], from: PeerID(frames[0], key: user))
+                    receiver.listenerReceivedTogether {
+                        while let (frames, user) = batch.popFrames(2, withUser: isEncrypted) {
+                            guard frames.count == 2 else { continue }
+                            receiver.listenerReceived(frames[1], from: PeerID(frames[0], key: user))
+                        }
                     }
                 } send: { messages in
                     self.send(messages)

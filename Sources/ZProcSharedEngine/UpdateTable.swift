@@ -1,0 +1,131 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import LMDB
+package import ZProcCore
+
+/// The store's table while updates are made, by one thread in one transaction.
+///
+/// Lent for a call; each cursor is moved to where something is read, and is there when it is written.
+struct UpdateTable {
+    let environment: Environment
+    let transaction: UnsafePointer<WriteTransaction>
+    let changes: UnsafePointer<Cursor>
+    let entries: UnsafePointer<Cursor>
+
+    static func with<R>(
+        _ environment: Environment,
+        _ transaction: borrowing WriteTransaction,
+        _ table: Database,
+        _ body: (UpdateTable) throws -> R
+    ) throws -> R {
+        try transaction.withCursor(in: table) { changes in
+            try transaction.withCursor(in: table) { entries in
+                try withUnsafePointer(to: transaction) { transaction in
+                    try withUnsafePointer(to: changes) { changes in
+                        try withUnsafePointer(to: entries) { entries in
+                            let table = UpdateTable(
+                                environment: environment,
+                                transaction: transaction,
+                                changes: changes,
+                                entries: entries
+                            )
+                            return try body(table)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What updates in a transaction have come to, besides what is in the file when it is committed.
+struct UpdateOutcome {
+    /// How an update has left a namespace.
+    struct Left {
+        let namespace: SharedNamespace
+        var number: UInt32
+        var record: NamespaceRecord
+    }
+
+    /// One in nearly all cases.
+    private var last: Left?
+    private var others: [Left] = []
+    /// What the updates can take at most.
+    private var demand: PageDemand?
+    /// Whether an update has begun to write, and has not come to its end.
+    private(set) var isWriting = false
+
+    var isEmpty: Bool { last == nil }
+
+    /// How a namespace was left; nil when it has not been changed.
+    func left(of namespace: SharedNamespace) -> Left? {
+        last?.namespace === namespace ? last : others.first { $0.namespace === namespace }
+    }
+
+    /// Visits the namespaces that were changed.
+    func forEach(_ body: (Left) -> Void) {
+        if let last { body(last) }
+        others.forEach(body)
+    }
+
+    /// Begins to write, when there is room for it.
+    mutating func begin(_ next: PageDemand, in store: SharedStore, _ environment: Environment) throws {
+        isWriting = true
+        let all = demand?.adding(next) ?? next
+        try store.reserve(all, environment)
+        demand = all
+    }
+
+    /// All of an update has been written.
+    mutating func end(_ left: Left) {
+        isWriting = false
+        if let last, last.namespace !== left.namespace {
+            others.removeAll { $0.namespace === left.namespace }
+            others.append(last)
+        }
+        last = left
+    }
+}
+
+extension SharedStore {
+    /// Commits what updates have changed, if anything, and tells of it.
+    func commit(_ transaction: consuming WriteTransaction, _ outcome: UpdateOutcome) throws {
+        if outcome.isEmpty { return }
+        let id = transaction.id
+        try transaction.commit()
+        outcome.forEach { $0.namespace.knows($0, by: id) }
+        announce()
+    }
+
+    package func updateNow(_ updates: [UpdateInTurn]) -> [Result<[UInt8], any Error>]? {
+        guard beginWriting(pauses: 0) else { return nil }
+        defer { endWriting() }
+        // Whatever fails here is found out again by each for itself.
+        return try? commitTogether(updates)
+    }
+
+    private func commitTogether(_ updates: [UpdateInTurn]) throws -> [Result<[UInt8], any Error>] {
+        guard let file = readers.file() else { throw StateError.ended }
+        let transaction = try WriteTransaction(file.environment)
+        var outcome = UpdateOutcome()
+        let answers = try UpdateTable.with(file.environment, transaction, table) { table in
+            try updates.map { update -> Result<[UInt8], any Error> in
+                guard let namespace = update.engine as? SharedNamespace, namespace.store === self else {
+                    throw StateError(.storageUnusable, "an update is of another store")
+                }
+                do {
+                    return .success(
+                        try namespace.carryOut(update.origin, once: update.request, update.body, in: table, &outcome)
+                    )
+                } catch {
+                    // One that has written something cannot be taken back alone.
+                    if outcome.isWriting || error is LMDBError { throw error }
+                    return .failure(error)
+                }
+            }
+        }
+        try commit(transaction, outcome)
+        return answers
+    }
+}
