@@ -38,7 +38,7 @@ struct NamespaceRecord {
         self.revision = revision
         (oldest, trimmed, birth, count, historyByteCount) = (number(0), number(1), number(2), number(3), number(4))
         let isWhole = birth <= oldest && trimmed <= oldest && oldest <= revision && trimmed < revision
-        guard isWhole, revision < 1 << 62, count < 1 << 48 else { return nil }
+        guard isWhole, revision < 1 << 62, count < 1 << 48, historyByteCount < 1 << 62 else { return nil }
     }
 
     func write(to change: UnsafeMutableRawBufferPointer) {

@@ -30,7 +30,7 @@ struct PageDemand {
             growth += length - (write.before?.bytes.count ?? 0) + (write.before == nil ? write.key.utf8.count : 0)
         }
         if let reply {
-            // A table of its own, whose way to the leaf is copied too.
+            // Far from the entries: its way to the leaf is copied, too.
             values += Self.pages(reply) + 10
             longest = max(longest, reply)
             growth += reply + 24
@@ -41,7 +41,7 @@ struct PageDemand {
         makesRoom = growth < 0
     }
 
-    /// The demand of an update that comes after others in a transaction, and of these.
+    /// The demand of an update that comes after others in a transaction, and of these; trimming is once for all.
     func adding(_ next: PageDemand) -> PageDemand {
         var both = self
         both.count += next.count - Self.slack
@@ -50,7 +50,7 @@ struct PageDemand {
         return both
     }
 
-    /// The demand of removing as many keys from the tables.
+    /// The demand of removing as many keys.
     init(removing keys: Int, lastPage: Int) {
         let copied = min(keys.multipliedReportingOverflow(by: 8).overflow ? lastPage : keys * 8, lastPage)
         count = copied + lastPage / 500 + Self.slack

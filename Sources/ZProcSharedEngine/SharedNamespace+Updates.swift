@@ -118,7 +118,7 @@ extension SharedNamespace {
         let byteCount = RecordBytes.count(of: writes)
         let demand = PageDemand(
             writes,
-            byteCount,
+            NamespaceRecord.byteCount + byteCount,
             reply: request == nil ? nil : Self.replyByteCount(answer),
             lastPage: try table.environment.info.lastPageNumber
         )
@@ -126,7 +126,9 @@ extension SharedNamespace {
         let number = try known ?? makeNumber(in: table)
         try put(writes, number, table.entries.pointee)
         record.revision += 1
-        record.count = UInt64(Int(record.count) + writes.reduce(0) { $0 + $1.countChange })
+        let count = Int(record.count) + writes.reduce(0) { $0 + $1.countChange }
+        guard count >= 0 else { throw StateError(.storageDamaged, "'\(name)' has more entries than it says") }
+        record.count = UInt64(count)
         record.historyByteCount += UInt64(byteCount)
         let change = ChangeRecord(
             revision: Revision(record.revision),
@@ -134,7 +136,7 @@ extension SharedNamespace {
             origin: origin,
             writes: writes
         )
-        try trim(&record, at: change.time, number, table.changes.pointee)
+        try trim(&record, at: change.time, number, table.changes.pointee, &outcome.trimming)
         try StoreKey.withChange(number, record.revision) { key in
             let bytes = try table.changes.pointee.reserve(NamespaceRecord.byteCount + byteCount, for: key)
             record.write(to: bytes)
@@ -167,7 +169,8 @@ extension SharedNamespace {
         _ record: inout NamespaceRecord,
         at time: Int64,
         _ number: UInt32,
-        _ changes: borrowing Cursor
+        _ changes: borrowing Cursor,
+        _ budget: inout UpdateOutcome.Trimming
     ) throws {
         let limits = store.history
         let count = UInt64(limits.count), mostBytes = limits.byteCount.map { UInt64($0) } ?? .max
@@ -180,22 +183,24 @@ extension SharedNamespace {
         let isTooMuch = record.historyByteCount > mostBytes && record.trimmed + 1 < record.revision
         let forgotten = record.oldest - record.trimmed
         guard isTooMuch || forgotten >= (isLarge ? 1 : Self.trimmedTogether) else { return }
+        // A little more than must be, so that it is not the same with the next update.
+        let bytesToKeep = isTooMuch ? mostBytes - mostBytes / 16 : mostBytes
         var entry = try StoreKey.withChange(number, record.trimmed + 1) { try changes.seek(atLeast: $0) }
-        var deletedBytes = 0
         // Not all at once, should there be many: the lock is held.
-        for _ in 0..<Self.mostTrimmed where deletedBytes <= Self.mostTrimmedBytes {
-            let isBeyond = record.trimmed < record.oldest || record.historyByteCount > mostBytes
+        while budget.count > 0, budget.byteCount > 0 {
+            let isBeyond = record.trimmed < record.oldest || record.historyByteCount > bytesToKeep
             guard isBeyond, record.trimmed + 1 < record.revision else { return }
             guard let (key, value) = entry, StoreKey.change(of: key, in: number) == record.trimmed + 1 else {
                 throw StateError(.storageDamaged, "revision \(record.trimmed + 1) of '\(name)' is not there")
             }
             let byteCount = max(0, value.count - NamespaceRecord.byteCount)
-            deletedBytes += byteCount
+            budget.count -= 1
+            budget.byteCount -= byteCount
             record.historyByteCount -= min(record.historyByteCount, UInt64(byteCount))
             record.trimmed += 1
             record.oldest = max(record.oldest, record.trimmed)
             try changes.delete()
-            entry = try changes.previous()
+            entry = try changes.current()
         }
     }
 
@@ -206,7 +211,7 @@ extension SharedNamespace {
         _ number: UInt32,
         _ changes: borrowing Cursor
     ) throws {
-        for _ in 0..<Self.mostTrimmed where record.oldest + 1 < record.revision {
+        for _ in 0..<UpdateOutcome.Trimming().count where record.oldest + 1 < record.revision {
             let changeTime = try StoreKey.withChange(number, record.oldest + 1) { key in
                 try changes.seek(exactly: key).map { RecordBytes.time($0) }
             }
@@ -218,8 +223,6 @@ extension SharedNamespace {
         }
     }
 
-    private static let mostTrimmed = 1024
-    private static let mostTrimmedBytes = 64 << 20
     private static let largeByteCount: UInt64 = 4096
     private static let trimmedTogether: UInt64 = 64
 
@@ -241,8 +244,12 @@ extension SharedNamespace {
                 for key in keys {
                     _ = try StoreKey.withEntry(number, key) { try transaction.delete($0, in: store.table) }
                 }
-                for revision in old.trimmed + 1...old.revision {
-                    _ = try StoreKey.withChange(number, revision) { try transaction.delete($0, in: store.table) }
+                try transaction.withCursor(in: store.table) { cursor in
+                    var entry = try StoreKey.withChange(number, 0) { try cursor.seek(atLeast: $0) }
+                    while let (key, _) = entry, StoreKey.change(of: key, in: number) != nil {
+                        try cursor.delete()
+                        entry = try cursor.current()
+                    }
                 }
                 // A change that nobody may ask for keeps the revision.
                 var record = NamespaceRecord()
@@ -266,6 +273,7 @@ extension SharedNamespace {
     private func makeNumber(in table: UpdateTable) throws -> UInt32 {
         try StateLimits.check(namespace: name)
         let number = try table.changes.pointee.last().flatMap { StoreKey.namespace(of: $0.key) } ?? 0
+        guard number < .max else { throw StateError(.storageDamaged, "there is a namespace of the last number") }
         try withUnsafeBytes(of: (number + 1).bigEndian) { value in
             try StoreKey.withName(name) { try table.entries.pointee.put(value, for: $0) }
         }

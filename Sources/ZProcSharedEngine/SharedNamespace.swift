@@ -89,15 +89,15 @@ package final class SharedNamespace: StateEngine {
         try transaction.withCursor(in: store.table) { cursor in
             var entry = try StoreKey.withChange(number, revision.number + 1) { try cursor.seek(atLeast: $0) }
             var byteCount = 0
-            // From the oldest to the newest, which comes first.
-            while let (key, value) = entry, let revision = StoreKey.change(of: key, in: number), found.count < limit {
+            while let (key, value) = entry, let next = StoreKey.change(of: key, in: number), found.count < limit {
                 byteCount += value.count
                 if byteCount > Self.pageByteCount, !found.isEmpty { break }
-                guard let change = RecordBytes.read(value, revision: Revision(revision)) else {
-                    throw StateError(.storageDamaged, "revision \(revision) of '\(name)' is no change")
+                let expected = revision.number + UInt64(found.count) + 1
+                guard next == expected, let change = RecordBytes.read(value, revision: Revision(next)) else {
+                    throw StateError(.storageDamaged, "revision \(expected) of '\(name)' is not there, or no change")
                 }
                 found.append(change)
-                entry = try cursor.previous()
+                entry = try cursor.next()
             }
         }
         return found
@@ -133,8 +133,11 @@ extension NamespaceRecord {
     /// What is known of a namespace; as good as new when there is no change of it.
     init(of number: UInt32, _ name: String, _ cursor: borrowing Cursor) throws {
         self.init()
-        let newest = try StoreKey.withChange(number, .max) { try cursor.seek(atLeast: $0) }
-        guard let (key, value) = newest, let revision = StoreKey.change(of: key, in: number) else { return }
+        // Right before whatever comes after its changes.
+        _ = try StoreKey.withChange(number, .max) { try cursor.seek(atLeast: $0) }
+        guard let (key, value) = try cursor.previous(), let revision = StoreKey.change(of: key, in: number) else {
+            return
+        }
         guard let record = NamespaceRecord(value, revision: revision) else {
             throw StateError(.storageDamaged, "revision \(revision) of '\(name)' is no change")
         }

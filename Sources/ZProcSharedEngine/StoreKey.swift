@@ -75,7 +75,7 @@ enum StoreKey {
 
     private static let changeByteCount = 14
 
-    /// The key of a change; the newest comes first.
+    /// The key of a change; the newest comes last, so that the pages of the past are filled.
     static func withChange<R>(
         _ namespace: UInt32,
         _ revision: UInt64,
@@ -83,7 +83,7 @@ enum StoreKey {
     ) rethrows -> R {
         try withUnsafeTemporaryAllocation(byteCount: changeByteCount, alignment: 8) { bytes in
             putHead(namespace, Part.change, bytes)
-            bytes.storeBytes(of: (~revision).bigEndian, toByteOffset: 6, as: UInt64.self)
+            bytes.storeBytes(of: revision.bigEndian, toByteOffset: 6, as: UInt64.self)
             return try body(UnsafeRawBufferPointer(bytes))
         }
     }
@@ -91,7 +91,7 @@ enum StoreKey {
     /// The revision in the key of a change of a namespace; nil for another key.
     static func change(of key: UnsafeRawBufferPointer, in namespace: UInt32) -> UInt64? {
         guard key.count == changeByteCount, has(key, namespace, Part.change) else { return nil }
-        return ~UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 6, as: UInt64.self))
+        return UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 6, as: UInt64.self))
     }
 
     /// The number of the namespace a key belongs to, which is the greatest in the last key; nil for one of none.

@@ -55,6 +55,17 @@ struct UpdateOutcome {
     private var demand: PageDemand?
     /// Whether an update has begun to write, and has not come to its end.
     private(set) var isWriting = false
+    /// Whether there are to be several updates, all small.
+    private let isOfMany: Bool
+
+    /// How much of the past may still be trimmed in the transaction.
+    struct Trimming {
+        var count = 1024
+        var byteCount = 64 << 20
+    }
+    var trimming = Trimming()
+
+    init(ofMany: Bool = false) { isOfMany = ofMany }
 
     var isEmpty: Bool { last == nil }
 
@@ -72,6 +83,8 @@ struct UpdateOutcome {
     /// Begins to write, when there is room for it.
     mutating func begin(_ next: PageDemand, in store: SharedStore, _ environment: Environment) throws {
         isWriting = true
+        // What was there may be large.
+        if isOfMany, !next.areSingle { throw StateError(.storageUnusable, "a large value is changed alone") }
         let all = demand?.adding(next) ?? next
         try store.reserve(all, environment)
         demand = all
@@ -99,7 +112,7 @@ extension SharedStore {
     }
 
     package func updateNow(_ updates: [UpdateInTurn]) -> [Result<[UInt8], any Error>]? {
-        guard beginWriting(pauses: 0) else { return nil }
+        guard beginWriting() else { return nil }
         defer { endWriting() }
         // Whatever fails here is found out again by each for itself.
         return try? commitTogether(updates)
@@ -108,7 +121,7 @@ extension SharedStore {
     private func commitTogether(_ updates: [UpdateInTurn]) throws -> [Result<[UInt8], any Error>] {
         guard let file = readers.file() else { throw StateError.ended }
         let transaction = try WriteTransaction(file.environment)
-        var outcome = UpdateOutcome()
+        var outcome = UpdateOutcome(ofMany: true)
         let answers = try UpdateTable.with(file.environment, transaction, table) { table in
             try updates.map { update -> Result<[UInt8], any Error> in
                 guard let namespace = update.engine as? SharedNamespace, namespace.store === self else {

@@ -59,6 +59,19 @@ import ZProcSharedEngine
         }
     }
 
+    /// A change has what was there before, and room is made sure of for small ones.
+    @Test func whereALargeValueWasIsNotChangedWithOthers() async throws {
+        try await EngineKind.shared.withStore { store in
+            let engine = store.engine(for: "a"), value = [UInt8](repeating: 1, count: 100_000)
+            try await engine.update(by: someone) { try $0.set("large", to: value) }
+            let removal = UpdateInTurn(of: engine, by: someone, once: nil) { [$0.remove("large") ? 1 : 0] }
+            #expect(store.updateNow([increment(engine), removal]) == nil)
+            #expect(try engine.span().newest == Revision(1))
+            let alone = try engine.updateNow(by: someone, once: nil, removal.body)
+            #expect(alone == [1])
+        }
+    }
+
     @Test func whatIsBeingWrittenIsWaitedFor() async throws {
         try await EngineKind.shared.withStore { store in
             let engine = store.engine(for: "a")

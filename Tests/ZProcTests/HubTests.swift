@@ -310,6 +310,30 @@ import ZProc
         }
     }
 
+    /// Also those that come in one piece.
+    @Test func namespacesInFlightAreCounted() async throws {
+        var options = HubOptions()
+        options.limits.namespaces = 20
+        try await withContext(.processes) { hub in
+            let client = try await Context(connectingTo: try hub.publish(at: "tcp://127.0.0.1:*", options))
+            let made = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<300 {
+                    group.addTask {
+                        do {
+                            try await client.state(namespace: "number \(number)").set("key", to: number)
+                            return true
+                        } catch let error as CallError where error.code == .overLimit {
+                            return false
+                        }
+                    }
+                }
+                return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(made == 20)
+            await client.shutdown()
+        }
+    }
+
     /// What has been answered does not count any more.
     @Test func asManyCallsAsThereMayBeAreNeverTooMany() async throws {
         var options = HubOptions()

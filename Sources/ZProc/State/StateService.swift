@@ -207,10 +207,10 @@ struct StateService: Service {
         let update = UpdateInTurn(of: engine, by: origin, once: request) {
             try encoder.encode(operation.apply(to: &$0))
         }
-        // What takes about as long as starting a task is done at once, with others that have come with it. Namespaces are
-        // counted before a change and not in the middle of many.
-        if operation.isSmall, !isCounted {
-            updates.put(update, for: call)
+        // What takes about as long as starting a task is done at once, with others that have come with it; not what makes a
+        // namespace, which the next one is to be counted with.
+        if operation.isSmall {
+            if isCounted { updates.commit(update, for: call) } else { updates.put(update, for: call) }
         } else {
             call.respond(to: update)
         }

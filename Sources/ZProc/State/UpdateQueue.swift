@@ -1,49 +1,51 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import Synchronization
 internal import ZProcCore
 
 /// Small updates that others ask for: those that have come together are committed together.
 ///
-/// Any thread that has handed its calls over commits what all have put down, and answers.
+/// The thread that hands calls over commits what they have put down, and answers.
 final class UpdateQueue: Sendable {
     private typealias Waiting = (update: UpdateInTurn, call: StateCall)
 
-    private struct State {
-        /// How many threads are handing calls over.
-        var collectors = 0
+    /// What a thread is collecting.
+    private struct Collection {
+        let thread: pthread_t
         var waiting: [Waiting] = []
-
-        mutating func take() -> [Waiting] {
-            defer { waiting = [] }
-            return waiting
-        }
     }
     private let store: any StateStore
-    private let state = Mutex(State())
+    private let collections = Mutex<[Collection]>([])
     /// More are several commits: others want to write, too.
     private static let mostTogether = 32
 
     init(_ store: any StateStore) { self.store = store }
 
-    /// Has updates wait that are put down while `calls` runs, and then makes them.
+    /// Has updates wait that are put down while `calls` runs, on this thread, and then makes them.
     func collect(during calls: () -> Void) {
-        state.withLock { $0.collectors += 1 }
+        let thread = pthread_self()
+        collections.withLock { $0.append(Collection(thread: thread)) }
         calls()
-        let due = state.withLock { state in
-            state.collectors -= 1
-            return state.take()
+        let due = collections.withLock { collections in
+            collections.lastIndex { pthread_equal($0.thread, thread) != 0 }.map { collections.remove(at: $0).waiting }
+                ?? []
         }
         commit(due)
     }
 
     /// Makes an update, now or with others that have come with it, and answers the call.
     func put(_ update: UpdateInTurn, for call: StateCall) {
-        let due = state.withLock { state -> [Waiting]? in
-            if state.collectors == 0 { return nil }
-            state.waiting.append((update, call))
-            return state.waiting.count >= Self.mostTogether ? state.take() : []
+        let thread = pthread_self()
+        let due = collections.withLock { collections -> [Waiting]? in
+            guard let place = collections.lastIndex(where: { pthread_equal($0.thread, thread) != 0 }) else {
+                return nil
+            }
+            collections[place].waiting.append((update, call))
+            guard collections[place].waiting.count >= Self.mostTogether else { return [] }
+            defer { collections[place].waiting = [] }
+            return collections[place].waiting
         }
         if let due { commit(due) } else { commit(update, for: call) }
     }
@@ -56,11 +58,17 @@ final class UpdateQueue: Sendable {
         }
     }
 
-    private func commit(_ update: UpdateInTurn, for call: StateCall) {
+    /// Makes an update now, if nobody else is writing, or on a task, and answers the call.
+    func commit(_ update: UpdateInTurn, for call: StateCall) {
         do {
             let answer = try update.engine.updateNow(by: update.origin, once: update.request, update.body)
-            // Nil when it would have to wait.
-            if let answer { call.incoming.succeed(answer) } else { call.respond(to: update) }
+            if let answer { return call.incoming.succeed(answer) }
+            // It would have to wait; this may be the thread's turn for another call.
+            if let observation = call.incoming.observation {
+                observation.carryOut { call.respond(to: update) }
+            } else {
+                call.respond(to: update)
+            }
         } catch {
             Self.answer(call, .failure(error))
         }
