@@ -52,12 +52,12 @@ public struct SharedState: Sendable {
     ///
     /// - Throws: ``StateError/Code/notEncodable`` when MessagePack cannot hold the value.
     public func set<T: Encodable & Sendable>(_ key: String, to value: T) async throws {
-        _ = try await access.apply(.set(key, EncodedValue(encoding: value, for: key)), by: origin)
+        _ = try await apply(.set(key, EncodedValue(encoding: value, for: key)))
     }
 
     /// Gives `key` a value written as a literal, such as `["list": [1, 2.5, nil]]`.
     public func set(_ key: String, to value: Value) async throws {
-        _ = try await access.apply(.set(key, EncodedValue(encoding: value, for: key)), by: origin)
+        _ = try await apply(.set(key, EncodedValue(encoding: value, for: key)))
     }
 
     /// Gives `key` a value if it has none; whether it had none.
@@ -87,21 +87,21 @@ public struct SharedState: Sendable {
     /// - Throws: ``StateError/Code/typeMismatch`` when the value was no `T`; it is removed all the same.
     @discardableResult
     public func remove<T: Decodable & Sendable>(_ key: String, as type: T.Type) async throws -> T? {
-        guard let value = try await access.apply(.remove(key), by: origin).first else { return nil }
+        guard let value = try await apply(.remove(key)).first else { return nil }
         return try value.decode(T.self, for: key)
     }
 
     /// Removes `key` and gives the value it had as MessagePack knows it, or nil when it had none.
     @discardableResult
     public func remove(_ key: String) async throws -> Value? {
-        try await access.apply(.remove(key), by: origin).first?.value
+        try await apply(.remove(key)).first?.value
     }
 
     /// Removes some key and gives it with its value; nil when there is none.
     ///
     /// Which key is not defined. Each entry is given to one caller only: a way to share out work.
     public func popAny() async throws -> (key: String, value: Value)? {
-        let answer = try await access.apply(.popAny, by: origin)
+        let answer = try await apply(.popAny)
         guard answer.count == 2 else { return nil }
         return (try answer[0].decode(String.self, for: "popAny"), answer[1].value)
     }
@@ -180,12 +180,12 @@ public struct SharedState: Sendable {
 
     /// Gives each key of `values` its value, all at once.
     public func merge<T: Encodable & Sendable>(_ values: [String: T]) async throws {
-        _ = try await access.apply(.merge(Self.encode(values)), by: origin)
+        _ = try await apply(.merge(Self.encode(values)))
     }
 
     /// Gives each key of a literal its value, all at once.
     public func merge(_ values: [String: Value]) async throws {
-        _ = try await access.apply(.merge(Self.encode(values)), by: origin)
+        _ = try await apply(.merge(Self.encode(values)))
     }
 
     /// Gives each key of `values` its value, all at once; where there is one already, what `combine` makes of the two.
@@ -214,20 +214,20 @@ public struct SharedState: Sendable {
     ///
     /// Cost: O(n).
     public func replaceAll<T: Encodable & Sendable>(with values: [String: T]) async throws {
-        _ = try await access.apply(.replaceAll(Self.encode(values)), by: origin)
+        _ = try await apply(.replaceAll(Self.encode(values)))
     }
 
     /// Makes the entries of a literal the whole state, all at once.
     ///
     /// Cost: O(n).
     public func replaceAll(with values: [String: Value]) async throws {
-        _ = try await access.apply(.replaceAll(Self.encode(values)), by: origin)
+        _ = try await apply(.replaceAll(Self.encode(values)))
     }
 
     /// Removes all keys.
     ///
     /// Cost: O(n).
-    public func clear() async throws { _ = try await access.apply(.clear, by: origin) }
+    public func clear() async throws { _ = try await apply(.clear) }
 
     /// The whole state at one revision.
     ///
@@ -255,6 +255,7 @@ public struct SharedState: Sendable {
         line: Int = #line,
         _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result {
+        if let engine = access.localEngine { return try await engine.update(by: origin, body) }
         let location = SourceLocation(fileID: fileID, line: line)
         return try await access.update(UpdateClosure(body: body), by: origin, at: location)
     }
@@ -265,6 +266,7 @@ public struct SharedState: Sendable {
         line: Int = #line,
         _ body: @escaping @Sendable (inout Draft) throws -> Void
     ) async throws {
+        if let engine = access.localEngine { return try await engine.update(by: origin, body) }
         let location = SourceLocation(fileID: fileID, line: line)
         try await access.update(UpdateClosure(body: body), by: origin, at: location)
     }
@@ -276,8 +278,13 @@ public struct SharedState: Sendable {
     /// Revisions go on where they were. Watches end with ``StateError/Code/dropped``.
     public func drop() async throws { try await access.drop(by: origin) }
 
+    private func apply(_ operation: StateOperation) async throws -> [EncodedValue] {
+        if let engine = access.localEngine { return try await engine.apply(operation, by: origin) }
+        return try await access.apply(operation, by: origin)
+    }
+
     private func answer<T: Decodable>(_ operation: StateOperation, _ key: String) async throws -> T {
-        guard let value = try await access.apply(operation, by: origin).first else {
+        guard let value = try await apply(operation).first else {
             throw StateError(.malformed, "the answer to state.\(operation.method.rawValue) is empty")
         }
         return try value.decode(T.self, for: key)

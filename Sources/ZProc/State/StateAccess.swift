@@ -7,6 +7,8 @@ internal import ZProcCore
 
 /// How a handle gets at its namespace: directly, or by messages to the process that keeps it.
 protocol StateAccess: Sendable {
+    /// The namespace's engine, if this process has it: what is done often asks it without a detour.
+    var localEngine: (any StateEngine)? { get }
     func value(of key: String) async throws -> EncodedValue?
     func contains(_ key: String) async throws -> Bool
     func count() async throws -> Int
@@ -41,9 +43,14 @@ protocol StateAccess: Sendable {
     func home() throws -> StateHome
 }
 
+extension StateAccess {
+    var localEngine: (any StateEngine)? { nil }
+}
+
 /// A namespace whose engine this process has: it lives here, or in memory that processes share.
 struct LocalState: StateAccess {
     let engine: any StateEngine
+    var localEngine: (any StateEngine)? { engine }
     let feed: ChangeFeed
     let place: @Sendable () throws -> StateHome
 
