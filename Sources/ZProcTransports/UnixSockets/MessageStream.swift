@@ -339,9 +339,13 @@ final class MessageStream: LoopSource, SocketOwner {
 
     /// What is answered at once goes out together.
     private func handOver(_ messages: [[UInt8]], to handlers: Handlers) {
-        let handOverAll = { for message in messages { handlers.received(message) } }
-        let collect = { if messages.count > 1 { handlers.receivedTogether(handOverAll) } else { handOverAll() } }
-        _ = outbox.collect(during: collect, send: write)
+        _ = outbox.collect(
+            during: {
+                if messages.count == 1 { return handlers.received(messages[0]) }
+                handlers.receivedTogether { for message in messages { handlers.received(message) } }
+            },
+            send: write
+        )
     }
 
     // MARK: The end

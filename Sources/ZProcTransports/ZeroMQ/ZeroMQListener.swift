@@ -48,14 +48,14 @@ final class ZeroMQListener: TransportListener, SocketOwner {
                 var batch = batch
                 // What is answered at once goes out as one batch, too.
                 _ = outbox.collect {
-                    let isAlone = batch.count == 1
-                    let handOverAll = {
-                        while let (frames, user) = batch.popFrames(2, withUser: self.isEncrypted) {
+                    // A function and not a closure, which would be made anew each time.
+                    func handOver() {
+                        while let (frames, user) = batch.popFrames(2, withUser: isEncrypted) {
                             guard frames.count == 2 else { continue }
                             receiver.listenerReceived(frames[1], from: PeerID(frames[0], key: user))
                         }
                     }
-                    if isAlone { handOverAll() } else { receiver.listenerReceivedTogether(handOverAll) }
+                    if batch.count == 1 { handOver() } else { receiver.listenerReceivedTogether(handOver) }
                 } send: { messages in
                     self.send(messages)
                 }
