@@ -127,7 +127,9 @@ extension SharedNamespace {
         try put(writes, number, table.entries.pointee)
         record.revision += 1
         let count = Int(record.count) + writes.reduce(0) { $0 + $1.countChange }
-        guard count >= 0 else { throw StateError(.storageDamaged, "'\(name)' has more entries than it says") }
+        guard count >= 0 else {
+            throw StateError(.storageDamaged, "'\(name)' has more entries than it says; restore a copy")
+        }
         record.count = UInt64(count)
         record.historyByteCount += UInt64(byteCount)
         let change = ChangeRecord(
@@ -273,7 +275,9 @@ extension SharedNamespace {
     private func makeNumber(in table: UpdateTable) throws -> UInt32 {
         try StateLimits.check(namespace: name)
         let number = try table.changes.pointee.last().flatMap { StoreKey.namespace(of: $0.key) } ?? 0
-        guard number < .max else { throw StateError(.storageDamaged, "there is a namespace of the last number") }
+        guard number < .max else {
+            throw StateError(.storageDamaged, "there is a namespace of the last number; restore a copy")
+        }
         try withUnsafeBytes(of: (number + 1).bigEndian) { value in
             try StoreKey.withName(name) { try table.entries.pointee.put(value, for: $0) }
         }

@@ -44,8 +44,8 @@ struct UpdateOutcome {
     /// How an update has left a namespace.
     struct Left {
         let namespace: SharedNamespace
-        var number: UInt32
-        var record: NamespaceRecord
+        let number: UInt32
+        let record: NamespaceRecord
     }
 
     /// One in nearly all cases.
