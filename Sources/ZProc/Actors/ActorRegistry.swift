@@ -149,7 +149,7 @@ struct NextEntryRequest: Codable {
 }
 
 /// Answers the processes that have no names of their own.
-struct RegistryService: Service {
+final class RegistryService: Service {
     static let name = "registry"
 
     private let registry: ActorRegistry
@@ -176,7 +176,7 @@ struct RegistryService: Service {
                 call.succeed(try system.encoder.encode(registry.entry(read(String.self, call, system))))
             case .next:
                 let request = try read(NextEntryRequest.self, call, system)
-                call.respond(encoder: system.errorCoder) {
+                call.respond(encoder: system.errorCoder) { [self] in
                     try system.encoder.encode(await registry.next(request.name, after: request.revision))
                 }
             case nil:

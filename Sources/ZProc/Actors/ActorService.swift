@@ -6,7 +6,7 @@ internal import MessagePack
 internal import ZProcCore
 
 /// Carries out calls to the actors that live here.
-struct ActorService: Service {
+final class ActorService: Service {
     static let name = "actor"
 
     /// The system's node owns this service, and the system owns the node.
@@ -34,10 +34,10 @@ struct ActorService: Service {
         call.inbound.start(call, priority: arguments.circumstances?.taskPriority) {
             // Nearly always there is none, here and there.
             if deadline == nil, CallDeadline.current == nil {
-                return await execute(call, arguments, on: actor, system: system)
+                return await Self.execute(call, arguments, on: actor, system: system)
             }
             await CallDeadline.$current.withValue(deadline) {
-                await execute(call, arguments, on: actor, system: system)
+                await Self.execute(call, arguments, on: actor, system: system)
             }
         }
     }
@@ -57,7 +57,7 @@ struct ActorService: Service {
         }
     }
 
-    private func execute(
+    private static func execute(
         _ call: IncomingCall,
         _ arguments: CallArguments,
         on actor: some DistributedActor,

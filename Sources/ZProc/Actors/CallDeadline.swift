@@ -3,9 +3,22 @@
 
 internal import ZProcCore
 
-/// When the calls of the present task must have come back.
-enum CallDeadline {
-    @TaskLocal static var current: ContinuousClock.Instant?
+/// When calls must have come back.
+///
+/// A class, because the size of an instant is known only at run time: each variable of one costs a call of memory.
+final class CallDeadline: Sendable {
+    /// That of the calls of the present task.
+    @TaskLocal static var current: CallDeadline?
+
+    let instant: ContinuousClock.Instant
+
+    init(_ instant: ContinuousClock.Instant) { self.instant = instant }
+
+    /// The end of a time from now on, or the deadline that holds already, whichever comes first.
+    static func inside(_ time: Duration) -> ContinuousClock.Instant {
+        let end = ContinuousClock.now + time
+        return current.map { min($0.instant, end) } ?? end
+    }
 }
 
 /// Gives calls so much time together; those they make in turn, in whatever process, share it.
@@ -25,11 +38,11 @@ public func withCallDeadline<Result: Sendable>(
     _ time: Duration,
     _ body: @escaping @concurrent @Sendable () async throws -> Result
 ) async throws -> Result {
-    let deadline = min(CallDeadline.current ?? .now + time.countable, .now + time.countable)
+    let deadline = CallDeadline.inside(time.countable)
     let isLate = Promise<Void>()
     let alarm = AlarmClock.shared.set(at: deadline) { isLate.settle() }
     defer { alarm.cancel() }
-    return try await CallDeadline.$current.withValue(deadline) {
+    return try await CallDeadline.$current.withValue(CallDeadline(deadline)) {
         try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask { try await body() }
             group.addTask {
@@ -67,7 +80,7 @@ struct CallCircumstances: Codable {
         let priority = Task.currentPriority
         let deadline = CallDeadline.current
         if deadline == nil, priority == .medium { return nil }
-        return CallCircumstances(timeLeft: deadline.map { max(.zero, $0 - .now) }, priority: priority.rawValue)
+        return CallCircumstances(timeLeft: deadline.map { max(.zero, $0.instant - .now) }, priority: priority.rawValue)
     }
 
     init(timeLeft: Duration?, priority: UInt8) {
@@ -77,7 +90,7 @@ struct CallCircumstances: Codable {
 
     /// Never negative.
     var nanosecondsLeft: Int64? { timeLeft.map { max(0, Int64(($0 / .nanoseconds(1)).rounded())) } }
-    var deadline: ContinuousClock.Instant? { timeLeft.map { .now + $0.countable } }
+    var deadline: CallDeadline? { timeLeft.map { CallDeadline(.now + $0.countable) } }
     /// The priority with a name that is nearest: the runtime ends the program for others, and this is a peer's number.
     var taskPriority: TaskPriority {
         switch priority {

@@ -25,12 +25,17 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
     /// Sends a result; one that cannot be encoded is an error at the caller.
     ///
     /// Called by the language.
-    public func onReturn<Success: Codable>(value: Success) async throws {
+    public func onReturn<Success: Codable>(value: Success) async throws { returned(value) }
+
+    /// Sends a result, as ``onReturn(value:)`` does.
+    ///
+    /// That one is called without the conformances of the type, which are looked up each time.
+    func returned(_ value: some Encodable) {
         if isNew { system.targets.add(call.method) }
         do {
             call.succeed(try encoder.encode(value))
         } catch {
-            let failure = CallError(.badResult, "a result of type \(Success.self) cannot be encoded: \(error)")
+            let failure = CallError(.badResult, "a result of type \(type(of: value)) cannot be encoded: \(error)")
             call.fail(failure, encoder: system.errorCoder)
         }
     }
@@ -38,7 +43,10 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
     /// Sends that the method returned.
     ///
     /// Called by the language.
-    public func onReturnVoid() async throws {
+    public func onReturnVoid() async throws { returned() }
+
+    /// Sends that the method returned.
+    func returned() {
         if isNew { system.targets.add(call.method) }
         call.succeed([])
     }
@@ -46,5 +54,8 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
     /// Sends the error the method threw.
     ///
     /// Called by the language.
-    public func onThrow<Err: Error>(error: Err) async throws { call.fail(error, encoder: system.errorCoder) }
+    public func onThrow<Err: Error>(error: Err) async throws { failed(error) }
+
+    /// Sends the error the method threw.
+    func failed(_ error: any Error) { call.fail(error, encoder: system.errorCoder) }
 }

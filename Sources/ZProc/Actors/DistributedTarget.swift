@@ -63,10 +63,10 @@ final class DistributedTarget: @unchecked Sendable {
                     witnessTables: nil,
                     numWitnessTables: 0
                 )
-                try await handler.onReturnVoid()
+                handler.returned()
             }
         } catch {
-            try? await handler.onThrow(error: error)
+            handler.failed(error)
         }
     }
 
@@ -89,7 +89,7 @@ final class DistributedTarget: @unchecked Sendable {
             witnessTables: nil,
             numWitnessTables: 0
         )
-        try await handler.onReturn(value: result.move())
+        handler.returned(result.move())
     }
 }
 

@@ -20,7 +20,7 @@ struct MakeRequest: Codable {
 }
 
 /// Makes actors that live here, and lets them go.
-struct HostService: Service {
+final class HostService: Service {
     static let name = "host"
 
     /// The system's node owns this service, and the system owns the node.
@@ -30,7 +30,7 @@ struct HostService: Service {
 
     func handle(_ call: IncomingCall) {
         guard let system else { return }
-        call.respond(encoder: system.errorCoder) {
+        call.respond(encoder: system.errorCoder) { [self] in
             switch HostMethod(rawValue: call.method) {
             case .make:
                 let request = try read(MakeRequest.self, call, system)

@@ -346,11 +346,13 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         }
         let arguments = try invocation.message(to: id)
         let method = target.identifier
-        if !id.comesBack {
-            return try await call(ActorService.name, method, arguments: arguments, at: address, isLimited: true)
-        }
-        // It may be about to come back. What has not reached it, and nothing else, can be sent again.
-        let end = min(CallDeadline.current ?? .now + Self.patience, .now + Self.patience)
+        if id.comesBack { return try await sendPatiently(method, arguments, at: address) }
+        return try await call(ActorService.name, method, arguments: arguments, at: address, isLimited: true)
+    }
+
+    /// Calls an actor that may be about to come back: what has not reached it, and nothing else, is sent again.
+    private func sendPatiently(_ method: String, _ arguments: [UInt8], at address: NodeAddress) async throws -> [UInt8] {
+        let end = CallDeadline.inside(Self.patience)
         var pause = Duration.milliseconds(2)
         while true {
             do {

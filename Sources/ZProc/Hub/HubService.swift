@@ -50,7 +50,7 @@ public struct ProcessInfo: Hashable, Sendable, Codable {
 }
 
 /// Answers questions about the hub.
-struct HubService: Service {
+final class HubService: Service {
     static let name = "hub"
 
     private weak let system: ZProcSystem?

@@ -234,7 +234,7 @@ final class NamedTaskTable: Sendable {
 }
 
 /// Runs registered tasks for others.
-struct NamedTaskService: Service {
+final class NamedTaskService: Service {
     static let name = "task"
 
     private let tasks: NamedTaskTable

@@ -17,8 +17,8 @@ final class Caller: Sendable {
     private struct State {
         var info: PeerInfo
         var window = CallWindow()
-        /// Calls that have not been answered and can be cancelled.
-        var open: [CallID: IncomingCall] = [:]
+        /// Calls that have not been answered and can be cancelled, by their numbers.
+        var open: [UInt64: IncomingCall] = [:]
         var rate: RateLimit?
         var isGone = false
     }
@@ -83,11 +83,11 @@ final class Caller: Sendable {
     func open(_ call: IncomingCall, atMost most: Int) -> InboundCalls.Opening {
         state.withLock { state in
             // Nobody would wait for it, nor cancel it; and a number stands for one call at a time.
-            guard !state.isGone, state.open[call.id] == nil else { return .gone }
+            guard !state.isGone, state.open[call.id.number] == nil else { return .gone }
             if state.open.count >= most {
                 return .refused(.overLimit("\(most) calls of this client wait for an answer already"))
             }
-            state.open[call.id] = call
+            state.open[call.id.number] = call
             return .open
         }
     }
@@ -96,12 +96,12 @@ final class Caller: Sendable {
     ///
     /// - Returns: whether the caller is still there, to be answered.
     @discardableResult func close(_ id: CallID) -> Bool {
-        let (call, isGone) = state.withLock { ($0.open.removeValue(forKey: id), $0.isGone) }
+        let (call, isGone) = state.withLock { ($0.open.removeValue(forKey: id.number), $0.isGone) }
         call?.close()
         return !isGone
     }
 
-    func cancel(_ id: CallID) { state.withLock { $0.open[id] }?.cancel() }
+    func cancel(_ id: CallID) { state.withLock { $0.open[id.number] }?.cancel() }
 
     /// It is not there any more, or this node is not: nothing waits, and nothing is answered.
     ///

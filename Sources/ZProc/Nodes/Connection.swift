@@ -140,15 +140,14 @@ final class Connection: Sendable {
         }
         defer { if isLimited { makeRoom() } }
         let (id, link) = known ?? state.withLock { ($0.calls.makeID(), $0.link) }
-        let call = Envelope.call(
-            id,
+        let (head, body) = Envelope.parts(
+            ofCall: id,
             service: service,
             method: method,
             arguments: arguments,
             request: request,
             trace: trace
         )
-        let (head, body) = call.encodedParts()
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<[UInt8], any Error>) in
                 let closed = state.withLock { state -> TransportError? in
@@ -211,8 +210,7 @@ final class Connection: Sendable {
     ) {
         enum Next { case send((any TransportLink)?), wait, fail(TransportError) }
         let id = state.withLock { $0.calls.makeID() }
-        let call = Envelope.call(id, service: service, method: method, arguments: arguments)
-        let (head, body) = call.encodedParts()
+        let (head, body) = Envelope.parts(ofCall: id, service: service, method: method, arguments: arguments)
         let next = state.withLock { state -> Next in
             if case .closed(let error) = state.phase { return .fail(error) }
             state.calls.add(.callback(callback), for: id)

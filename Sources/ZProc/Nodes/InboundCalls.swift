@@ -75,11 +75,15 @@ final class InboundCalls: Sendable {
     }
 
     /// Answers a call, which is not open any more when its caller gets to know.
-    func reply(_ envelope: Envelope, to call: IncomingCall) {
-        call.observation?.answered(envelope)
+    func reply(_ outcome: Result<[UInt8], WireError>, to call: IncomingCall) {
+        call.observation?.answered(outcome)
         // A caller that is gone does not wait.
         guard call.caller.close(call.id) else { return }
-        let (head, body) = envelope.encodedParts()
+        let (head, body) =
+            switch outcome {
+            case .success(let result): Envelope.parts(ofSuccess: call.id, result: result)
+            case .failure(let error): Envelope.failure(call.id, error).encodedParts()
+            }
         metrics.current?.sent(head.count + body.count)
         try? call.caller.listener.send(head, body: body, to: call.caller.peer)
     }
@@ -97,7 +101,7 @@ final class InboundCalls: Sendable {
     ) {
         switch open(call) {
         case .gone: return
-        case .refused(let error): return reply(.failure(call.id, error), to: call)
+        case .refused(let error): return reply(.failure(error), to: call)
         case .open: break
         }
         // Not with the lock, for which the answers of others wait.

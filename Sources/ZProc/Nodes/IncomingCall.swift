@@ -53,14 +53,14 @@ final class IncomingCall: Sendable {
     func succeed(_ result: [UInt8]) {
         guard result.count <= Envelope.maximumByteCount else {
             let text = "the result of \(method) has \(result.count) bytes, of at most \(Envelope.maximumByteCount)"
-            return inbound.reply(.failure(id, WireError(code: "tooLarge", message: text)), to: self)
+            return inbound.reply(.failure(WireError(code: "tooLarge", message: text)), to: self)
         }
-        inbound.reply(.success(id, result: result), to: self)
+        inbound.reply(.success(result), to: self)
     }
 
     /// Answers with an error.
     func fail(_ error: any Error, encoder: ErrorCoder) {
-        inbound.reply(.failure(id, encoder.encode(error)), to: self)
+        inbound.reply(.failure(encoder.encode(error)), to: self)
     }
 
     /// Keeps the call open without a task, until it is released.

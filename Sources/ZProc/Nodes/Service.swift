@@ -4,7 +4,7 @@
 internal import ZProcCore
 
 /// Answers the calls of one kind that come to a node.
-protocol Service: Sendable {
+protocol Service: AnyObject, Sendable {
     /// What callers know it by.
     static var name: String { get }
 

@@ -27,9 +27,9 @@ final class CallObservation: Sendable {
         if let span { ServiceContext.withValue(span.context, operation: work) } else { work() }
     }
 
-    func answered(_ envelope: Envelope) {
+    func answered(_ result: Result<[UInt8], WireError>) {
         var outcome = SystemMetrics.Outcome.ok
-        if case .failure(_, let error) = envelope {
+        if case .failure(let error) = result {
             outcome = .failed
             span?.setStatus(SpanStatus(code: .error, message: error.code))
         }

@@ -55,7 +55,7 @@ struct EndReport: Codable {
 }
 
 /// Answers the children of this process.
-struct ProcessService: Service {
+final class ProcessService: Service {
     static let name = "process"
 
     let table: ProcessTable

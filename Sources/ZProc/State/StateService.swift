@@ -6,7 +6,7 @@ internal import PortableClosures
 internal import ZProcCore
 
 /// Answers what other processes ask of the state that lives here.
-struct StateService: Service {
+final class StateService: Service {
     static let name = "state"
 
     let store: any StateStore

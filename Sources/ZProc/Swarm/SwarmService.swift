@@ -5,7 +5,7 @@ internal import MessagePack
 internal import ZProcCore
 
 /// Answers the workers of the swarms of this process.
-struct SwarmService: Service {
+final class SwarmService: Service {
     static let name = "swarm"
 
     private let swarms: SwarmTable

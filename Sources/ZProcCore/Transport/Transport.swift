@@ -45,7 +45,7 @@ extension Transport {
 }
 
 /// One end of a link, as the side that opened it sees it.
-public protocol TransportLink: Sendable {
+public protocol TransportLink: AnyObject, Sendable {
     /// Sends a message, without waiting for it to leave. Safe from any thread; order is that of the calls.
     func send(_ message: [UInt8]) throws(TransportError)
     /// Sends one message, which arrives as one, from two parts, of which the second may be large: transports that need
@@ -63,7 +63,7 @@ extension TransportLink {
 }
 
 /// A place where links are accepted.
-public protocol TransportListener: Sendable {
+public protocol TransportListener: AnyObject, Sendable {
     /// What others connect to.
     var endpoint: Endpoint { get }
     /// Delivers from now on what comes in, and what has come in already; called once.

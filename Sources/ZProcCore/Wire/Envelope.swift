@@ -99,6 +99,9 @@ package struct WireError: Error, Hashable, Sendable, Codable {
 }
 
 extension Envelope {
+    /// A message's bytes in two parts: what it carries is the second when that is much, and is not copied then.
+    package typealias Parts = (head: [UInt8], body: [UInt8])
+
     private enum Kind: UInt64 { case hello, welcome, refused, call, success, failure, cancel, probe }
 
     /// The message's bytes.
@@ -118,27 +121,8 @@ extension Envelope {
             writer.append(reason)
             return writer.bytes
         case .call(let id, let service, let method, let arguments, let request, let trace):
-            var writer = FieldWriter(
-                count: (request == nil ? 5 : 8) + (trace.isEmpty ? 0 : 1),
-                first: Kind.call.rawValue,
-                capacity: arguments.count + method.utf8.count
-            )
-            writer.append(id.number)
-            writer.append(service)
-            writer.append(method)
-            writer.append(arguments)
-            if let request {
-                writer.append(request.client)
-                writer.append(request.number)
-                writer.append(request.answered)
-            }
-            if !trace.isEmpty { writer.append(trace.prefix(Self.maximumTraceCount)) }
-            return writer.bytes
-        case .success(let id, let result):
-            var writer = FieldWriter(count: 3, first: Kind.success.rawValue, capacity: result.count)
-            writer.append(id.number)
-            writer.append(result)
-            return writer.bytes
+            return Self.callWriter(id, service, method, arguments, copied: true, request, trace).bytes
+        case .success(let id, let result): return Self.successWriter(id, result, copied: true).bytes
         case .failure(let id, let error):
             var writer = FieldWriter(count: 6, first: Kind.failure.rawValue, capacity: error.payload.count)
             writer.append(id.number)
@@ -155,27 +139,73 @@ extension Envelope {
         }
     }
 
+    /// What is not copied comes last, so there is neither a request nor a trace.
+    private static func callWriter(
+        _ id: CallID,
+        _ service: String,
+        _ method: String,
+        _ arguments: [UInt8],
+        copied isCopied: Bool,
+        _ request: UpdateRequest?,
+        _ trace: [String]
+    ) -> FieldWriter {
+        var writer = FieldWriter(
+            count: (request == nil ? 5 : 8) + (trace.isEmpty ? 0 : 1),
+            first: Kind.call.rawValue,
+            capacity: method.utf8.count + (isCopied ? arguments.count : 0)
+        )
+        writer.append(id.number)
+        writer.append(service)
+        writer.append(method)
+        if isCopied { writer.append(arguments) } else { writer.append(binaryOf: arguments.count) }
+        if let request {
+            writer.append(request.client)
+            writer.append(request.number)
+            writer.append(request.answered)
+        }
+        if !trace.isEmpty { writer.append(trace.prefix(maximumTraceCount)) }
+        return writer
+    }
+
+    private static func successWriter(_ id: CallID, _ result: [UInt8], copied isCopied: Bool) -> FieldWriter {
+        var writer = FieldWriter(count: 3, first: Kind.success.rawValue, capacity: isCopied ? result.count : 0)
+        writer.append(id.number)
+        if isCopied { writer.append(result) } else { writer.append(binaryOf: result.count) }
+        return writer
+    }
+
     /// More bytes than so many are better not copied.
     private static let copiedByteCount = 64 << 10
 
-    /// The same bytes in two parts: what a call or its answer carries is the second, when that is much.
-    package func encodedParts() -> (head: [UInt8], body: [UInt8]) {
+    /// The same bytes in two parts.
+    package func encodedParts() -> Parts {
         switch self {
-        case .call(let id, let service, let method, let arguments, nil, [])
-        where arguments.count > Self.copiedByteCount:
-            var writer = FieldWriter(count: 5, first: Kind.call.rawValue, capacity: method.utf8.count)
-            writer.append(id.number)
-            writer.append(service)
-            writer.append(method)
-            writer.append(binaryOf: arguments.count)
-            return (writer.bytes, arguments)
-        case .success(let id, let result) where result.count > Self.copiedByteCount:
-            var writer = FieldWriter(count: 3, first: Kind.success.rawValue)
-            writer.append(id.number)
-            writer.append(binaryOf: result.count)
-            return (writer.bytes, result)
-        default: return (encoded(), [])
+        case .call(let id, let service, let method, let arguments, let request, let trace):
+            Self.parts(ofCall: id, service: service, method: method, arguments: arguments, request: request, trace: trace)
+        case .success(let id, let result): Self.parts(ofSuccess: id, result: result)
+        default: (encoded(), [])
         }
+    }
+
+    /// What ``encodedParts()`` makes of a call, without a call made first: nearly all messages are calls and answers.
+    package static func parts(
+        ofCall id: CallID,
+        service: String,
+        method: String,
+        arguments: [UInt8],
+        request: UpdateRequest? = nil,
+        trace: [String] = []
+    ) -> Parts {
+        let isCopied = arguments.count <= copiedByteCount || request != nil || !trace.isEmpty
+        let writer = callWriter(id, service, method, arguments, copied: isCopied, request, trace)
+        return (writer.bytes, isCopied ? [] : arguments)
+    }
+
+    /// What ``encodedParts()`` makes of an answer.
+    package static func parts(ofSuccess id: CallID, result: [UInt8]) -> Parts {
+        let isCopied = result.count <= copiedByteCount
+        let writer = successWriter(id, result, copied: isCopied)
+        return (writer.bytes, isCopied ? [] : result)
     }
 
     /// Reads a message.

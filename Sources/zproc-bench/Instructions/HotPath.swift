@@ -16,6 +16,7 @@ enum HotPath: String, CaseIterable, Codable {
     case closureByMessage = "update.closure"
     case dispatchLocal = "dispatch.threads"
     case dispatchByMessage = "dispatch.messages"
+    case dispatchInFlight = "dispatch.inflight"
     case task = "swarm.task.threads"
 
     /// What one is.
@@ -32,6 +33,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .closureByMessage: "an atomic update there by a closure, both ends together"
         case .dispatchLocal: "a call of a distributed actor of this process"
         case .dispatchByMessage: "a call of a distributed actor of another system, both ends together"
+        case .dispatchInFlight: "the same with 1,000 calls in flight"
         case .task: "a task of a swarm of threads"
         }
     }
@@ -44,6 +46,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .updateInMemory, .updateShared: 10_000
         case .getByMessage, .updateByMessage, .closureByMessage, .dispatchByMessage: 2_000
         case .task: 5_000
+        case .dispatchInFlight: 10_000
         }
     }
 
@@ -70,14 +73,17 @@ enum HotPath: String, CaseIterable, Codable {
                 for _ in 0..<count { _ = try await counter.increment(by: 1) }
             }
         case .dispatchByMessage:
-            try await withClient { client, hub in
-                let counter = Counter(actorSystem: hub.system)
-                try await hub.register(counter, as: "counter")
-                guard let proxy = try await client.lookup("counter", as: Counter.self) else {
-                    throw BenchError("the counter has no name")
+            try await withRemoteCounter { counter in for _ in 0..<count { _ = try await counter.increment(by: 1) } }
+        case .dispatchInFlight:
+            try await withRemoteCounter { counter in
+                try await withThrowingTaskGroup { group in
+                    for _ in 0..<Echo.inFlight {
+                        group.addTask {
+                            for _ in 0..<count / Echo.inFlight { _ = try await counter.increment(by: 1) }
+                        }
+                    }
+                    try await group.waitForAll()
                 }
-                for _ in 0..<count { _ = try await proxy.increment(by: 1) }
-                withExtendedLifetime(counter) {}
             }
         case .task:
             try await withContext(.threads) { context in
@@ -106,6 +112,19 @@ enum HotPath: String, CaseIterable, Codable {
             let client = try await Context(connectingTo: address, backend: .threads)
             try await body(client, hub)
             await client.shutdown()
+        }
+    }
+
+    /// A proxy of an actor of another system, both here.
+    private func withRemoteCounter(_ body: (Counter) async throws -> Void) async throws {
+        try await withClient { client, hub in
+            let counter = Counter(actorSystem: hub.system)
+            try await hub.register(counter, as: "counter")
+            guard let proxy = try await client.lookup("counter", as: Counter.self) else {
+                throw BenchError("the counter has no name")
+            }
+            try await body(proxy)
+            withExtendedLifetime(counter) {}
         }
     }
 
