@@ -94,7 +94,7 @@ extension Context {
         }
     }
 
-    func askRegistry(_ method: RegistryMethod, _ arguments: some Encodable, at home: StateHome) async throws -> [UInt8]
+    func askRegistry(_ method: RegistryMethod, _ arguments: some Encodable, at home: StateHome) async throws -> ArraySlice<UInt8>
     {
         try await system.call(
             RegistryService.name,

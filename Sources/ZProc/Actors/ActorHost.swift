@@ -174,7 +174,7 @@ private final class ProcessActorHome: ActorHome {
         return try system.decoder.decode(Bool.self, from: await call(.release, id.number))
     }
 
-    private func call(_ method: HostMethod, _ arguments: some Encodable) async throws -> [UInt8] {
+    private func call(_ method: HostMethod, _ arguments: some Encodable) async throws -> ArraySlice<UInt8> {
         let arguments = try system.encoder.encode(arguments)
         do {
             let connection = try system.node.connection(to: home)

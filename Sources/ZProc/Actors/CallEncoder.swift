@@ -16,7 +16,7 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 
     private let encoder: MessagePackEncoder
     private var genericTypes: [TypeReference] = []
-    private var arguments: [[UInt8]] = []
+    private var arguments: [ArraySlice<UInt8>] = []
 
     init(encoder: MessagePackEncoder) { self.encoder = encoder }
 
@@ -35,7 +35,7 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     ///
     /// - Throws: what the value's own encoding throws.
     public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
-        arguments.append(try encoder.encode(argument.value))
+        arguments.append(try encoder.encode(argument.value)[...])
     }
 
     /// Nothing to record: errors name their type themselves.
@@ -70,9 +70,9 @@ struct CallArguments: Codable {
     var genericTypes: [TypeReference]
     /// Nil for the usual ones.
     var circumstances: CallCircumstances?
-    var arguments: [[UInt8]]
+    var arguments: [ArraySlice<UInt8>]
 
-    init(actor: UInt64, genericTypes: [TypeReference], circumstances: CallCircumstances?, arguments: [[UInt8]]) {
+    init(actor: UInt64, genericTypes: [TypeReference], circumstances: CallCircumstances?, arguments: [ArraySlice<UInt8>]) {
         self.circumstances = circumstances
         self.actor = actor
         self.genericTypes = genericTypes
@@ -107,7 +107,7 @@ struct CallArguments: Codable {
     }
 
     /// Reads the usual form; nil for any other, and for what is none at all.
-    init?(usualForm bytes: [UInt8]) {
+    init?(usualForm bytes: ArraySlice<UInt8>) {
         var reader = FieldReader(bytes: bytes)
         do throws(TransportError) {
             let count = try reader.readArrayHeader()
@@ -127,7 +127,7 @@ struct CallArguments: Codable {
             }
             arguments = []
             arguments.reserveCapacity(min(count - 3, Self.usualCount))
-            for _ in 3..<count { arguments.append(try reader.readBinary()) }
+            for _ in 3..<count { arguments.append(try reader.readBinarySlice()) }
             try reader.finish()
         } catch {
             return nil
@@ -140,7 +140,7 @@ struct CallArguments: Codable {
         genericTypes = try container.decode([TypeReference].self)
         circumstances = try container.decode(CallCircumstances?.self)
         arguments = []
-        while !container.isAtEnd { arguments.append(try container.decode([UInt8].self)) }
+        while !container.isAtEnd { arguments.append(try container.decode([UInt8].self)[...]) }
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -148,6 +148,6 @@ struct CallArguments: Codable {
         try container.encode(actor)
         try container.encode(genericTypes)
         try container.encode(circumstances)
-        for argument in arguments { try container.encode(argument) }
+        for argument in arguments { try container.encode(Array(argument)) }
     }
 }

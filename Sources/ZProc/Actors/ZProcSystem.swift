@@ -337,7 +337,11 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         _ = try await send(invocation, to: actor.id, target)
     }
 
-    private func send(_ invocation: CallEncoder, to id: ActorID, _ target: RemoteCallTarget) async throws -> [UInt8] {
+    private func send(
+        _ invocation: CallEncoder,
+        to id: ActorID,
+        _ target: RemoteCallTarget
+    ) async throws -> ArraySlice<UInt8> {
         guard let address = id.address else {
             throw CallError(
                 .actorNotFound,
@@ -351,7 +355,11 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     }
 
     /// Calls an actor that may be about to come back: what has not reached it, and nothing else, is sent again.
-    private func sendPatiently(_ method: String, _ arguments: [UInt8], at address: NodeAddress) async throws -> [UInt8] {
+    private func sendPatiently(
+        _ method: String,
+        _ arguments: [UInt8],
+        at address: NodeAddress
+    ) async throws -> ArraySlice<UInt8> {
         let end = CallDeadline.inside(Self.patience)
         var pause = Duration.milliseconds(2)
         while true {
@@ -380,7 +388,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         arguments: [UInt8],
         at address: NodeAddress,
         isLimited: Bool = false
-    ) async throws -> [UInt8] {
+    ) async throws -> ArraySlice<UInt8> {
         let connection = try node.connection(to: address)
         do {
             return try await connection.call(service, method, arguments: arguments, isLimited: isLimited)
@@ -401,7 +409,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         _ method: String,
         arguments: [UInt8],
         at address: NodeAddress,
-        answer: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
+        answer: @escaping @Sendable (Result<ArraySlice<UInt8>, any Error>) -> Void
     ) {
         let errorCoder = errorCoder
         do {

@@ -101,7 +101,7 @@ extension Context {
         return try system.decoder.decode(Bool.self, from: await callHub(.stop, arguments))
     }
 
-    private func callHub(_ method: HubMethod, _ arguments: [UInt8]) async throws -> [UInt8] {
+    private func callHub(_ method: HubMethod, _ arguments: [UInt8]) async throws -> ArraySlice<UInt8> {
         guard let home, let client = system.hubs.client(at: home.address.endpoint) else {
             throw StateError(.unavailable, "this context is connected to no hub; it keeps its state itself")
         }

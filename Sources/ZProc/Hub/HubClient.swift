@@ -59,7 +59,7 @@ final class HubClient: Sendable {
         arguments: [UInt8],
         isChange: Bool,
         mayRepeat: Bool = true
-    ) async throws -> [UInt8] {
+    ) async throws -> ArraySlice<UInt8> {
         let ticket = isChange ? requests.withLock { $0.begin() } : nil
         defer { if let ticket { requests.withLock { $0.end(ticket.number) } } }
         let request = ticket.map { UpdateRequest(client: number, number: $0.number, answered: $0.answered) }

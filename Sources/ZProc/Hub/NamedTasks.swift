@@ -103,13 +103,17 @@ extension Context {
         EncodedValue(unchecked: try system.encoder.encode(ArgumentList(repeat each argument)))
     }
 
-    private func run(task name: String, encoded arguments: EncodedValue) async throws -> [UInt8] {
-        if system.states.own != nil { return try await system.tasks.run(name, arguments)() }
+    private func run(task name: String, encoded arguments: EncodedValue) async throws -> ArraySlice<UInt8> {
+        if system.states.own != nil { return try await system.tasks.run(name, arguments)()[...] }
         let message = try system.encoder.encode(ArgumentList(name, arguments))
         return try await callTasks(.run, message, mayRepeat: false)
     }
 
-    private func callTasks(_ method: NamedTaskMethod, _ arguments: [UInt8], mayRepeat: Bool) async throws -> [UInt8] {
+    private func callTasks(
+        _ method: NamedTaskMethod,
+        _ arguments: [UInt8],
+        mayRepeat: Bool
+    ) async throws -> ArraySlice<UInt8> {
         guard let home else { throw StateError(.unavailable, "this process is not told where the state lives") }
         let service = NamedTaskService.name
         if let hub = system.hubs.client(at: home.address.endpoint) {
@@ -269,7 +273,7 @@ final class NamedTaskService: Service {
         }
     }
 
-    private func read(_ bytes: [UInt8], _ decoder: MessagePackDecoder) throws -> (String, EncodedValue) {
+    private func read(_ bytes: ArraySlice<UInt8>, _ decoder: MessagePackDecoder) throws -> (String, EncodedValue) {
         do {
             return try decoder.decode(ArgumentList<String, EncodedValue>.self, from: bytes).values
         } catch {

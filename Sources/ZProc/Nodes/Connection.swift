@@ -11,10 +11,10 @@ internal import ZProcCore
 final class Connection: Sendable {
     /// Who waits for an answer.
     private enum Waiter {
-        case task(UnsafeContinuation<[UInt8], any Error>)
-        case callback(@Sendable (Result<[UInt8], any Error>) -> Void)
+        case task(UnsafeContinuation<ArraySlice<UInt8>, any Error>)
+        case callback(@Sendable (Result<ArraySlice<UInt8>, any Error>) -> Void)
 
-        func resume(with result: Result<[UInt8], any Error>) {
+        func resume(with result: Result<ArraySlice<UInt8>, any Error>) {
             switch self {
             case .task(let task): task.resume(with: result)
             case .callback(let callback): callback(result)
@@ -102,7 +102,7 @@ final class Connection: Sendable {
         arguments: [UInt8],
         request: UpdateRequest? = nil,
         isLimited: Bool = false
-    ) async throws -> [UInt8] {
+    ) async throws -> ArraySlice<UInt8> {
         // Most tasks are in no trace, and need not pay for it.
         if !Trace.isOn { return try await call(service, method, arguments, request, isLimited: isLimited, trace: []) }
         return try await Trace.withClientSpan(service, method) { trace in
@@ -117,7 +117,7 @@ final class Connection: Sendable {
         _ request: UpdateRequest?,
         isLimited: Bool,
         trace: [String]
-    ) async throws -> [UInt8] {
+    ) async throws -> ArraySlice<UInt8> {
         guard arguments.count <= Envelope.maximumByteCount else {
             throw TransportError(
                 .tooLarge,
@@ -149,7 +149,7 @@ final class Connection: Sendable {
             trace: trace
         )
         return try await withTaskCancellationHandler {
-            try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<[UInt8], any Error>) in
+            try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<ArraySlice<UInt8>, any Error>) in
                 let closed = state.withLock { state -> TransportError? in
                     if case .closed(let error) = state.phase { return error }
                     state.calls.add(.task(task), for: id)
@@ -206,7 +206,7 @@ final class Connection: Sendable {
         _ service: String,
         _ method: String,
         arguments: [UInt8],
-        callback: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
+        callback: @escaping @Sendable (Result<ArraySlice<UInt8>, any Error>) -> Void
     ) {
         enum Next { case send((any TransportLink)?), wait, fail(TransportError) }
         let id = state.withLock { $0.calls.makeID() }

@@ -19,7 +19,8 @@ final class IncomingCall: Sendable {
     }
 
     let method: String
-    let arguments: [UInt8]
+    /// A part of the message that has brought it.
+    let arguments: ArraySlice<UInt8>
     let caller: Caller
     /// Names what the call changes, where it may come again.
     let request: UpdateRequest?
@@ -31,7 +32,7 @@ final class IncomingCall: Sendable {
 
     init(
         method: String,
-        arguments: [UInt8],
+        arguments: ArraySlice<UInt8>,
         caller: Caller,
         request: UpdateRequest?,
         id: CallID,

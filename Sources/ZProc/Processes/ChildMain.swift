@@ -128,7 +128,7 @@ struct ChildMain: Sendable {
     }
 
     private func run() async -> Never {
-        let job: [UInt8]
+        let job: ArraySlice<UInt8>
         do {
             job = try await call(.job, argument.token)
         } catch {
@@ -207,7 +207,7 @@ struct ChildMain: Sendable {
     }
 
     /// Runs the job's body: on the transport's threads, or on one of its own when it blocks.
-    private func start(_ bytes: [UInt8]) -> Task<[UInt8], any Error> {
+    private func start(_ bytes: ArraySlice<UInt8>) -> Task<[UInt8], any Error> {
         let job: ProcessJob
         do {
             job = try system.decoder.decode(ProcessJob.self, from: bytes)
@@ -245,7 +245,7 @@ struct ChildMain: Sendable {
         return []
     }
 
-    private func call(_ method: ProcessMethod, _ arguments: some Encodable) async throws -> [UInt8] {
+    private func call(_ method: ProcessMethod, _ arguments: some Encodable) async throws -> ArraySlice<UInt8> {
         try await system.call(
             ProcessService.name,
             method.rawValue,

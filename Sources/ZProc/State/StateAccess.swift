@@ -175,7 +175,7 @@ struct RemoteState: StateAccess {
         return try result(of: await client.call(.update, encoded: arguments))
     }
 
-    private func result<Result>(of bytes: [UInt8]) throws -> Result {
+    private func result<Result>(of bytes: ArraySlice<UInt8>) throws -> Result {
         if Result.self == Void.self { return unsafeBitCast((), to: Result.self) }
         guard let type = Result.self as? any Codable.Type,
             let result = try client.system.decoder.decode(type, from: bytes) as? Result

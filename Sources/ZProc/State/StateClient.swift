@@ -11,7 +11,7 @@ struct StateClient: Sendable {
 
     var encoder: MessagePackEncoder { system.encoder }
 
-    func call(_ method: StateMethod, _ arguments: some Encodable) async throws -> [UInt8] {
+    func call(_ method: StateMethod, _ arguments: some Encodable) async throws -> ArraySlice<UInt8> {
         try await call(method, encoded: try encoder.encode(arguments))
     }
 
@@ -30,7 +30,7 @@ struct StateClient: Sendable {
     /// The hub that keeps the state; nil when it is this context's own root that does.
     var hub: HubClient? { address.node == .any ? system.hubs.client(at: address.endpoint) : nil }
 
-    func call(_ method: StateMethod, encoded: [UInt8]) async throws -> [UInt8] {
+    func call(_ method: StateMethod, encoded: [UInt8]) async throws -> ArraySlice<UInt8> {
         if let hub {
             let isChange = method.role > .reader
             return try await hub.call(StateService.name, method.rawValue, arguments: encoded, isChange: isChange)
@@ -76,7 +76,7 @@ struct StateClient: Sendable {
         }
     }
 
-    private func decode<T: Decodable>(_ bytes: [UInt8], of method: StateMethod, as type: T.Type) throws -> T {
+    private func decode<T: Decodable>(_ bytes: ArraySlice<UInt8>, of method: StateMethod, as type: T.Type) throws -> T {
         do {
             return try system.replyDecoder.decode(type, from: bytes)
         } catch {

@@ -21,7 +21,7 @@ extension WorkRequest {
     /// Reads the message.
     ///
     /// - Throws: for anything that is none.
-    init(decoding bytes: [UInt8], with decoder: MessagePackDecoder) throws {
+    init(decoding bytes: ArraySlice<UInt8>, with decoder: MessagePackDecoder) throws {
         var reader = FieldReader(bytes: bytes)
         try reader.readArrayHeader(of: 5)
         worker = WorkerName(swarm: try reader.readUInt(), worker: try reader.readUInt())
@@ -113,7 +113,7 @@ extension WorkBatch {
     /// Reads the message.
     ///
     /// - Throws: for anything that is none.
-    init(decoding bytes: [UInt8]) throws {
+    init(decoding bytes: ArraySlice<UInt8>) throws {
         var reader = FieldReader(bytes: bytes)
         try reader.readArrayHeader(of: 4)
         isLast = try reader.readBool()

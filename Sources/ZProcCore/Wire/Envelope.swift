@@ -3,6 +3,8 @@
 
 /// A message between two nodes, as it lies on the wire: one MessagePack array whose first element tells the kind.
 ///
+/// What a message carries is a part of the bytes it was read from, and is not copied.
+///
 /// | array | sent by | meaning |
 /// |---|---|---|
 /// | `[0, "zproc", version, build, node, pid]` | caller | first message of a link |
@@ -23,11 +25,11 @@ package enum Envelope: Equatable, Sendable {
         CallID,
         service: String,
         method: String,
-        arguments: [UInt8],
+        arguments: ArraySlice<UInt8>,
         request: UpdateRequest? = nil,
         trace: [String] = []
     )
-    case success(CallID, result: [UInt8])
+    case success(CallID, result: ArraySlice<UInt8>)
     case failure(CallID, WireError)
     case cancel(CallID)
     case probe
@@ -144,7 +146,7 @@ extension Envelope {
         _ id: CallID,
         _ service: String,
         _ method: String,
-        _ arguments: [UInt8],
+        _ arguments: ArraySlice<UInt8>,
         copied isCopied: Bool,
         _ request: UpdateRequest?,
         _ trace: [String]
@@ -167,7 +169,7 @@ extension Envelope {
         return writer
     }
 
-    private static func successWriter(_ id: CallID, _ result: [UInt8], copied isCopied: Bool) -> FieldWriter {
+    private static func successWriter(_ id: CallID, _ result: ArraySlice<UInt8>, copied isCopied: Bool) -> FieldWriter {
         var writer = FieldWriter(count: 3, first: Kind.success.rawValue, capacity: isCopied ? result.count : 0)
         writer.append(id.number)
         if isCopied { writer.append(result) } else { writer.append(binaryOf: result.count) }
@@ -181,8 +183,15 @@ extension Envelope {
     package func encodedParts() -> Parts {
         switch self {
         case .call(let id, let service, let method, let arguments, let request, let trace):
-            Self.parts(ofCall: id, service: service, method: method, arguments: arguments, request: request, trace: trace)
-        case .success(let id, let result): Self.parts(ofSuccess: id, result: result)
+            Self.parts(
+                ofCall: id,
+                service: service,
+                method: method,
+                arguments: Array(arguments),
+                request: request,
+                trace: trace
+            )
+        case .success(let id, let result): Self.parts(ofSuccess: id, result: Array(result))
         default: (encoded(), [])
         }
     }
@@ -197,14 +206,14 @@ extension Envelope {
         trace: [String] = []
     ) -> Parts {
         let isCopied = arguments.count <= copiedByteCount || request != nil || !trace.isEmpty
-        let writer = callWriter(id, service, method, arguments, copied: isCopied, request, trace)
+        let writer = callWriter(id, service, method, arguments[...], copied: isCopied, request, trace)
         return (writer.bytes, isCopied ? [] : arguments)
     }
 
     /// What ``encodedParts()`` makes of an answer.
     package static func parts(ofSuccess id: CallID, result: [UInt8]) -> Parts {
         let isCopied = result.count <= copiedByteCount
-        let writer = successWriter(id, result, copied: isCopied)
+        let writer = successWriter(id, result[...], copied: isCopied)
         return (writer.bytes, isCopied ? [] : result)
     }
 
@@ -224,7 +233,7 @@ extension Envelope {
         case (.call, 5), (.call, 6), (.call, 8), (.call, 9):
             let id = CallID(try reader.readUInt())
             let service = try reader.readString(), method = try reader.readString()
-            let arguments = try reader.readBinary()
+            let arguments = try reader.readBinarySlice()
             var request: UpdateRequest?
             if count >= 8 {
                 request = UpdateRequest(
@@ -235,7 +244,7 @@ extension Envelope {
             }
             let trace = count == 6 || count == 9 ? try reader.readStrings(atMost: Self.maximumTraceCount) : []
             self = .call(id, service: service, method: method, arguments: arguments, request: request, trace: trace)
-        case (.success, 3): self = .success(CallID(try reader.readUInt()), result: try reader.readBinary())
+        case (.success, 3): self = .success(CallID(try reader.readUInt()), result: try reader.readBinarySlice())
         case (.failure, 6):
             let id = CallID(try reader.readUInt())
             let code = try reader.readString(), message = try reader.readString()

@@ -5,13 +5,21 @@ internal import MessagePack
 
 /// Reads what ``FieldWriter`` writes, from bytes that may be anything.
 package struct FieldReader {
-    private let bytes: [UInt8]
-    private var position = 0
+    private let bytes: ArraySlice<UInt8>
+    /// Of `bytes`, which may begin anywhere.
+    private var position: Int
 
-    package init(bytes: [UInt8]) { self.bytes = bytes }
+    package init(bytes: ArraySlice<UInt8>) {
+        self.bytes = bytes
+        position = bytes.startIndex
+    }
+
+    package init(bytes: [UInt8]) { self.init(bytes: bytes[...]) }
+
+    private var countLeft: Int { bytes.endIndex - position }
 
     package func malformed(_ found: String) -> TransportError {
-        TransportError(.malformed, "not a message of the protocol: \(found) at byte \(position)")
+        TransportError(.malformed, "not a message of the protocol: \(found) at byte \(position - bytes.startIndex)")
     }
 
     /// The number of elements of an array in the short form, at most 15.
@@ -31,7 +39,7 @@ package struct FieldReader {
         case 0xdd: count = Int(try readInteger(UInt32.self))
         default: throw malformed("no array")
         }
-        guard count <= bytes.count - position else { throw malformed("\(count) elements") }
+        guard count <= countLeft else { throw malformed("\(count) elements") }
         return count
     }
 
@@ -71,8 +79,8 @@ package struct FieldReader {
         case 0xdb: count = Int(try readInteger(UInt32.self))
         default: throw malformed("no string")
         }
-        guard count <= bytes.count - position else { throw malformed("the end") }
-        let text = bytes.withUnsafeBufferPointer { String(checking: .init(rebasing: $0[position..<position + count])) }
+        guard count <= countLeft else { throw malformed("the end") }
+        let text = bytes[position..<position + count].withUnsafeBufferPointer { String(checking: $0) }
         guard let text else { throw malformed("invalid UTF-8") }
         position += count
         return text
@@ -88,13 +96,15 @@ package struct FieldReader {
 
     package mutating func readBinary() throws(TransportError) -> [UInt8] { Array(try readBinarySlice()) }
 
+    /// Binary that is not copied, and keeps the whole message.
+
     /// Binary that may be most of the message, and is not copied then; a small part does not keep the whole.
     package mutating func readLargeBinary() throws(TransportError) -> ArraySlice<UInt8> {
         let slice = try readBinarySlice()
         return slice.count > bytes.count / 2 ? slice : Array(slice)[...]
     }
 
-    private mutating func readBinarySlice() throws(TransportError) -> ArraySlice<UInt8> {
+    package mutating func readBinarySlice() throws(TransportError) -> ArraySlice<UInt8> {
         let count: Int
         switch try readByte() {
         case 0xc4: count = Int(try readByte())
@@ -102,7 +112,7 @@ package struct FieldReader {
         case 0xc6: count = Int(try readInteger(UInt32.self))
         default: throw malformed("no binary")
         }
-        guard count <= bytes.count - position else { throw malformed("the end") }
+        guard count <= countLeft else { throw malformed("the end") }
         defer { position += count }
         return bytes[position..<position + count]
     }
@@ -120,17 +130,17 @@ package struct FieldReader {
 
     /// Reads nil; false, and nothing is read, when something else comes.
     package mutating func readNil() -> Bool {
-        guard position < bytes.count, bytes[position] == 0xc0 else { return false }
+        guard position < bytes.endIndex, bytes[position] == 0xc0 else { return false }
         position += 1
         return true
     }
 
     package func finish() throws(TransportError) {
-        guard position == bytes.count else { throw malformed("\(bytes.count - position) bytes too many") }
+        guard countLeft == 0 else { throw malformed("\(countLeft) bytes too many") }
     }
 
     private mutating func readByte() throws(TransportError) -> UInt8 {
-        guard position < bytes.count else { throw malformed("the end") }
+        guard position < bytes.endIndex else { throw malformed("the end") }
         defer { position += 1 }
         return bytes[position]
     }
@@ -138,8 +148,8 @@ package struct FieldReader {
     private mutating func readInteger<Number: FixedWidthInteger>(
         _: Number.Type
     ) throws(TransportError) -> Number {
-        guard MemoryLayout<Number>.size <= bytes.count - position else { throw malformed("the end") }
+        guard MemoryLayout<Number>.size <= countLeft else { throw malformed("the end") }
         defer { position += MemoryLayout<Number>.size }
-        return Number(bigEndian: bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: position, as: Number.self) })
+        return Number(bigEndian: bytes[position...].withUnsafeBytes { $0.loadUnaligned(as: Number.self) })
     }
 }
