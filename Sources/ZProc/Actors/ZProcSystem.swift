@@ -34,8 +34,11 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     /// What arguments, results and errors must be.
     public typealias SerializationRequirement = any Codable
 
-    private struct WeakActor {
-        weak var actor: (any DistributedActor)?
+    /// A class, because a copy of a weak reference costs more than a look at it.
+    private final class WeakActor: Sendable {
+        weak let actor: (any DistributedActor)?
+
+        init(_ actor: any DistributedActor) { self.actor = actor }
     }
 
     private struct State {
@@ -242,7 +245,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     ///
     /// Called by the language.
     public func actorReady<Act: DistributedActor>(_ actor: Act) where Act.ID == ActorID {
-        let entry = WeakActor(actor: actor)
+        let entry = WeakActor(actor)
         let number = actor.id.number
         state.withLock { $0.actors[number] = entry }
     }

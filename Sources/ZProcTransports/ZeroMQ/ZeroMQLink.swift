@@ -71,7 +71,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
 
     func send(_ message: [UInt8]) throws(TransportError) {
         let failure = outbox.put(message) {
-            socket.context.loop.deferred { [weak self] in self?.flush() }
+            socket.context.loop.deferred({ [weak self] in self?.flush() })
         } send: { messages in
             send(messages)
         } onLateFailure: { error in

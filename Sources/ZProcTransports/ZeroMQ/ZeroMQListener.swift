@@ -73,7 +73,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
 
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
         let failure = outbox.put((peer, message)) {
-            socket.context.loop.deferred { [weak self] in self?.flush() }
+            socket.context.loop.deferred({ [weak self] in self?.flush() })
         } send: { messages in
             send(messages)
         }

@@ -247,11 +247,11 @@ extension LoopCore {
 
     /// Has `action` called when some of the jobs that wait have run, or none has begun for a while; false when hardly any
     /// wait, or nobody runs them.
-    func deferred(_ action: @escaping @Sendable () -> Void) -> Bool {
+    func deferred(_ action: () -> @Sendable () -> Void) -> Bool {
         let (isPromised, mustWake) = state.withLock { state in
             let waiting = state.jobs.count - state.threads.taken
             guard jobThreads > 0, waiting >= Self.jobsToDefer else { return (false, false) }
-            state.deferred.append(action)
+            state.deferred.append(action())
             // Who sleeps for ever would not look.
             let mustWake = state.isAsleep && !state.threads.isLeaderTimed
             if mustWake { state.isAsleep = false }
