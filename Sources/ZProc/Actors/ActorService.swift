@@ -31,13 +31,15 @@ final class ActorService: Service {
             return call.fail(WireError(code: ErrorCoder.actorNotFound, message: text), encoder: system.errorCoder)
         }
         let deadline = arguments.circumstances?.deadline
-        call.inbound.start(call, priority: arguments.circumstances?.taskPriority) {
-            // Nearly always there is none, here and there.
-            if deadline == nil, CallDeadline.current == nil {
-                return await Self.execute(call, arguments, on: actor, system: system)
-            }
-            await CallDeadline.$current.withValue(deadline) {
-                await Self.execute(call, arguments, on: actor, system: system)
+        call.inbound.start(call) { executor in
+            Task(executorPreference: executor, priority: arguments.circumstances?.taskPriority) {
+                // Nearly always there is none, here and there.
+                if deadline == nil, CallDeadline.current == nil {
+                    return await Self.execute(call, arguments, on: actor, system: system)
+                }
+                await CallDeadline.$current.withValue(deadline) {
+                    await Self.execute(call, arguments, on: actor, system: system)
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ public import Distributed
 internal import MessagePack
 
 /// Gives the arguments of a received call to the method, one by one.
-public struct CallDecoder: DistributedTargetInvocationDecoder {
+public struct CallDecoder: DistributedTargetInvocationDecoder, Sendable {
     /// What arguments must be.
     public typealias SerializationRequirement = any Codable
 

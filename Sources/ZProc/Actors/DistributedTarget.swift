@@ -41,7 +41,7 @@ final class DistributedTarget: @unchecked Sendable {
     }
 
     /// Calls the method, and has the handler tell the caller what became of it.
-    @concurrent func execute(
+    func execute(
         on actor: any DistributedActor,
         _ decoder: inout CallDecoder,
         _ handler: CallResultHandler
@@ -70,7 +70,7 @@ final class DistributedTarget: @unchecked Sendable {
         }
     }
 
-    @concurrent private func execute<Result: Codable>(
+    private func execute<Result: Codable>(
         returning _: Result.Type,
         on actor: any DistributedActor,
         _ decoder: inout CallDecoder,

@@ -96,7 +96,7 @@ final class Connection: Sendable {
     ///   - isLimited: whether it counts against the limit of calls in flight, and waits until it may be one.
     /// - Returns: the answer.
     /// - Throws: ``TransportError`` when the peer is not there or goes away; ``WireError`` when the call failed there.
-    @concurrent func call(
+    func call(
         _ service: String,
         _ method: String,
         arguments: [UInt8],

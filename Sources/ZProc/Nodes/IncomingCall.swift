@@ -86,11 +86,13 @@ final class IncomingCall: Sendable {
     ///
     /// The task is cancelled when the caller gives up or is lost.
     func respond(encoder: ErrorCoder, _ answer: @concurrent @escaping @Sendable () async throws -> [UInt8]) {
-        inbound.start(self) { [self] in
-            do {
-                succeed(try await answer())
-            } catch {
-                fail(error, encoder: encoder)
+        inbound.start(self) { executor in
+            Task(executorPreference: executor) { [self] in
+                do {
+                    succeed(try await answer())
+                } catch {
+                    fail(error, encoder: encoder)
+                }
             }
         }
     }
