@@ -45,6 +45,15 @@ final class MessageStream: LoopSource, SocketOwner {
         let body: [UInt8]
 
         var count: Int { head.count + body.count }
+
+        /// Copies it, its length first, and gives the number of bytes.
+        func put(into buffer: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
+            buffer.storeBytes(of: UInt32(count).littleEndian, toByteOffset: start, as: UInt32.self)
+            let head = start + MessageReader.lengthByteCount, body = head + self.head.count
+            self.head.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: buffer[head...]).copyMemory(from: $0) }
+            self.body.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: buffer[body...]).copyMemory(from: $0) }
+            return MessageReader.lengthByteCount + count
+        }
     }
 
     private enum Phase {
@@ -162,20 +171,38 @@ final class MessageStream: LoopSource, SocketOwner {
                 writeWaiting(&output)
                 return nil
             }
-            var number: Int32 = 0
-            withStackBuffer { buffer in
-                var end = 0
-                for message in messages { end += Self.put(message, into: buffer, at: end) }
-                let sent = Glibc.send(descriptor, buffer.baseAddress, count, Int32(MSG_NOSIGNAL))
-                if sent < 0, errno != EAGAIN, errno != EINTR {
-                    number = errno
-                } else if sent < count {
-                    output.pieces.append((Array(buffer[max(0, sent)..<count]), messages.count))
-                    output.waitingMessages += messages.count
-                    writeWaiting(&output)
-                }
+            var sending = Sending(messages: messages, count: count, descriptor: descriptor)
+            withStackBuffer(&sending) { Sending.enter($0, $1) }
+            if sending.number != 0 { return fail(Self.end(for: sending.number), &output) }
+            if !sending.rest.isEmpty {
+                output.pieces.append((sending.rest, messages.count))
+                output.waitingMessages += messages.count
+                writeWaiting(&output)
             }
-            return number == 0 ? nil : fail(Self.end(for: number), &output)
+            return nil
+        }
+    }
+
+    /// Sends messages together, which are copied to one place for that.
+    private struct Sending: StackBufferUse {
+        let messages: [Outgoing]
+        /// How many bytes that are.
+        let count: Int
+        let descriptor: Int32
+        /// What has not been taken.
+        var rest: [UInt8] = []
+        /// The system's error; 0 when there was none.
+        var number: Int32 = 0
+
+        mutating func perform(with buffer: UnsafeMutableRawBufferPointer) {
+            var end = 0
+            for message in messages { end += message.put(into: buffer, at: end) }
+            let sent = Glibc.send(descriptor, buffer.baseAddress, count, Int32(MSG_NOSIGNAL))
+            if sent < 0, errno != EAGAIN, errno != EINTR {
+                number = errno
+            } else if sent < count {
+                rest = Array(buffer[max(0, sent)..<count])
+            }
         }
     }
 
@@ -187,14 +214,6 @@ final class MessageStream: LoopSource, SocketOwner {
         output.waitingMessages = 0
         shutdown(descriptor, Int32(SHUT_RDWR))
         return failure
-    }
-
-    private static func put(_ message: Outgoing, into buffer: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
-        buffer.storeBytes(of: UInt32(message.count).littleEndian, toByteOffset: start, as: UInt32.self)
-        let head = start + MessageReader.lengthByteCount, body = head + message.head.count
-        message.head.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: buffer[head...]).copyMemory(from: $0) }
-        message.body.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: buffer[body...]).copyMemory(from: $0) }
-        return MessageReader.lengthByteCount + message.count
     }
 
     /// Small messages share a piece, large ones are pieces of their own and not copied.
@@ -286,27 +305,37 @@ final class MessageStream: LoopSource, SocketOwner {
     /// - Parameter toTheEnd: whether the other side sends no more: then it is not enough to have read less than might
     ///   have been there.
     private func receive(toTheEnd: Bool) {
-        withStackBuffer { buffer in
-            for _ in 0..<Self.readLimit {
-                var messages: [[UInt8]] = []
-                var handlers: Handlers?
-                let outcome = input.withLock { input -> Outcome in
-                    handlers = input.handlers
-                    return read(&input, buffer, toTheEnd: toTheEnd, into: &messages)
-                }
-                guard let handlers else { return }
-                if !messages.isEmpty { handOver(messages, to: handlers) }
-                switch outcome {
-                case .more: continue
-                case .all: return
-                case .over(let end): return self.end(end)
-                }
+        var receiving = Receiving(stream: self, toTheEnd: toTheEnd)
+        withStackBuffer(&receiving) { Receiving.enter($0, $1) }
+    }
+
+    private struct Receiving: StackBufferUse {
+        let stream: MessageStream
+        let toTheEnd: Bool
+
+        func perform(with buffer: UnsafeMutableRawBufferPointer) { stream.receive(toTheEnd: toTheEnd, through: buffer) }
+    }
+
+    private func receive(toTheEnd: Bool, through buffer: UnsafeMutableRawBufferPointer) {
+        for _ in 0..<Self.readLimit {
+            var messages: [[UInt8]] = []
+            var handlers: Handlers?
+            let outcome = input.withLock { input -> Outcome in
+                handlers = input.handlers
+                return read(&input, buffer, toTheEnd: toTheEnd, into: &messages)
             }
-            // Reported once more, since there may be more.
-            output.withLock { output in
-                guard output.phase != .closed else { return }
-                _ = loop.watch(self, forRoom: output.waitsForRoom)
+            guard let handlers else { return }
+            if !messages.isEmpty { handOver(messages, to: handlers) }
+            switch outcome {
+            case .more: continue
+            case .all: return
+            case .over(let end): return self.end(end)
             }
+        }
+        // Reported once more, since there may be more.
+        output.withLock { output in
+            guard output.phase != .closed else { return }
+            _ = loop.watch(self, forRoom: output.waitsForRoom)
         }
     }
 

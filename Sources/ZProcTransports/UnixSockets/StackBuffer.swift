@@ -6,17 +6,33 @@ internal import CZProc
 /// How much ``withStackBuffer(_:)`` lends.
 let stackBufferByteCount = Int(CZPROC_BUFFER_SIZE)
 
-/// Lends ``stackBufferByteCount`` bytes of the stack, whatever lies in them.
+/// Something that is done with ``stackBufferByteCount`` bytes of the stack.
+///
+/// Values of a type and not closures: to have C hand on what a closure knows takes two objects on the heap.
+protocol StackBufferUse {
+    /// Does it; the bytes may hold anything, and are not there afterwards.
+    mutating func perform(with buffer: UnsafeMutableRawBufferPointer)
+}
+
+/// Lends ``stackBufferByteCount`` bytes of the stack.
 ///
 /// Swift's own way takes more than 1,024 bytes from the heap, and the C library tidies its heap up each time a block so
 /// large comes back.
-func withStackBuffer(_ body: (UnsafeMutableRawBufferPointer) -> Void) {
-    withoutActuallyEscaping(body) { body in
-        withUnsafePointer(to: body) { body in
-            czproc_with_buffer(UnsafeMutableRawPointer(mutating: body)) { context, buffer in
-                let body = context?.assumingMemoryBound(to: ((UnsafeMutableRawBufferPointer) -> Void).self).pointee
-                body?(UnsafeMutableRawBufferPointer(start: buffer, count: stackBufferByteCount))
-            }
-        }
+///
+/// - Parameters:
+///   - use: what is done with them.
+///   - entry: the ``StackBufferUse/enter(_:_:)`` of its type.
+func withStackBuffer<Use: StackBufferUse>(
+    _ use: inout Use,
+    entry: @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Void
+) {
+    withUnsafeMutablePointer(to: &use) { czproc_with_buffer($0, entry) }
+}
+
+extension StackBufferUse {
+    /// What C calls, which knows no types.
+    static func enter(_ use: UnsafeMutableRawPointer?, _ buffer: UnsafeMutableRawPointer?) {
+        let bytes = UnsafeMutableRawBufferPointer(start: buffer, count: stackBufferByteCount)
+        use?.assumingMemoryBound(to: Self.self).pointee.perform(with: bytes)
     }
 }
