@@ -29,6 +29,8 @@ public final class Context: Sendable {
     public let options: ContextOptions
     private let origin: Origin
     private let ownsSystem: Bool
+    /// The handle of the namespace `default`, which costs more to make than most of what is done with it.
+    private let defaultState = Mutex<SharedState?>(nil)
 
     /// How long what has used up its time gets for each step of stopping.
     static let grace: Duration = .seconds(2)
@@ -103,7 +105,12 @@ public final class Context: Sendable {
     }
 
     /// The state with the namespace `default`.
-    public var state: SharedState { state(namespace: "default") }
+    public var state: SharedState {
+        if let known = defaultState.withLock(\.self) { return known }
+        let state = state(namespace: "default")
+        if state.access.lasts, !system.node.isShutDown { defaultState.withLock { $0 = state } }
+        return state
+    }
 
     /// A dictionary of its own, by name; made the first time somebody names it.
     ///
@@ -166,6 +173,8 @@ public final class Context: Sendable {
         guard ownsSystem else { return }
         await system.processes.close(grace: options.grace)
         await system.shutdown()
+        // It may have been made while the end began.
+        defaultState.withLock { $0 = nil }
         Interruption.shared.remove(self)
     }
 }

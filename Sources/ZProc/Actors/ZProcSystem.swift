@@ -223,7 +223,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         return decoder
     }
 
-    var errorCoder: ErrorCoder { ErrorCoder(processID: node.info.processID, userInfo: userInfo) }
+    /// Made for each call that may fail, so it takes the information that there is.
+    var errorCoder: ErrorCoder { ErrorCoder(processID: node.info.processID, userInfo: encoder.userInfo) }
 
     // MARK: Actors that live here
 

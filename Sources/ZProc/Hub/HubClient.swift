@@ -10,8 +10,9 @@ internal import ZProcCore
 /// for it, so that the hub carries it out once; see ``UpdateRequest``.
 final class HubClient: Sendable {
     let address: NodeAddress
+    /// What children are to know.
+    let access: HubAccess
     private unowned let system: ZProcSystem
-    private let patience: Duration
     private let number = UInt64.random(in: 1...UInt64.max)
     private let requests = Mutex(RequestNumbers())
     private struct Contact {
@@ -24,9 +25,11 @@ final class HubClient: Sendable {
     init(_ system: ZProcSystem, _ access: HubAccess) {
         self.system = system
         address = NodeAddress(endpoint: access.endpoint, node: .any)
-        patience = access.patience
+        self.access = access
         system.node.setOptions(access.connectOptions, for: access.endpoint)
     }
+
+    private var patience: Duration { access.patience }
 
     /// How often the hub was found again after it had been away.
     var reconnectCount: Int { contact.withLock { $0.reconnects } }
@@ -175,16 +178,21 @@ struct HubAccess: Codable, Sendable {
 
 /// The hubs that this process talks to.
 final class HubTable: Sendable {
-    private let clients = Mutex<[Endpoint: (access: HubAccess, client: HubClient)]>([:])
+    /// There is seldom more than one.
+    private let clients = Mutex<[HubClient]>([])
 
     func join(_ access: HubAccess, _ system: ZProcSystem) {
         clients.withLock { clients in
-            if clients[access.endpoint] == nil { clients[access.endpoint] = (access, HubClient(system, access)) }
+            if Self.client(at: access.endpoint, among: clients) == nil { clients.append(HubClient(system, access)) }
         }
     }
 
-    func client(at endpoint: Endpoint) -> HubClient? { clients.withLock { $0[endpoint]?.client } }
+    func client(at endpoint: Endpoint) -> HubClient? { clients.withLock { Self.client(at: endpoint, among: $0) } }
+
+    private static func client(at endpoint: Endpoint, among clients: [HubClient]) -> HubClient? {
+        clients.first { $0.access.endpoint == endpoint }
+    }
 
     /// What children are to know.
-    var accesses: [HubAccess] { clients.withLock { $0.values.map(\.access) } }
+    var accesses: [HubAccess] { clients.withLock { $0.map(\.access) } }
 }

@@ -9,6 +9,8 @@ internal import ZProcCore
 protocol StateAccess: Sendable {
     /// The namespace's engine, if this process has it: what is done often asks it without a detour.
     var localEngine: (any StateEngine)? { get }
+    /// Whether another one, made later, would be the same.
+    var lasts: Bool { get }
     func value(of key: String) async throws -> EncodedValue?
     func contains(_ key: String) async throws -> Bool
     func count() async throws -> Int
@@ -51,6 +53,7 @@ extension StateAccess {
 struct LocalState: StateAccess {
     let engine: any StateEngine
     var localEngine: (any StateEngine)? { engine }
+    var lasts: Bool { true }
     let feed: ChangeFeed
     let place: @Sendable () throws -> StateHome
 
@@ -108,6 +111,8 @@ struct RemoteState: StateAccess {
     let place: StateHome
     let feed: ChangeFeed
     private let client: StateClient
+    /// A file that cannot be mapped now may be later.
+    var lasts: Bool { place.store == nil }
 
     init(namespace: String, place: StateHome, feed: ChangeFeed, client: StateClient) {
         self.namespace = namespace

@@ -8,6 +8,7 @@ internal import ZProcCore
 /// A namespace that cannot be had; every operation says why.
 struct UnavailableState: StateAccess {
     let error: StateError
+    var lasts: Bool { false }
 
     func value(of key: String) async throws -> EncodedValue? { throw error }
     func contains(_ key: String) async throws -> Bool { throw error }
