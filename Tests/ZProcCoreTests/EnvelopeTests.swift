@@ -11,8 +11,8 @@ import ZProcCore
         .hello(peer), .welcome(peer), .refused("no"), .refused(String(repeating: "é", count: 300)),
         .call(CallID(1), service: "state", method: "get", arguments: [1, 2, 3]),
         .call(CallID(.max), service: "", method: String(repeating: "m", count: 70_000), arguments: []),
-        .call(CallID(300), service: "s", method: "m", arguments: [UInt8](repeating: 1, count: 300)),
-        .call(CallID(70_000), service: "s", method: "m", arguments: [UInt8](repeating: 1, count: 70_000)),
+        .call(CallID(300), service: "s", method: "m", arguments: [UInt8](repeating: 1, count: 300)[...]),
+        .call(CallID(70_000), service: "s", method: "m", arguments: [UInt8](repeating: 1, count: 70_000)[...]),
         .success(CallID(5_000_000_000), result: [0xc0]),
         .failure(CallID(127), WireError(code: "c", message: "m", type: [1], payload: [2])), .cancel(CallID(128)),
     ]
@@ -33,11 +33,11 @@ import ZProcCore
         let payload = [UInt8](repeating: 7, count: count), isLarge = count > 65_536
         let request = UpdateRequest(client: 1, number: 2, answered: 1)
         let envelopes: [(Envelope, Bool)] = [
-            (.success(CallID(1), result: payload), isLarge),
-            (.call(CallID(1), service: "s", method: "m", arguments: payload), isLarge),
+            (.success(CallID(1), result: payload[...]), isLarge),
+            (.call(CallID(1), service: "s", method: "m", arguments: payload[...]), isLarge),
             // It is not what comes last.
-            (.call(CallID(1), service: "s", method: "m", arguments: payload, request: request), false),
-            (.call(CallID(1), service: "s", method: "m", arguments: payload, trace: ["a", "b"]), false),
+            (.call(CallID(1), service: "s", method: "m", arguments: payload[...], request: request), false),
+            (.call(CallID(1), service: "s", method: "m", arguments: payload[...], trace: ["a", "b"]), false),
         ]
         for (envelope, hasBody) in envelopes {
             let (head, body) = envelope.encodedParts()

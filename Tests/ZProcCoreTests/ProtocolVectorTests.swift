@@ -70,7 +70,7 @@ import ZProcCore
         "probe": .probe,
     ]
 
-    private static func packed(_ values: [Value]) -> [UInt8] { Value.array(values).encoded() }
+    private static func packed(_ values: [Value]) -> ArraySlice<UInt8> { Value.array(values).encoded()[...] }
 
     @Test func envelopesHaveTheBytesThatAreWrittenDown() throws {
         let file = URL(filePath: #filePath).appending(path: "../../../Docs/protocol-vectors.json")

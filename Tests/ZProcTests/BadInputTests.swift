@@ -203,7 +203,7 @@ import ZeroMQ
             try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*"))
             let hello = Envelope.hello(PeerInfo(build: "again", node: .random(), processID: 1)).encoded()
             // ["default", 0, "count", 1]
-            let arguments: [UInt8] =
+            let arguments: ArraySlice<UInt8> =
                 [0x94, 0xa7] + Array("default".utf8) + [0x00, 0xa5] + Array("count".utf8) + [0x01]
             func increment(_ number: UInt64) -> [UInt8] {
                 Envelope.call(CallID(number), service: "state", method: "increment", arguments: arguments).encoded()
@@ -331,7 +331,7 @@ import ZeroMQ
     @Test func argumentsOfTheStateAreTakenInAnyForm() async throws {
         let caller = try Context(.threads), callee = try Context(.threads)
         let address = try callee.system.address()
-        func call(_ method: String, _ bytes: [UInt8]) async throws -> [UInt8] {
+        func call(_ method: String, _ bytes: [UInt8]) async throws -> ArraySlice<UInt8> {
             try await caller.system.call("state", method, arguments: bytes, at: address)
         }
         let namespace = Array(callee.state.namespace.utf8), count = UInt8(namespace.count)

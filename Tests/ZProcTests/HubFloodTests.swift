@@ -260,7 +260,7 @@ private struct Nonsense {
     /// What only a hub may send.
     private mutating func answer() -> [UInt8] {
         switch random(0...4) {
-        case 0: Envelope.success(nextID(), result: garbage()).encoded()
+        case 0: Envelope.success(nextID(), result: garbage()[...]).encoded()
         case 1: Envelope.failure(nextID(), WireError(code: "x", message: "y", payload: garbage())).encoded()
         case 2: Envelope.refused("no").encoded()
         case 3: Envelope.probe.encoded()
@@ -272,7 +272,7 @@ private struct Nonsense {
         let depth = random(1...5_000)
         let levels = [UInt8](repeating: chance(1, of: 2) ? 0x91 : 0x81, count: depth)
         if chance(1, of: 2) { return levels + [0xc0] }
-        let arguments: [UInt8] = [0x94, 0xa1, 0x61, 1, 0xa1, 0x62] + levels + [0xc0]
+        let arguments: ArraySlice<UInt8> = [0x94, 0xa1, 0x61, 1, 0xa1, 0x62] + levels + [0xc0]
         return Envelope.call(nextID(), service: "state", method: "set", arguments: arguments).encoded()
     }
 
@@ -281,7 +281,7 @@ private struct Nonsense {
         let marker = [0xdb, 0xc6, 0xc9, 0xdd, 0xdf].randomElement(using: &generator) ?? 0xdd
         let claim: [UInt8] = [UInt8(marker), 0xff, 0xff, 0xff, UInt8(random(0...255))] + garbage()
         if chance(1, of: 3) { return [0x95, 3, UInt8(random(0...127))] + claim }
-        let start: [UInt8] = chance(1, of: 2) ? [] : [0x94, 0xa1, 0x61, 1, 0xa1, 0x62]
+        let start: ArraySlice<UInt8> = chance(1, of: 2) ? [] : [0x94, 0xa1, 0x61, 1, 0xa1, 0x62]
         return Envelope.call(nextID(), service: "state", method: "set", arguments: start + claim).encoded()
     }
 
@@ -294,7 +294,7 @@ private struct Nonsense {
 
     private static func call(_ id: CallID, _ method: String, _ arguments: [Value]) -> [UInt8] {
         let bytes = (try? MessagePackEncoder().encode(arguments)) ?? []
-        return Envelope.call(id, service: "state", method: method, arguments: bytes).encoded()
+        return Envelope.call(id, service: "state", method: method, arguments: bytes[...]).encoded()
     }
 
     private static let methods = [
@@ -331,6 +331,6 @@ private struct Nonsense {
             let number = UInt64(random(1...1_000))
             request = UpdateRequest(client: UInt64(random(1...10)), number: number, answered: number - 1)
         }
-        return Envelope.call(nextID(), service: service, method: method, arguments: bytes, request: request).encoded()
+        return Envelope.call(nextID(), service: service, method: method, arguments: bytes[...], request: request).encoded()
     }
 }

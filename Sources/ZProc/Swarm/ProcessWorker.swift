@@ -14,7 +14,7 @@ final class ProcessWorker: SwarmWorker {
         /// Calls of the worker's that wait for work.
         var calls: Deque<IncomingCall> = []
         /// Jobs whose definition it has.
-        var known: Set<JobID> = []
+        var known: Set<UInt64> = []
         var forgotten: [JobID] = []
         var cancelled: [ChunkID] = []
         /// The call that waits for chunks to cancel.
@@ -58,7 +58,7 @@ final class ProcessWorker: SwarmWorker {
 
     func forget(_ job: JobID) {
         state.withLock { state in
-            if state.known.remove(job) != nil { state.forgotten.append(job) }
+            if state.known.remove(job.number) != nil { state.forgotten.append(job) }
         }
     }
 
@@ -179,7 +179,7 @@ final class ProcessWorker: SwarmWorker {
                 return 0
             }
             engine.measured(work, byteCount: items.count)
-            let isNew = job.isSingle || state.withLock { $0.known.insert(work.id).inserted }
+            let isNew = job.isSingle || state.withLock { $0.known.insert(work.id.number).inserted }
             if isNew {
                 batch.definitions.append(
                     JobDefinition(

@@ -16,12 +16,13 @@ final class SwarmEngine: Stoppable {
 
     private struct State {
         var broker: Broker
-        var jobs: [JobID: any SwarmJob] = [:]
+        // By numbers, here and below: a type of keys of one's own is hashed like any struct, in twice the time.
+        var jobs: [UInt64: any SwarmJob] = [:]
         /// Why a job failed; the broker knows no errors.
-        var errors: [JobID: any Error] = [:]
-        var workers: [WorkerID: any SwarmWorker] = [:]
+        var errors: [UInt64: any Error] = [:]
+        var workers: [UInt64: any SwarmWorker] = [:]
         /// Those that have asked for work.
-        var joined: Set<WorkerID> = []
+        var joined: Set<UInt64> = []
         var lastWorker: UInt64 = 0
         var lastStartError: (any Error)?
         var effects: [Effect] = []
@@ -100,7 +101,7 @@ final class SwarmEngine: Stoppable {
         let (id, effects) = try state.withLock { state in
             if state.isClosed { throw SwarmError.hasEnded }
             let (id, effects) = state.broker.addJob(options, now: now)
-            state.jobs[id] = job
+            state.jobs[id.number] = job
             state.add(effects)
             keepTime(&state)
             return (id, state.takeEffects())
@@ -111,13 +112,13 @@ final class SwarmEngine: Stoppable {
 
     func cancel(_ job: JobID, _ error: any Error = CancellationError()) {
         event { state, now in
-            if state.jobs[job] != nil, state.errors[job] == nil { state.errors[job] = error }
+            if state.jobs[job.number] != nil, state.errors[job.number] == nil { state.errors[job.number] = error }
             return state.broker.cancel(job, now: now)
         }
     }
 
     func consumed(_ job: JobID, items: Int) { event { $0.broker.consumed(job, items: items, now: $1) } }
-    func job(_ id: JobID) -> (any SwarmJob)? { state.withLock { $0.jobs[id] } }
+    func job(_ id: JobID) -> (any SwarmJob)? { state.withLock { $0.jobs[id.number] } }
     func progress(of id: JobID) -> JobProgress? { state.withLock { $0.broker.progress(of: id) } }
 
     // MARK: Workers
@@ -142,21 +143,21 @@ final class SwarmEngine: Stoppable {
     func enter(_ worker: any SwarmWorker, _ id: WorkerID) throws {
         try state.withLock { state in
             if state.isClosed { throw SwarmError.hasEnded }
-            state.workers[id] = worker
+            state.workers[id.number] = worker
         }
     }
 
     func joined(_ id: WorkerID, isOwn: Bool) {
         event { state, now in
             // It may have joined with another request, or have ended in the meantime.
-            guard state.workers[id] != nil, state.joined.insert(id).inserted else { return [] }
+            guard state.workers[id.number] != nil, state.joined.insert(id.number).inserted else { return [] }
             return state.broker.workerJoined(id, isOwn: isOwn, now: now)
         }
     }
 
     /// The worker that asks for something; it joins with its first request.
     func isReady(_ id: WorkerID) throws -> ProcessWorker {
-        let (worker, isNew) = state.withLock { ($0.workers[id], !$0.joined.contains(id)) }
+        let (worker, isNew) = state.withLock { ($0.workers[id.number], !$0.joined.contains(id.number)) }
         guard let worker = worker as? ProcessWorker else { throw SwarmError.workerGone }
         if isNew { joined(id, isOwn: worker.isOwn) }
         return worker
@@ -165,15 +166,15 @@ final class SwarmEngine: Stoppable {
     /// A worker has ended, however that was.
     func left(_ id: WorkerID) {
         event { state, now in
-            state.workers[id] = nil
-            state.joined.remove(id)
+            state.workers[id.number] = nil
+            state.joined.remove(id.number)
             return state.broker.workerLeft(id, now: now)
         }
     }
 
     /// A worker's process has ended, or its initializer has failed.
     func ended(_ id: WorkerID, _ error: (any Error)?) {
-        if state.withLock({ $0.joined.contains(id) }) { left(id) } else { failedToStart(id, error) }
+        if state.withLock({ $0.joined.contains(id.number) }) { left(id) } else { failedToStart(id, error) }
     }
 
     // MARK: Workers of other machines
@@ -191,7 +192,7 @@ final class SwarmEngine: Stoppable {
             if state.isClosed { throw SwarmError.hasEnded }
             state.lastWorker += 1
             let id = WorkerID(state.lastWorker)
-            state.workers[id] = ProcessWorker(id, of: self, isOwn: false)
+            state.workers[id.number] = ProcessWorker(id, of: self, isOwn: false)
             return (id, state.machines.joined(id, processID, on: machine, now: now))
         }
         if let before { left(before) }
@@ -266,8 +267,8 @@ final class SwarmEngine: Stoppable {
             // Should it come to itself, it finds that it has been given up.
             (worker(id) as? ProcessWorker)?.refuse()
             event { state, now in
-                state.workers[id] = nil
-                state.joined.remove(id)
+                state.workers[id.number] = nil
+                state.joined.remove(id.number)
                 return state.broker.retire(id, force: true, now: now)
             }
         }
@@ -283,7 +284,7 @@ final class SwarmEngine: Stoppable {
             )
         }
         event { state, now in
-            state.workers[id] = nil
+            state.workers[id.number] = nil
             if let error { state.lastStartError = error }
             return state.broker.workerFailedToStart(now: now)
         }
@@ -311,7 +312,7 @@ final class SwarmEngine: Stoppable {
         state.withLock { state in
             chunks.map { chunk in
                 guard state.broker.isAssigned(chunk, to: worker), let id = state.broker.job(of: chunk),
-                    let job = state.jobs[id], let range = state.broker.range(of: chunk)
+                    let job = state.jobs[id.number], let range = state.broker.range(of: chunk)
                 else { return nil }
                 return Work(id: id, job: job, range: range)
             }
@@ -373,10 +374,10 @@ final class SwarmEngine: Stoppable {
                 case .failed(let error):
                     report = .failed
                     // A worker that was given up may tell of what another one has now.
-                    if let job = state.broker.job(of: chunk), state.errors[job] == nil,
+                    if let job = state.broker.job(of: chunk), state.errors[job.number] == nil,
                         state.broker.isAssigned(chunk, to: worker)
                     {
-                        state.errors[job] = error
+                        state.errors[job.number] = error
                     }
                 }
                 return state.broker.finished(worker, chunk, report, runTime: runTime, now: now)
@@ -400,7 +401,7 @@ final class SwarmEngine: Stoppable {
             defer { state.isClosed = true }
             for job in state.jobs.keys {
                 if state.errors[job] == nil { state.errors[job] = SwarmError.hasEnded }
-                state.add(state.broker.cancel(job, now: now))
+                state.add(state.broker.cancel(JobID(job), now: now))
             }
             state.timer?.task.cancel()
             state.timer = nil
@@ -472,7 +473,7 @@ final class SwarmEngine: Stoppable {
         }
     }
 
-    private func worker(_ id: WorkerID) -> (any SwarmWorker)? { state.withLock { $0.workers[id] } }
+    private func worker(_ id: WorkerID) -> (any SwarmWorker)? { state.withLock { $0.workers[id.number] } }
 
     private func startWorker() {
         let id = state.withLock { state in
@@ -495,7 +496,7 @@ final class SwarmEngine: Stoppable {
                 event { $0.broker.supplied(id, count: count, isLast: isLast, now: $1) }
             } catch {
                 event { state, now in
-                    if state.jobs[id] != nil, state.errors[id] == nil { state.errors[id] = error }
+                    if state.jobs[id.number] != nil, state.errors[id.number] == nil { state.errors[id.number] = error }
                     return state.broker.inputFailed(id, now: now)
                 }
             }
@@ -504,7 +505,7 @@ final class SwarmEngine: Stoppable {
 
     private func deliver(_ id: JobID, _ range: Range<Int>, _ delivery: Delivery) {
         // After an error nothing follows, though more may be known.
-        guard let job = state.withLock({ $0.errors[id] == nil ? $0.jobs[id] : nil }) else { return }
+        guard let job = state.withLock({ $0.errors[id.number] == nil ? $0.jobs[id.number] : nil }) else { return }
         let error: SwarmError
         switch delivery {
         case .results: return job.deliver(range)
@@ -527,7 +528,7 @@ final class SwarmEngine: Stoppable {
 
     private func end(_ id: JobID, _ end: JobEnd) {
         let (job, known, startError, workers) = state.withLock { state in
-            let job = state.jobs.removeValue(forKey: id), known = state.errors.removeValue(forKey: id)
+            let job = state.jobs.removeValue(forKey: id.number), known = state.errors.removeValue(forKey: id.number)
             // A single task's definition goes with its only chunk.
             let workers = job?.isSingle == false ? Array(state.workers.values) : []
             return (job, known, state.lastStartError, workers)

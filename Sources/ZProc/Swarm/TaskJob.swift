@@ -46,7 +46,7 @@ final class TaskJob: SwarmJob {
         try await withUnsafeThrowingContinuation { (waiter: UnsafeContinuation<Value, any Error>) in
             let end = state.withLock { state in
                 if state.end == nil { state.waiter = waiter }
-                return state.end
+                return state.end.take()
             }
             if let end { waiter.resume(with: end) }
         }
@@ -83,9 +83,9 @@ final class TaskJob: SwarmJob {
                     .failure(CallError(.badResult, "the task ended without a result"))
                 }
             state.value = nil
-            state.end = end
-            defer { state.waiter = nil }
-            return (state.waiter, end)
+            let waiter = state.waiter.take()
+            if waiter == nil { state.end = end }
+            return (waiter, end)
         }
         waiter?.resume(with: end)
     }

@@ -28,7 +28,7 @@ enum EnvelopeTarget {
                 CallID(200),
                 service: "actor",
                 method: String(repeating: "m", count: 40),
-                arguments: [UInt8](repeating: 7, count: 300)
+                arguments: [UInt8](repeating: 7, count: 300)[...]
             ),
             "call-traced": .call(
                 CallID(3),

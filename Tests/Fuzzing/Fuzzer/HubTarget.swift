@@ -190,7 +190,7 @@ private final class Hub: @unchecked Sendable {
                 CallID(id),
                 service: service,
                 method: method,
-                arguments: Array(content),
+                arguments: content,
                 request: request
             )
             message = call.encoded()
@@ -211,14 +211,14 @@ private final class Hub: @unchecked Sendable {
         let id = CallID(lastHonestCall), peer = honest
         do {
             let arguments = try encoder.encode([.string(Self.ownNamespace), 1, "count", 1] as [Value])
-            let call = Envelope.call(id, service: "state", method: "increment", arguments: arguments)
+            let call = Envelope.call(id, service: "state", method: "increment", arguments: arguments[...])
             transport.listener.receive(call.encoded(), from: peer)
             var answer: Envelope?
             wait(for: "the honest peer's answer") {
                 answer = transport.listener.answer(to: id, of: peer)
                 return answer != nil
             }
-            let expected = Envelope.success(id, result: try encoder.encode([count]))
+            let expected = Envelope.success(id, result: try encoder.encode([count])[...])
             precondition(answer == expected, "the honest peer was told \(String(describing: answer))")
         } catch {
             preconditionFailure("\(error)")
