@@ -33,7 +33,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
         ])
         try socket.deliver { [receiver] batch in
             var batch = batch
-            while let frames = batch.popFrames(1) { if frames.count == 1 { receiver.linkReceived(frames[0]) } }
+            while !batch.isEmpty { if let message = batch.popMessage() { receiver.linkReceived(message) } }
         }
         try socket.connect(to: endpoint.description)
         // Ends when the socket is closed.

@@ -48,18 +48,19 @@ final class ZeroMQListener: TransportListener, SocketOwner {
                 var batch = batch
                 // What is answered at once goes out as one batch, too.
                 _ = outbox.collect {
-                    // A function and not a closure, which would be made anew each time.
-                    func handOver() {
-                        while let (frames, user) = batch.popFrames(2, withUser: isEncrypted) {
-                            guard frames.count == 2 else { continue }
-                            receiver.listenerReceived(frames[1], from: PeerID(frames[0], key: user))
-                        }
-                    }
-                    if batch.count == 1 { handOver() } else { receiver.listenerReceivedTogether(handOver) }
+                    if batch.count == 1 { return handOver(&batch, to: receiver) }
+                    receiver.listenerReceivedTogether { handOver(&batch, to: receiver) }
                 } send: { messages in
                     self.send(messages)
                 }
             }
+        }
+    }
+
+    private func handOver(_ batch: inout MessageBatch, to receiver: any ListenerReceiver) {
+        while !batch.isEmpty {
+            guard let (peer, message) = batch.popAddressed(withUser: isEncrypted) else { continue }
+            receiver.listenerReceived(message, from: peer)
         }
     }
 
@@ -87,7 +88,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
 
     private func send(_ messages: [(PeerID, [UInt8])]) -> ZeroMQError? {
         var batch = MessageBatch()
-        for (peer, message) in messages { batch.append(Multipart(Message(peer.bytes), Message(message))) }
+        for (peer, message) in messages { batch.append(Message(peer.bytes), Message(message)) }
         while !batch.isEmpty {
             do throws(ZeroMQError) {
                 _ = try socket.trySend(&batch)
@@ -119,20 +120,24 @@ final class ZeroMQListener: TransportListener, SocketOwner {
 }
 
 extension MessageBatch {
-    /// Takes the next message out: its frames if there are `count`, none if it has another shape; nil after the last.
-    mutating func popFrames(_ count: Int) -> [[UInt8]]? { popFrames(count, withUser: false)?.frames }
-
-    /// The same, and whose key the message was encrypted with, if that is wanted.
-    mutating func popFrames(_ count: Int, withUser: Bool) -> (frames: [[UInt8]], user: PublicKey?)? {
-        var left = firstFrameCount
-        if left == 0 { return nil }
-        var frames: [[UInt8]] = [], user: PublicKey?
-        let isExpected = left == count
-        while left > 0, let frame = popFrame() {
-            if isExpected { frames.append(Array(frame)) }
-            if withUser, left == 1 { user = frame[.userID].flatMap { PublicKey($0) } }
-            left -= 1
+    /// Takes the next message out; nil for one that has more than one frame.
+    mutating func popMessage() -> [UInt8]? {
+        guard firstFrameCount == 1, let frame = popFrame() else {
+            _ = popFirst()
+            return nil
         }
-        return (frames, user)
+        return Array(frame)
+    }
+
+    /// Takes the next message of a ROUTER out, and who it came from; nil for one that has not two frames.
+    ///
+    /// - Parameter withUser: whether to say whose key it was encrypted with.
+    mutating func popAddressed(withUser: Bool) -> (peer: PeerID, message: [UInt8])? {
+        guard firstFrameCount == 2, let name = popFrame(), let frame = popFrame() else {
+            _ = popFirst()
+            return nil
+        }
+        let user = withUser ? frame[.userID].flatMap { PublicKey($0) } : nil
+        return (PeerID(Array(name), key: user), Array(frame))
     }
 }

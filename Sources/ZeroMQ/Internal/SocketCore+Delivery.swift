@@ -7,6 +7,11 @@ internal import Synchronization
 /// Takes messages as they come, on the loop's thread.
 typealias DeliveryHandler = @Sendable (consuming MessageBatch) -> Void
 
+/// Who gets them: a struct, because a function that is optional is wrapped, on the heap, each time it is read.
+struct Delivery {
+    let handler: DeliveryHandler
+}
+
 extension SocketCore {
     private static let deliveryLimit = 1000
 
@@ -14,7 +19,7 @@ extension SocketCore {
     func deliver(to handler: @escaping DeliveryHandler) -> ErrorNumber {
         let result = state.withLock { state -> ErrorNumber in
             guard state.handle != nil else { return ENOTSOCK }
-            state.handler = handler
+            state.handler = Delivery(handler: handler)
             return watch(&state)
         }
         if result == 0 { context.loop.core.poke(self) }
@@ -36,7 +41,7 @@ extension SocketCore {
     /// One thread at a time, for the sake of the order; another one that comes has the first look again. The lock is free
     /// while the handler runs, and the descriptor armed: libzmq had nothing more. So what the handler wakes can send at
     /// once, and nothing of what it sets going has to be waited for.
-    func deliver(_ handler: DeliveryHandler) {
+    func deliver(_ delivery: Delivery) {
         let isFirst = state.withLock { state in
             state.mustDeliverAgain = state.isDelivering
             defer { state.isDelivering = true }
@@ -61,7 +66,7 @@ extension SocketCore {
             resumptions.resume()
             let isOpen = result == 0 || result == EAGAIN
             if isOpen, batch.count == Self.deliveryLimit { isAll = false }
-            if isOpen, !batch.isEmpty { handler(batch) }
+            if isOpen, !batch.isEmpty { delivery.handler(batch) }
             let (goesOn, end) = state.withLock { state -> (Bool, (@Sendable () -> Void)?) in
                 if isOpen, state.handle != nil, !isAll || state.mustDeliverAgain { return (true, nil) }
                 defer { state.deliveryEnd = nil }

@@ -28,7 +28,7 @@ final class SocketCore: LoopSource {
         /// Whether reads of the descriptor are reported too; see rule 4.
         var isWatchedForReads = false
         /// Gets the messages instead of tasks that wait, once set.
-        var handler: DeliveryHandler?
+        var handler: Delivery?
         /// Whether a thread hands messages over.
         var isDelivering = false
         /// Whether another thread has found that there is more.
@@ -94,7 +94,7 @@ final class SocketCore: LoopSource {
     /// Serves waiters or the handler after an edge of the descriptor, on the loop's thread.
     func serve() {
         var resumptions = Resumptions()
-        let handler = state.withLock { state -> DeliveryHandler? in
+        let handler = state.withLock { state -> Delivery? in
             if state.isWatchedForReads, state.senders.isEmpty {
                 state.isWatchedForReads = context.loop.core.change(.signals, in: self) != 0
             }

@@ -41,6 +41,13 @@ public struct MessageBatch: ~Copyable, Sendable {
         ends.append(takenFrames + frames.count)
     }
 
+    /// Adds a message of two frames, such as a routing id and a payload.
+    public mutating func append(_ first: consuming Message, _ second: consuming Message) {
+        frames.append(first.take())
+        frames.append(second.take())
+        ends.append(takenFrames + frames.count)
+    }
+
     /// Adds a message; one without frames is left out.
     public mutating func append(_ message: consuming Multipart) {
         if message.isEmpty { return }
