@@ -58,12 +58,23 @@ enum WellKnownType: UInt8 {
         if type == [UInt16].self { return .uint16s }
         if type == [UInt32].self { return .uint32s }
         if type == [UInt64].self { return .uint64s }
-        if type == [String: String].self { return .stringsByName }
-        if type == [String: Int].self { return .intsByName }
-        if type == [String: Double].self { return .doublesByName }
-        if type == [String: Bool].self { return .boolsByName }
-        if type == [String: Value].self { return .valuesByName }
-        return .none
+        return byName.first { $0.type == type }?.kind ?? .none
+    }
+
+    private static let byName: [(type: Any.Type, kind: WellKnownType)] = [
+        (dictionary(String.self, String.self), .stringsByName), (dictionary(String.self, Int.self), .intsByName),
+        (dictionary(String.self, Double.self), .doublesByName), (dictionary(String.self, Bool.self), .boolsByName),
+        (dictionary(String.self, Value.self), .valuesByName),
+    ]
+
+    /// The type of a dictionary, for which nobody has to look for the key's conformance: it comes with the call, as long as
+    /// this is compiled for all types.
+    ///
+    /// In a new process that would take longer than to decode what it is to do.
+    @inline(never)
+    @_semantics("optimize.sil.specialize.generic.never")
+    private static func dictionary<Key: Hashable, Element>(_: Key.Type, _: Element.Type) -> Any.Type {
+        [Key: Element].self
     }
 }
 

@@ -113,15 +113,14 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         self.place = place
         self.roll = roll
         spares = SparePool(count: place.options.spareProcesses)
-        var services: [String: any Service] = [
-            ActorService.name: ActorService(self),
-            HostService.name: HostService(self),
-            RegistryService.name: RegistryService(registry, system: self),
-            ProcessService.name: ProcessService(table: processes, system: self),
-            SwarmService.name: SwarmService(swarms, system: self),
-            HubService.name: HubService(self),
-            NamedTaskService.name: NamedTaskService(tasks, system: self),
-        ]
+        var services: [String: any Service] = Dictionary(room: 8)
+        services[ActorService.name] = ActorService(self)
+        services[HostService.name] = HostService(self)
+        services[RegistryService.name] = RegistryService(registry, system: self)
+        services[ProcessService.name] = ProcessService(table: processes, system: self)
+        services[SwarmService.name] = SwarmService(swarms, system: self)
+        services[HubService.name] = HubService(self)
+        services[NamedTaskService.name] = NamedTaskService(tasks, system: self)
         if let store = states.own {
             services[StateService.name] = StateService(store: store, waits: waits, system: self)
         }
@@ -185,7 +184,11 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     }
 
     /// What every value is encoded and decoded with, so that handles in it find this system.
-    var userInfo: [CodingUserInfoKey: any Sendable] { [.actorSystemKey: self] }
+    var userInfo: [CodingUserInfoKey: any Sendable] {
+        var userInfo: [CodingUserInfoKey: any Sendable] = Dictionary(room: 1)
+        userInfo[.actorSystemKey] = self
+        return userInfo
+    }
 
     /// Made once, because each call needs several; they hold this system until it is shut down.
     private let knownCoders = Mutex<(encoder: MessagePackEncoder, decoder: MessagePackDecoder)?>(nil)

@@ -8,7 +8,7 @@ package import ZProcCore
 /// Never suspends, locks, reads a clock or calls out.
 package struct CallTable<Waiter> {
     /// By the numbers of the calls: types of keys cost a new process a search each, and this one is used elsewhere.
-    private var waiting: [UInt64: Waiter] = [:]
+    private var waiting: [UInt64: Waiter] = Dictionary(room: 4)
     private var lastID: UInt64 = 0
 
     package init() {}

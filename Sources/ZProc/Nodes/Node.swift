@@ -19,7 +19,7 @@ final class Node: Sendable {
     private let metrics: MetricsSlot
 
     private struct State {
-        var connections: [NodeAddress: Connection] = [:]
+        var connections: [NodeAddress: Connection] = Dictionary(room: 2)
         var address: NodeAddress?
         /// Where others are welcome besides, each by rules of its own.
         var published: [(address: NodeAddress, inbound: InboundCalls)] = []

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Synchronization
+internal import ZProcCore
 
 /// A link or a listener, whose socket closes when it has sent what was to be sent.
 package protocol SocketOwner: AnyObject, Sendable {
@@ -13,7 +14,7 @@ package protocol SocketOwner: AnyObject, Sendable {
 package final class OpenSockets: Sendable {
     private struct State {
         /// By where they are in memory; why not by `ObjectIdentifier`, `CallTable` says.
-        var owners: [UInt64: any SocketOwner] = [:]
+        var owners: [UInt64: any SocketOwner] = Dictionary(room: 2)
         /// Who waits until there are none.
         var waiters: [UnsafeContinuation<Void, Never>] = []
         /// Whether all are being closed, later ones too.

@@ -42,7 +42,7 @@ final class LoopCore: Sendable {
     let idle: Semaphore
     /// Looks whether somebody waits for the sockets; nil where one thread does both.
     let watch: LoopWatch?
-    private let sources = Mutex<[UInt64: any LoopSource]>([:])
+    private let sources = Mutex(SourceTable())
     private let lastKey = Atomic<UInt64>(wakeUpKey)
     private let poller: Int32
     private let wakeUp: Int32
@@ -155,9 +155,9 @@ final class LoopCore: Sendable {
 
     /// Watches a descriptor until ``unregister(_:)``; reports at once what is ready already.
     func register(_ source: any LoopSource, for interest: Interest = .signals) -> ErrorNumber {
-        sources.withLock { $0[source.key] = source }
+        sources.withLock { $0.insert(source) }
         guard let number = add(source.descriptor, key: source.key, interest) else { return 0 }
-        sources.withLock { $0[source.key] = nil }
+        sources.withLock { $0.remove(source.key) }
         return number
     }
 
@@ -171,7 +171,7 @@ final class LoopCore: Sendable {
 
     func unregister(_ source: any LoopSource) {
         epoll_ctl(poller, EPOLL_CTL_DEL, source.descriptor, nil)
-        sources.withLock { _ = $0.removeValue(forKey: source.key) }
+        sources.withLock { $0.remove(source.key) }
     }
 
     private func add(_ descriptor: Int32, key: UInt64, _ interest: Interest = .signals) -> ErrorNumber? {
