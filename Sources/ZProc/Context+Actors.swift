@@ -94,7 +94,8 @@ extension Context {
         }
     }
 
-    func askRegistry(_ method: RegistryMethod, _ arguments: some Encodable, at home: StateHome) async throws -> ArraySlice<UInt8>
+    func askRegistry(_ method: RegistryMethod, _ arguments: some Encodable, at home: StateHome) async throws
+        -> ArraySlice<UInt8>
     {
         try await system.call(
             RegistryService.name,

@@ -108,7 +108,8 @@ public final class Context: Sendable {
     public var state: SharedState {
         if let known = defaultState.withLock(\.self) { return known }
         let state = state(namespace: "default")
-        if state.access.lasts, !system.node.isShutDown { defaultState.withLock { $0 = state } }
+        // The end is marked before it takes away what there is.
+        if state.access.lasts { defaultState.withLock { if !system.node.isShutDown { $0 = state } } }
         return state
     }
 
@@ -173,7 +174,6 @@ public final class Context: Sendable {
         guard ownsSystem else { return }
         await system.processes.close(grace: options.grace)
         await system.shutdown()
-        // It may have been made while the end began.
         defaultState.withLock { $0 = nil }
         Interruption.shared.remove(self)
     }

@@ -18,7 +18,8 @@ import ZProcCore
         for number in 0..<count { writer.append(UInt64(number)) }
         let numbers = (0..<count).map { Value.uint(UInt64($0)) }
         #expect(writer.bytes == Value.array([.array(texts.map { .string($0) }), .array(numbers)]).encoded())
-        var reader = FieldReader(bytes: writer.bytes)
+        // A part of something larger, as arguments are.
+        var reader = FieldReader(bytes: ([0xff, 0xff, 0xff] + writer.bytes)[3...])
         try reader.readArrayHeader(of: 2)
         let readTexts = try reader.readStrings(), readCount = try reader.readArrayHeader()
         #expect(readTexts == texts)
@@ -37,7 +38,7 @@ import ZProcCore
         writer.appendNil()
         let value: Value = [.uint(UInt64(count)), .string(text), .binary(bytes), .bool(count.isMultiple(of: 2)), nil]
         #expect(writer.bytes == value.encoded())
-        var reader = FieldReader(bytes: writer.bytes)
+        var reader = FieldReader(bytes: ([0xff] + writer.bytes)[1...])
         try reader.readArrayHeader(of: 5)
         let number = try reader.readUInt(), readText = try reader.readString(), readBytes = try reader.readBinary()
         let flag = try reader.readBool(), isNil = reader.readNil()
@@ -89,5 +90,22 @@ import ZProcCore
         var reader = FieldReader(bytes: bytes)
         let error = try #require(throws: TransportError.self) { try reader.readString() }
         #expect(error.code == .malformed)
+    }
+
+    @Test func offsetsCountFromTheStartOfThePart() throws {
+        let whole: [UInt8] = [0xff, 0xff, 0x92, 0xce, 0, 1, 0, 0, 0xc0, 0xff]
+        var reader = FieldReader(bytes: whole[2..<9])
+        try reader.readArrayHeader(of: 2)
+        let number = try reader.readUInt()
+        #expect(number == 65_536)
+        #expect(reader.rest == [0xc0])
+        let error = try #require(throws: TransportError.self) { try reader.readUInt() }
+        #expect(error.message.contains("at byte 7"))
+        let end = try #require(throws: TransportError.self) { try reader.readUInt() }
+        #expect(end.message.contains("the end"))
+        var short = FieldReader(bytes: whole[2..<6])
+        try short.readArrayHeader(of: 2)
+        #expect(throws: TransportError.self) { try short.readUInt() }
+        #expect(throws: TransportError.self) { try short.finish() }
     }
 }

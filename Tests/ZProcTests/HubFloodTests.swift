@@ -331,6 +331,7 @@ private struct Nonsense {
             let number = UInt64(random(1...1_000))
             request = UpdateRequest(client: UInt64(random(1...10)), number: number, answered: number - 1)
         }
-        return Envelope.call(nextID(), service: service, method: method, arguments: bytes[...], request: request).encoded()
+        return Envelope.call(nextID(), service: service, method: method, arguments: bytes[...], request: request)
+            .encoded()
     }
 }

@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Glibc
 import Synchronization
 import Testing
@@ -22,6 +23,25 @@ import ZProc
             let place = try hub.publish(at: address, options)
             try await withContext(connectingTo: place, credentials: credentials, backend: clientBackend) { client in
                 try await body(hub, client)
+            }
+        }
+    }
+
+    /// An actor that has asked may be busy when it is answered.
+    @Test func whoIsBusyHoldsNoPlaceAmongTheCallsInFlight() async throws {
+        try await withContext(.threads) { hub in
+            var options = ContextOptions()
+            options.callsInFlight = 1
+            let address = try hub.publish(at: "tcp://127.0.0.1:*")
+            try await withContext(connectingTo: address, backend: .threads, options: options) { client in
+                let busy = BusyActor(), state = client.state
+                let first = Task { try await busy.increment("first", of: state) }
+                try await eventually { try await hub.state.get("first", default: 0) == 1 }
+                let second = Task { try await state.increment("second") }
+                try await eventually { try await hub.state.get("second", default: 0) == 1 }
+                #expect(try await second.value == 1)
+                busy.goOn()
+                #expect(try await first.value == 1)
             }
         }
     }
@@ -402,4 +422,28 @@ private final class Seen: Sendable {
     private let numbers = Mutex<Set<Int>>([])
     var count: Int { numbers.withLock { $0.count } }
     func insert(_ number: Int) { numbers.withLock { _ = $0.insert(number) } }
+}
+
+/// Has a thread of its own, which is busy from its call on until it may go on.
+private actor BusyActor {
+    private final class Executor: SerialExecutor {
+        let queue = DispatchQueue(label: "busy")
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+        }
+    }
+
+    private let executor = Executor()
+    private let gate = DispatchSemaphore(value: 0)
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    func increment(_ key: String, of state: SharedState) async throws -> Int {
+        // Behind what runs now, ahead of what comes after the answer.
+        executor.queue.async { [gate] in gate.wait() }
+        return try await state.increment(key)
+    }
+
+    nonisolated func goOn() { gate.signal() }
 }

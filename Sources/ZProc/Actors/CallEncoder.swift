@@ -72,7 +72,12 @@ struct CallArguments: Codable {
     var circumstances: CallCircumstances?
     var arguments: [ArraySlice<UInt8>]
 
-    init(actor: UInt64, genericTypes: [TypeReference], circumstances: CallCircumstances?, arguments: [ArraySlice<UInt8>]) {
+    init(
+        actor: UInt64,
+        genericTypes: [TypeReference],
+        circumstances: CallCircumstances?,
+        arguments: [ArraySlice<UInt8>]
+    ) {
         self.circumstances = circumstances
         self.actor = actor
         self.genericTypes = genericTypes

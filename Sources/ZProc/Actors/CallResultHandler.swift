@@ -30,12 +30,12 @@ public struct CallResultHandler: DistributedTargetInvocationResultHandler {
     /// Sends a result, as ``onReturn(value:)`` does.
     ///
     /// That one is called without the conformances of the type, which are looked up each time.
-    func returned(_ value: some Encodable) {
+    func returned<Success: Encodable>(_ value: Success) {
         if isNew { system.targets.add(call.method) }
         do {
             call.succeed(try encoder.encode(value))
         } catch {
-            let failure = CallError(.badResult, "a result of type \(type(of: value)) cannot be encoded: \(error)")
+            let failure = CallError(.badResult, "a result of type \(Success.self) cannot be encoded: \(error)")
             call.fail(failure, encoder: system.errorCoder)
         }
     }

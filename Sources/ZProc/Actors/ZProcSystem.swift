@@ -280,13 +280,16 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     /// Settled when an actor that lives here does so no more.
     func termination(of number: UInt64) -> Promise<Void> {
-        state.withLock { state in
-            guard state.actors[number]?.actor != nil else { return Promise(.success(())) }
-            if let known = state.terminations[number] { return known }
+        let (promise, actor) = state.withLock { state -> (Promise<Void>, (any DistributedActor)?) in
+            guard let actor = state.actors[number]?.actor else { return (Promise(.success(())), nil) }
+            if let known = state.terminations[number] { return (known, actor) }
             let promise = Promise<Void>()
             state.terminations[number] = promise
-            return promise
+            return (promise, actor)
         }
+        // Let go outside the lock: when this was the last reference, its end resigns its id.
+        withExtendedLifetime(actor) {}
+        return promise
     }
 
     /// The actor itself when it lives here, nil to have a proxy made.

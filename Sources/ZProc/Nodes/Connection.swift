@@ -103,6 +103,35 @@ final class Connection: Sendable {
         request: UpdateRequest? = nil,
         isLimited: Bool = false
     ) async throws -> ArraySlice<UInt8> {
+        // Who asks from an actor leaves it: others may wait for what is done here, and the actor may be busy by then. To
+        // leave and to come back costs two looks for an executor, which the others need not pay for.
+        if Self.isOnActor() {
+            return try await callElsewhere(service, method, arguments, request, isLimited: isLimited)
+        }
+        return try await callHere(service, method, arguments, request, isLimited: isLimited)
+    }
+
+    /// Whether the caller runs on an actor. A function of its own, because Swift 6.3.1 compiles `#isolation != nil` to what it
+    /// then refuses.
+    private static func isOnActor(_ isolation: (any Actor)? = #isolation) -> Bool { isolation != nil }
+
+    @concurrent private func callElsewhere(
+        _ service: String,
+        _ method: String,
+        _ arguments: [UInt8],
+        _ request: UpdateRequest?,
+        isLimited: Bool
+    ) async throws -> ArraySlice<UInt8> {
+        try await callHere(service, method, arguments, request, isLimited: isLimited)
+    }
+
+    private func callHere(
+        _ service: String,
+        _ method: String,
+        _ arguments: [UInt8],
+        _ request: UpdateRequest?,
+        isLimited: Bool
+    ) async throws -> ArraySlice<UInt8> {
         // Most tasks are in no trace, and need not pay for it.
         if !Trace.isOn { return try await call(service, method, arguments, request, isLimited: isLimited, trace: []) }
         return try await Trace.withClientSpan(service, method) { trace in

@@ -26,6 +26,8 @@ final class TaskJob: SwarmJob {
     private struct State {
         var value: Value?
         var end: Result<Value, any Error>?
+        /// Whether somebody has it, or waits for it.
+        var isTaken = false
         var waiter: UnsafeContinuation<Value, any Error>?
     }
 
@@ -44,7 +46,9 @@ final class TaskJob: SwarmJob {
     /// What has come out, as soon as it has; for one reader.
     func value() async throws -> Value {
         try await withUnsafeThrowingContinuation { (waiter: UnsafeContinuation<Value, any Error>) in
-            let end = state.withLock { state in
+            let end = state.withLock { state -> Result<Value, any Error>? in
+                if state.isTaken { return .failure(CallError(.badResult, "the task's value has been taken already")) }
+                state.isTaken = true
                 if state.end == nil { state.waiter = waiter }
                 return state.end.take()
             }

@@ -96,14 +96,13 @@ package struct FieldReader {
 
     package mutating func readBinary() throws(TransportError) -> [UInt8] { Array(try readBinarySlice()) }
 
-    /// Binary that is not copied, and keeps the whole message.
-
     /// Binary that may be most of the message, and is not copied then; a small part does not keep the whole.
     package mutating func readLargeBinary() throws(TransportError) -> ArraySlice<UInt8> {
         let slice = try readBinarySlice()
         return slice.count > bytes.count / 2 ? slice : Array(slice)[...]
     }
 
+    /// Binary that is not copied, and keeps the whole message.
     package mutating func readBinarySlice() throws(TransportError) -> ArraySlice<UInt8> {
         let count: Int
         switch try readByte() {

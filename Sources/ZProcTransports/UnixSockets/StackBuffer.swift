@@ -3,7 +3,7 @@
 
 internal import CZProc
 
-/// How much ``withStackBuffer(_:)`` lends.
+/// How much ``withStackBuffer(_:entry:)`` lends.
 let stackBufferByteCount = Int(CZPROC_BUFFER_SIZE)
 
 /// Something that is done with ``stackBufferByteCount`` bytes of the stack.

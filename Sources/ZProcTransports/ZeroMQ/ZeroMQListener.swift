@@ -132,6 +132,7 @@ extension MessageBatch {
     /// Takes the next message of a ROUTER out, and who it came from; nil for one that has not two frames.
     ///
     /// - Parameter withUser: whether to say whose key it was encrypted with.
+    /// - Returns: the link it came by, and its bytes.
     mutating func popAddressed(withUser: Bool) -> (peer: PeerID, message: [UInt8])? {
         guard firstFrameCount == 2, let name = popFrame(), let frame = popFrame() else {
             _ = popFirst()
