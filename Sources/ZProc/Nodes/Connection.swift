@@ -111,8 +111,9 @@ final class Connection: Sendable {
         return try await callHere(service, method, arguments, request, isLimited: isLimited)
     }
 
-    /// Whether the caller runs on an actor. A function of its own, because Swift 6.3.1 compiles `#isolation != nil` to what it
-    /// then refuses.
+    /// Whether the caller runs on an actor.
+    ///
+    /// A function of its own, because Swift 6.3.1 makes of `#isolation != nil` what it then refuses.
     private static func isOnActor(_ isolation: (any Actor)? = #isolation) -> Bool { isolation != nil }
 
     @concurrent private func callElsewhere(
