@@ -31,7 +31,7 @@ struct PageDemand {
         }
         if let reply {
             // Far from the entries: its way to the leaf is copied, too.
-            values += Self.pages(reply) + 10
+            values += Self.pages(reply) + 10 + Self.forgottenReplies
             longest = max(longest, reply)
             growth += reply + 24
         }
@@ -60,6 +60,9 @@ struct PageDemand {
 
     /// The pages of a value alone in its pages, or of what lies beside another one.
     private static func pages(_ byteCount: Int) -> Int { (byteCount + 16 + 4095) / 4096 }
+
+    /// How many answers that have arrived an update that keeps one forgets at most.
+    static let forgottenReplies = 8
 
     /// For the history that is trimmed, and LMDB's own lists.
     private static let slack = 96

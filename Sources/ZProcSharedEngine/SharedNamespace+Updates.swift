@@ -304,13 +304,15 @@ extension SharedNamespace {
         _ transaction: borrowing WriteTransaction
     ) throws {
         try transaction.withCursor(in: store.table) { cursor in
-            // Those that have arrived are forgotten.
+            // Those that have arrived are forgotten, as many as the update has room for.
+            var left = PageDemand.forgottenReplies
             var entry = try StoreKey.withReply(request.client, 0) { try cursor.seek(atLeast: $0) }
             while let (key, _) = entry, let reply = StoreKey.reply(of: key), reply.client == request.client,
-                reply.number < request.answered
+                reply.number < request.answered, left > 0
             {
+                left -= 1
                 try cursor.delete()
-                entry = try StoreKey.withReply(request.client, reply.number) { try cursor.seek(atLeast: $0) }
+                entry = try cursor.current()
             }
             try StoreKey.withReply(request.client, request.number) { key in
                 let bytes = try cursor.reserve(Self.replyByteCount(answer), for: key)

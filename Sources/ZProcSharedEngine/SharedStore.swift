@@ -110,24 +110,43 @@ package final class SharedStore: StateStore {
 
     package func forgetReplies(before time: Int64) throws(StateError) {
         try mapErrors {
-            guard let environment = readers.environment() else { return }
-            try control.lock()
-            defer { control.unlock() }
-            let transaction = try WriteTransaction(environment)
-            try transaction.withCursor(in: table) { cursor in
-                var entry = try StoreKey.withReply(0, 0) { try cursor.seek(atLeast: $0) }
-                while let (key, value) = entry, let reply = StoreKey.reply(of: key) {
-                    let isOld = value.count < 8 || value.loadUnaligned(as: Int64.self) < time
-                    guard isOld else {
-                        entry = try cursor.next()
-                        continue
-                    }
+            // Updates have their turn in between.
+            var next: (client: UInt64, number: UInt64)? = (0, 0)
+            while let place = next { next = try forgetSomeReplies(before: time, from: place) }
+        }
+    }
+
+    /// How many answers are looked at in one transaction.
+    private static let repliesTogether = 1_000
+
+    /// - Returns: where to go on; nil at the end.
+    private func forgetSomeReplies(
+        before time: Int64,
+        from place: (client: UInt64, number: UInt64)
+    ) throws -> (client: UInt64, number: UInt64)? {
+        guard let environment = readers.environment() else { return nil }
+        try control.lock()
+        defer { control.unlock() }
+        let transaction = try WriteTransaction(environment)
+        let lastPage = try environment.info.lastPageNumber
+        try reserve(PageDemand(removing: Self.repliesTogether, lastPage: lastPage), environment)
+        let next = try transaction.withCursor(in: table) { cursor -> (client: UInt64, number: UInt64)? in
+            var entry = try StoreKey.withReply(place.client, place.number) { try cursor.seek(atLeast: $0) }
+            var seen = 0
+            while let (key, value) = entry, let reply = StoreKey.reply(of: key) {
+                if seen == Self.repliesTogether { return reply }
+                seen += 1
+                if value.count < 8 || value.loadUnaligned(as: Int64.self) < time {
                     try cursor.delete()
-                    entry = try StoreKey.withReply(reply.client, reply.number) { try cursor.seek(atLeast: $0) }
+                    entry = try cursor.current()
+                } else {
+                    entry = try cursor.next()
                 }
             }
-            try transaction.commit()
+            return nil
         }
+        try transaction.commit()
+        return next
     }
 
     /// A process of the context has ended, perhaps with a view of the state, or between a commit and telling of it.

@@ -100,6 +100,39 @@ import ZProcSharedEngine
         }
     }
 
+    /// They are forgotten some at a time, so that updates have their turn in between.
+    @Test func manyOldAnswersAreForgottenAndNoneElse() async throws {
+        try await withDirectory { directory async throws in
+            let store = try SharedStore.create(at: "\(directory)/state", sync: nil, history: HistoryLimits(count: 10))
+            defer { store.close() }
+            let engine = store.engine(for: "test")
+            func ask(_ client: UInt64, _ number: UInt64) async throws -> [UInt8] {
+                try await engine.update(by: someone, once: UpdateRequest(client: client, number: number, answered: 0)) {
+                    [UInt8(truncatingIfNeeded: try $0.increment("count"))]
+                }
+            }
+            for number in 1...2_500 { _ = try await ask(1, UInt64(number)) }
+            // The clock that answers are dated with goes in steps.
+            let before = wallClockMicroseconds()
+            while wallClockMicroseconds() == before { await Task.yield() }
+            let time = wallClockMicroseconds()
+            for number in 1...2_500 { _ = try await ask(2, UInt64(number)) }
+            try store.forgetReplies(before: time)
+            let count = try await engine.update(by: someone) { try $0.get("count", as: Int.self) }
+            #expect(count == 5_000)
+            for number in [1, 999, 1_000, 1_001, 2_500] as [UInt64] {
+                let known = try await ask(2, number)
+                #expect(known == [UInt8(truncatingIfNeeded: 2_500 + number)], "\(number)")
+            }
+            var again = UInt64(5_000)
+            for number in [1, 999, 1_000, 1_001, 2_000, 2_500] as [UInt64] {
+                again += 1
+                let made = try await ask(1, number)
+                #expect(made == [UInt8(truncatingIfNeeded: again)], "\(number)")
+            }
+        }
+    }
+
     @Test func theFileDoesNotGrowWithRequests() async throws {
         try await withDirectory { directory async throws in
             let path = "\(directory)/state"

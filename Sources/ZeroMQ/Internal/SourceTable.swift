@@ -5,16 +5,18 @@
 ///
 /// Sorted, since keys are given in ascending order: nearly always a new one comes last, and one that is looked for is
 /// found by halving. A dictionary would have each new process look for the conformance of its keys first.
-struct SourceTable {
+package struct SourceTable {
     private var entries: [(key: UInt64, source: any LoopSource)] = []
 
-    subscript(key: UInt64) -> (any LoopSource)? {
+    package init() {}
+
+    package subscript(key: UInt64) -> (any LoopSource)? {
         let index = place(of: key)
         return index < entries.count && entries[index].key == key ? entries[index].source : nil
     }
 
     /// Adds one; one that is there already stays.
-    mutating func insert(_ source: any LoopSource) {
+    package mutating func insert(_ source: any LoopSource) {
         let key = source.key
         if let last = entries.last, last.key >= key {
             let index = place(of: key)
@@ -24,7 +26,7 @@ struct SourceTable {
         }
     }
 
-    mutating func remove(_ key: UInt64) {
+    package mutating func remove(_ key: UInt64) {
         let index = place(of: key)
         if index < entries.count, entries[index].key == key { entries.remove(at: index) }
     }
