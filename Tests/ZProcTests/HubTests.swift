@@ -331,16 +331,22 @@ import ZProc
     }
 
     /// Also those that come in one piece.
-    @Test func namespacesInFlightAreCounted() async throws {
+    @Test(arguments: Backend.allCases)
+    func namespacesInFlightAreCounted(on backend: Backend) async throws {
         var options = HubOptions()
         options.limits.namespaces = 20
-        try await withContext(.processes) { hub in
+        try await withContext(backend) { hub in
             let client = try await Context(connectingTo: try hub.publish(at: "tcp://127.0.0.1:*", options))
             let made = try await withThrowingTaskGroup(of: Bool.self) { group in
                 for number in 0..<300 {
                     group.addTask {
                         do {
-                            try await client.state(namespace: "number \(number)").set("key", to: number)
+                            let state = client.state(namespace: "number \(number)")
+                            switch number % 3 {
+                            case 0: try await state.set("key", to: number)
+                            case 1: try await state.update { $0["key", default: 0] += 1 }
+                            default: try await state.merge(["key": number])
+                            }
                             return true
                         } catch let error as CallError where error.code == .overLimit {
                             return false
@@ -350,6 +356,10 @@ import ZProc
                 return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
             }
             #expect(made == 20)
+            let names = try await hub.namespaces()
+            #expect(names.count == 20)
+            // One that is there is no further one.
+            try await client.state(namespace: names[0]).set("another key", to: 1)
             await client.shutdown()
         }
     }

@@ -162,7 +162,7 @@ extension InboundCalls: ListenerReceiver {
                     )
                     return send(.failure(id, error), to: peer)
                 }
-                let observation = CallObservation(handler, method, trace: trace, metrics.current)
+                let observation = CallObservation.begin(handler, method, trace: trace, metrics.current)
                 let call = IncomingCall(
                     method: method,
                     arguments: arguments,

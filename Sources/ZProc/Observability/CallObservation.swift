@@ -11,10 +11,19 @@ final class CallObservation: Sendable {
     private let metrics: SystemMetrics?
     private let span: (any Span)?
 
-    /// Nil when nobody wants to know anything.
-    init?(_ service: any Service, _ method: String, trace: [String], _ metrics: SystemMetrics?) {
+    /// Begins to look; nil when nobody wants to know anything, and then nothing is made.
+    static func begin(
+        _ service: any Service,
+        _ method: String,
+        trace: [String],
+        _ metrics: SystemMetrics?
+    ) -> CallObservation? {
         let context = Trace.context(of: trace)
         if metrics == nil, context == nil { return nil }
+        return CallObservation(service, method, context, metrics)
+    }
+
+    private init(_ service: any Service, _ method: String, _ context: ServiceContext?, _ metrics: SystemMetrics?) {
         let known = type(of: service).name
         self.metrics = metrics
         span = context.map { Trace.beginServerSpan(known, method, $0) }

@@ -13,6 +13,7 @@ final class StateService: Service {
     /// Calls that wait for changes.
     let waits: ChangeWaits
     private let updates: UpdateQueue
+    private let claims = NamespaceClaims()
     private weak let system: ZProcSystem?
 
     init(store: any StateStore, waits: ChangeWaits, system: ZProcSystem) {
@@ -185,35 +186,22 @@ final class StateService: Service {
         return store.engine(for: namespace)
     }
 
-    /// The engine of a namespace that a call may change, and so make.
+    /// The engine of a namespace that a call may change, and so make, as far as there may be more.
     private func engine(_ namespace: String, for call: StateCall) throws -> any StateEngine {
         let engine = try engine(namespace)
-        _ = try isCounted(engine, for: call)
+        if let most = call.incoming.inbound.policy.limits?.namespaces, try engine.span().newest == .zero {
+            try claims.claim(namespace, for: call.incoming, most: most) { try store.namespaces() }
+        }
         return engine
     }
 
-    /// Whether there is a limit to the number of namespaces, and a change would make one more.
-    private func isCounted(_ engine: any StateEngine, for call: StateCall) throws -> Bool {
-        guard let most = call.incoming.inbound.policy.limits?.namespaces, try engine.span().newest == .zero else {
-            return false
-        }
-        if try store.namespaces().count >= most { throw WireError.overLimit("there are \(most) namespaces already") }
-        return true
-    }
-
     private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
-        let engine = try engine(namespace), isCounted = try isCounted(engine, for: call)
-        let encoder = call.system.encoder, request = call.incoming.request
-        let update = UpdateInTurn(of: engine, by: origin, once: request) {
+        let encoder = call.system.encoder
+        let update = UpdateInTurn(of: try engine(namespace, for: call), by: origin, once: call.incoming.request) {
             try encoder.encode(operation.apply(to: &$0))
         }
-        // What takes about as long as starting a task is done at once, with others that have come with it; not what makes a
-        // namespace, which the next one is to be counted with.
-        if operation.isSmall {
-            if isCounted { updates.commit(update, for: call) } else { updates.put(update, for: call) }
-        } else {
-            call.respond(to: update)
-        }
+        // What takes about as long as starting a task is done at once, with others that have come with it.
+        if operation.isSmall { updates.put(update, for: call) } else { call.respond(to: update) }
     }
 
     private func checkBuild(_ call: StateCall) throws {

@@ -59,7 +59,7 @@ final class UpdateQueue: Sendable {
     }
 
     /// Makes an update now, if nobody else is writing, or on a task, and answers the call.
-    func commit(_ update: UpdateInTurn, for call: StateCall) {
+    private func commit(_ update: UpdateInTurn, for call: StateCall) {
         do {
             let answer = try update.engine.updateNow(by: update.origin, once: update.request, update.body)
             if let answer { return call.incoming.succeed(answer) }
