@@ -58,6 +58,13 @@ struct PageDemand {
         makesRoom = true
     }
 
+    /// The demand of removing as many keys beside each other, each of which may have a page of its own.
+    init(removingNeighbours keys: Int, lastPage: Int) {
+        count = min(keys, lastPage) + lastPage / 500 + Self.slack
+        areSingle = true
+        makesRoom = true
+    }
+
     /// The pages of a value alone in its pages, or of what lies beside another one.
     private static func pages(_ byteCount: Int) -> Int { (byteCount + 16 + 4095) / 4096 }
 

@@ -108,44 +108,54 @@ package final class SharedStore: StateStore {
         }
     }
 
-    package func forgetReplies(before time: Int64) throws(StateError) {
-        try mapErrors {
-            // Updates have their turn in between.
-            var next: (client: UInt64, number: UInt64)? = (0, 0)
-            while let place = next { next = try forgetSomeReplies(before: time, from: place) }
+    package func forgetReplies(before time: Int64) async throws {
+        var next: ReplyName? = (0, 0)
+        while let place = next {
+            do {
+                next = try await writeInTurn { [self] in try forgetSomeReplies(before: time, from: place) }
+            } catch let error as LMDBError {
+                throw StateError(error)
+            }
+            // Nobody who waits for the lock is handed it: updates have their turn now.
+            if next != nil { try await Task.sleep(for: .milliseconds(1)) }
         }
     }
 
-    /// How many answers are looked at in one transaction.
-    private static let repliesTogether = 1_000
+    private typealias ReplyName = (client: UInt64, number: UInt64)
+    /// How many answers are looked at in one transaction, and how many are forgotten.
+    private static let repliesTogether = (seen: 1_000, forgotten: 100)
 
+    /// Forgets some answers, with the lock.
+    ///
     /// - Returns: where to go on; nil at the end.
-    private func forgetSomeReplies(
-        before time: Int64,
-        from place: (client: UInt64, number: UInt64)
-    ) throws -> (client: UInt64, number: UInt64)? {
+    private func forgetSomeReplies(before time: Int64, from place: ReplyName) throws -> ReplyName? {
         guard let environment = readers.environment() else { return nil }
-        try control.lock()
-        defer { control.unlock() }
         let transaction = try WriteTransaction(environment)
-        let lastPage = try environment.info.lastPageNumber
-        try reserve(PageDemand(removing: Self.repliesTogether, lastPage: lastPage), environment)
-        let next = try transaction.withCursor(in: table) { cursor -> (client: UInt64, number: UInt64)? in
+        var seen = 0, forgotten = 0
+        let next = try transaction.withCursor(in: table) { cursor -> ReplyName? in
             var entry = try StoreKey.withReply(place.client, place.number) { try cursor.seek(atLeast: $0) }
-            var seen = 0
             while let (key, value) = entry, let reply = StoreKey.reply(of: key) {
-                if seen == Self.repliesTogether { return reply }
+                if seen == Self.repliesTogether.seen || forgotten == Self.repliesTogether.forgotten { return reply }
                 seen += 1
-                if value.count < 8 || value.loadUnaligned(as: Int64.self) < time {
-                    try cursor.delete()
-                    entry = try cursor.current()
-                } else {
+                guard value.count < 8 || value.loadUnaligned(as: Int64.self) < time else {
                     entry = try cursor.next()
+                    continue
                 }
+                if forgotten == 0 {
+                    let lastPage = try environment.info.lastPageNumber
+                    try reserve(
+                        PageDemand(removingNeighbours: Self.repliesTogether.forgotten, lastPage: lastPage),
+                        environment
+                    )
+                }
+                forgotten += 1
+                try cursor.delete()
+                entry = try cursor.current()
             }
             return nil
         }
-        try transaction.commit()
+        // What has changed nothing ends with nothing.
+        if forgotten > 0 { try transaction.commit() }
         return next
     }
 

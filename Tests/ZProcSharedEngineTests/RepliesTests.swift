@@ -95,7 +95,7 @@ import ZProcSharedEngine
             defer { store.close() }
             let engine = store.engine(for: "test")
             #expect(try await Self.add(engine, Self.request(1)) == [1])
-            try store.forgetReplies(before: .max)
+            try await store.forgetReplies(before: .max)
             #expect(try await Self.add(engine, Self.request(1)) == [2])
         }
     }
@@ -117,7 +117,7 @@ import ZProcSharedEngine
             while wallClockMicroseconds() == before { await Task.yield() }
             let time = wallClockMicroseconds()
             for number in 1...2_500 { _ = try await ask(2, UInt64(number)) }
-            try store.forgetReplies(before: time)
+            try await store.forgetReplies(before: time)
             let count = try await engine.update(by: someone) { try $0.get("count", as: Int.self) }
             #expect(count == 5_000)
             for number in [1, 999, 1_000, 1_001, 2_500] as [UInt64] {

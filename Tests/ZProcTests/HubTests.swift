@@ -332,6 +332,33 @@ import ZProc
 
     /// Also those that come in one piece.
     @Test(arguments: Backend.allCases)
+    func namespacesThatComeBackAreCountedToo(on backend: Backend) async throws {
+        var options = HubOptions()
+        options.limits.namespaces = 2
+        try await withContext(backend) { hub in
+            let address = try hub.publish(at: "tcp://127.0.0.1:*", options)
+            try await withContext(connectingTo: address, backend: .threads) { client in
+                let (a, b, c) = (
+                    client.state(namespace: "a"), client.state(namespace: "b"), client.state(namespace: "c")
+                )
+                try await a.set("key", to: 1)
+                try await b.set("key", to: 1)
+                try await a.drop()
+                try await c.set("key", to: 1)
+                let error = try await #require(throws: CallError.self) { try await a.set("key", to: 2) }
+                #expect(error.code == .overLimit)
+                // What makes nothing is no further one.
+                #expect(try await a.remove("key", as: Int.self) == nil)
+                try await a.clear()
+                #expect(try await a.compareAndSet("key", expecting: 1, to: 2) == false)
+                try await b.drop()
+                try await a.set("key", to: 3)
+                #expect(try await hub.namespaces() == ["a", "c"])
+            }
+        }
+    }
+
+    @Test(arguments: Backend.allCases)
     func namespacesInFlightAreCounted(on backend: Backend) async throws {
         var options = HubOptions()
         options.limits.namespaces = 20

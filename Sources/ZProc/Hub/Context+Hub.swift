@@ -119,7 +119,7 @@ extension ZProcSystem {
                 while !Task.isCancelled {
                     let oldest = wallClockMicroseconds() - Int64(Context.replyLifetime / .microseconds(1))
                     // Tried again later; a full disk is no reason to end.
-                    try? states.own?.forgetReplies(before: oldest)
+                    try? await states.own?.forgetReplies(before: oldest)
                     try? await Task.sleep(for: Context.replyLifetime / 6)
                 }
             }

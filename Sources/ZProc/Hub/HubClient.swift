@@ -56,7 +56,8 @@ final class HubClient: Sendable {
     /// - Returns: the answer.
     /// - Throws: ``TransportError`` when the hub has been away for too long: `unreachable` when the call was never sent,
     ///   `peerGone` when it may have been carried out; what the hub throws; `CancellationError`.
-    func call(
+    // Away from the caller's actor, which may be busy when there is an answer: others wait for what is done after it.
+    @concurrent func call(
         _ service: String,
         _ method: String,
         arguments: [UInt8],

@@ -5,6 +5,8 @@ internal import Synchronization
 internal import ZProcCore
 
 /// Namespaces that calls in flight may be about to make, where there is a limit to how many there may be.
+///
+/// A call that is on its way while its namespace is dropped may make it again beyond the limit.
 final class NamespaceClaims: Sendable {
     private struct WeakCall {
         /// Gone soon after it has been answered, and with it the claim.
@@ -38,6 +40,8 @@ final class NamespaceClaims: Sendable {
     /// - Throws: ``CallError/Code/overLimit`` at the caller; what `existing` throws.
     func claim(_ namespace: String, for call: IncomingCall, most: Int, existing: () throws -> [String]) throws {
         try claims.withLock { claims in
+            // It counts already.
+            if claims[namespace]?.isAlive == true { return claims[namespace, default: Claim()].add(call) }
             // In this order: what has been answered by now is there when one looks after that.
             claims = claims.filter { $0.value.isAlive }
             let existing = Set(try existing())

@@ -166,7 +166,8 @@ final class StateService: Service {
             call.respond { try engine.history(of: key) }
         case .restore:
             let (namespace, origin, revision) = try call.arguments(String.self, Origin.self, Revision.self)
-            let engine = try engine(namespace, for: call)
+            // Where nothing is, nothing comes back.
+            let engine = try engine(namespace)
             call.respond {
                 try await engine.restore(to: revision, by: origin, once: call.incoming.request)
                 return Value.nil
@@ -189,15 +190,20 @@ final class StateService: Service {
     /// The engine of a namespace that a call may change, and so make, as far as there may be more.
     private func engine(_ namespace: String, for call: StateCall) throws -> any StateEngine {
         let engine = try engine(namespace)
-        if let most = call.incoming.inbound.policy.limits?.namespaces, try engine.span().newest == .zero {
-            try claims.claim(namespace, for: call.incoming, most: most) { try store.namespaces() }
+        if let most = call.incoming.inbound.policy.limits?.namespaces {
+            // Nothing has been written since it was made, or dropped: it is not there.
+            let span = try engine.span()
+            if span.newest == span.birth {
+                try claims.claim(namespace, for: call.incoming, most: most) { try store.namespaces() }
+            }
         }
         return engine
     }
 
     private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
         let encoder = call.system.encoder
-        let update = UpdateInTurn(of: try engine(namespace, for: call), by: origin, once: call.incoming.request) {
+        let engine = try operation.mayFillEmpty ? engine(namespace, for: call) : engine(namespace)
+        let update = UpdateInTurn(of: engine, by: origin, once: call.incoming.request) {
             try encoder.encode(operation.apply(to: &$0))
         }
         // What takes about as long as starting a task is done at once, with others that have come with it.

@@ -28,8 +28,8 @@ package final class MemoryStore: StateStore {
         engines.withLock { $0.all.filter { $0.value.exists }.keys.sorted() }
     }
 
-    package func forgetReplies(before time: Int64) throws(StateError) {
+    package func forgetReplies(before time: Int64) async {
         let engines = engines.withLock { Array($0.all.values) }
-        Task { for engine in engines { await engine.forgetReplies(before: time) } }
+        for engine in engines { await engine.forgetReplies(before: time) }
     }
 }

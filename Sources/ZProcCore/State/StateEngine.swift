@@ -99,7 +99,7 @@ package protocol StateStore: Sendable {
     func namespaces() throws(StateError) -> [String]
 
     /// Forgets answers to clients' requests that are older than a time, in microseconds since 1970.
-    func forgetReplies(before time: Int64) throws(StateError)
+    func forgetReplies(before time: Int64) async throws
 
     /// Carries out updates of its namespaces one after the other, each as ``StateEngine``'s `updateNow` does, and
     /// commits them together.

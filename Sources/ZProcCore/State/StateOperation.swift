@@ -26,6 +26,16 @@ package enum StateOperation: Sendable {
         }
     }
 
+    /// Whether it may write something where there is nothing.
+    package var mayFillEmpty: Bool {
+        switch self {
+        case .set, .setIfAbsent, .increment, .append: true
+        case .merge(let values), .replaceAll(let values): !values.isEmpty
+        case .compareAndSet(_, let expected, let new): expected == nil && new != nil
+        case .remove, .popAny, .clear: false
+        }
+    }
+
     /// Carries it out; gives the answer's values.
     ///
     /// `remove` answers the old value or nothing, `popAny` key and value or nothing, `setIfAbsent` and `compareAndSet`
