@@ -111,10 +111,8 @@ package final class SharedStore: StateStore {
     package func forgetReplies(before time: Int64) async throws {
         var next: ReplyName? = (0, 0)
         while let place = next {
-            do {
-                next = try await writeInTurn { [self] in try forgetSomeReplies(before: time, from: place) }
-            } catch let error as LMDBError {
-                throw StateError(error)
+            next = try await writeInTurn { [self] in
+                try mapErrors { try forgetSomeReplies(before: time, from: place) }
             }
             // Nobody who waits for the lock is handed it: updates have their turn now.
             if next != nil { try await Task.sleep(for: .milliseconds(1)) }

@@ -5,7 +5,7 @@ internal import ZProcCore
 
 /// When calls must have come back.
 ///
-/// A class, because the size of an instant is known only at run time: each variable of one costs a call of memory.
+/// A class, because the size of an instant is known only at run time: each variable of one costs a call of the allocator.
 final class CallDeadline: Sendable {
     /// That of the calls of the present task.
     @TaskLocal static var current: CallDeadline?

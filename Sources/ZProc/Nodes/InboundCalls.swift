@@ -82,7 +82,7 @@ final class InboundCalls: Sendable {
         let (head, body) =
             switch outcome {
             case .success(let result): Envelope.parts(ofSuccess: call.id, result: result)
-            case .failure(let error): Envelope.failure(call.id, error).encodedParts()
+            case .failure(let error): (Envelope.failure(call.id, error).encoded(), [])
             }
         metrics.current?.sent(head.count + body.count)
         try? call.caller.listener.send(head, body: body, to: call.caller.peer)

@@ -46,7 +46,7 @@ final class NamespaceClaims: Sendable {
             claims = claims.filter { $0.value.isAlive }
             let existing = Set(try existing())
             claims = claims.filter { !existing.contains($0.key) }
-            if !existing.contains(namespace), claims[namespace] == nil, existing.count + claims.count >= most {
+            if !existing.contains(namespace), existing.count + claims.count >= most {
                 throw WireError.overLimit("there are \(most) namespaces already")
             }
             claims[namespace, default: Claim()].add(call)

@@ -6,8 +6,8 @@ extension Dictionary {
     ///
     /// For dictionaries that each new process fills. Where a dictionary with keys of a certain type is made for the first
     /// time, code that is compiled for that type has Swift's runtime look for the key's conformance to `Hashable` among
-    /// all conformances of the program and its libraries, which takes 50 to 100 µs. Here, and so this must not be compiled
-    /// for one type, the conformance comes with the call.
+    /// all conformances of the program and its libraries, which takes 50 to 100 µs. This is compiled for all types at once:
+    /// the conformance comes with the call.
     @inline(never)
     @_semantics("optimize.sil.specialize.generic.never")
     package init(room: Int) {

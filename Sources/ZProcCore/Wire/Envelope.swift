@@ -179,24 +179,7 @@ extension Envelope {
     /// More bytes than so many are better not copied.
     private static let copiedByteCount = 64 << 10
 
-    /// The same bytes in two parts.
-    package func encodedParts() -> Parts {
-        switch self {
-        case .call(let id, let service, let method, let arguments, let request, let trace):
-            Self.parts(
-                ofCall: id,
-                service: service,
-                method: method,
-                arguments: Array(arguments),
-                request: request,
-                trace: trace
-            )
-        case .success(let id, let result): Self.parts(ofSuccess: id, result: Array(result))
-        default: (encoded(), [])
-        }
-    }
-
-    /// What ``encodedParts()`` makes of a call, without a call made first: nearly all messages are calls and answers.
+    /// The bytes of a ``call``, without one made first: nearly all messages are calls and answers.
     package static func parts(
         ofCall id: CallID,
         service: String,
@@ -210,7 +193,7 @@ extension Envelope {
         return (writer.bytes, isCopied ? [] : arguments)
     }
 
-    /// What ``encodedParts()`` makes of an answer.
+    /// The bytes of a ``success``.
     package static func parts(ofSuccess id: CallID, result: [UInt8]) -> Parts {
         let isCopied = result.count <= copiedByteCount
         let writer = successWriter(id, result[...], copied: isCopied)
