@@ -18,6 +18,14 @@ extension SharedNamespace {
         return try await store.writeInTurn { [self] in try commit(origin, body) }
     }
 
+    package func update(by origin: Origin, _ body: @escaping @Sendable (inout Draft) throws -> Void) async throws {
+        if store.beginWriting() {
+            defer { store.endWriting() }
+            return try commit(origin, body)
+        }
+        try await store.writeInTurn { [self] in try commit(origin, body) }
+    }
+
     package func updateNow<Result: Sendable>(
         by origin: Origin,
         _ body: @Sendable (inout Draft) throws -> Result
@@ -66,6 +74,13 @@ extension SharedNamespace {
             throw error
         }
         return result.move()
+    }
+
+    private func commit(_ origin: Origin, _ body: (inout Draft) throws -> Void) throws {
+        _ = try commit(origin, once: nil) { draft in
+            try body(&draft)
+            return []
+        }
     }
 
     /// The same for a body whose answer is kept in the transaction, if it is to a client's request.

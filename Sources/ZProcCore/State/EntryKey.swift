@@ -24,6 +24,11 @@ package struct EntryKey: Hashable, Sendable, Codable, CodingKeyRepresentable {
     }
 
     package static func == (left: EntryKey, right: EntryKey) -> Bool {
+        // The same small string, or the same storage: nearly always so where keys are equal. A string is two words, and
+        // will be: the type is frozen.
+        if unsafeBitCast(left.name, to: (UInt, UInt).self) == unsafeBitCast(right.name, to: (UInt, UInt).self) {
+            return true
+        }
         let left = left.name.utf8, right = right.name.utf8
         if left.count != right.count { return false }
         let isEqual = left.withContiguousStorageIfAvailable { left in

@@ -45,6 +45,10 @@ package actor MemoryEngine: StateEngine {
         try commit(by: origin, body).result
     }
 
+    package func update(by origin: Origin, _ body: @escaping @Sendable (inout Draft) throws -> Void) async throws {
+        _ = try commit(by: origin, body)
+    }
+
     /// One update; gives also whether it changed anything.
     private func commit<Result>(
         by origin: Origin,

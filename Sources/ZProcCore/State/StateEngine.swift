@@ -28,6 +28,9 @@ package protocol StateEngine: AnyObject, Sendable {
         _ body: @escaping @Sendable (inout Draft) throws -> Result
     ) async throws -> Result
 
+    /// The same for a body without a result, for which no other closure has to be made around it.
+    func update(by origin: Origin, _ body: @escaping @Sendable (inout Draft) throws -> Void) async throws
+
     /// Does the same at once, on this thread; nil, with nothing done, when it would have to wait.
     func updateNow<Result: Sendable>(
         by origin: Origin,
