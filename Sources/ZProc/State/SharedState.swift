@@ -52,12 +52,12 @@ public struct SharedState: Sendable {
     ///
     /// - Throws: ``StateError/Code/notEncodable`` when MessagePack cannot hold the value.
     public func set<T: Encodable & Sendable>(_ key: String, to value: T) async throws {
-        _ = try await apply(.set(key, EncodedValue(encoding: value, for: key)))
+        try await set(key, toEncoded: EncodedValue(encoding: value, for: key))
     }
 
     /// Gives `key` a value written as a literal, such as `["list": [1, 2.5, nil]]`.
     public func set(_ key: String, to value: Value) async throws {
-        _ = try await apply(.set(key, EncodedValue(encoding: value, for: key)))
+        try await set(key, toEncoded: EncodedValue(encoding: value, for: key))
     }
 
     /// Gives `key` a value if it has none; whether it had none.
@@ -277,6 +277,15 @@ public struct SharedState: Sendable {
     ///
     /// Revisions go on where they were. Watches end with ``StateError/Code/dropped``.
     public func drop() async throws { try await access.drop(by: origin) }
+
+    /// What is done most often is not made an operation where it is done here.
+    private func set(_ key: String, toEncoded value: EncodedValue) async throws {
+        guard let engine = access.localEngine else {
+            _ = try await access.apply(.set(key, value), by: origin)
+            return
+        }
+        try await engine.update(by: origin) { _ = try $0.setEncoded(key, value) }
+    }
 
     private func apply(_ operation: StateOperation) async throws -> [EncodedValue] {
         if let engine = access.localEngine { return try await engine.apply(operation, by: origin) }

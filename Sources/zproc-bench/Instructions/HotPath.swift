@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import MessagePack
 import ZProc
 
@@ -10,9 +11,11 @@ enum HotPath: String, CaseIterable, Codable {
     case getInMemory = "get.memory"
     case updateInMemory = "update.memory"
     case getShared = "get.shared"
+    case setShared = "set.shared"
     case updateShared = "update.shared"
     case getByMessage = "get.messages"
     case updateByMessage = "update.messages"
+    case updateInFlight = "update.inflight"
     case closureByMessage = "update.closure"
     case dispatchLocal = "dispatch.threads"
     case dispatchByMessage = "dispatch.messages"
@@ -27,9 +30,11 @@ enum HotPath: String, CaseIterable, Codable {
         case .getInMemory: "a number of the state, in this process's memory"
         case .updateInMemory: "an atomic update of a number there"
         case .getShared: "a number of the state in shared memory"
+        case .setShared: "a number written there"
         case .updateShared: "an atomic update of a number there"
         case .getByMessage: "a number of a hub's state, both ends together"
         case .updateByMessage: "an atomic increment there, both ends together"
+        case .updateInFlight: "an increment of shared memory by its owner, 1,000 in flight, both ends together"
         case .closureByMessage: "an atomic update there by a closure, both ends together"
         case .dispatchLocal: "a call of a distributed actor of this process"
         case .dispatchByMessage: "a call of a distributed actor of another system, both ends together"
@@ -43,10 +48,10 @@ enum HotPath: String, CaseIterable, Codable {
         switch self {
         case .encode, .decode: 10 * StructSample.count
         case .getInMemory, .getShared, .dispatchLocal: 20_000
-        case .updateInMemory, .updateShared: 10_000
+        case .updateInMemory, .setShared, .updateShared: 10_000
         case .getByMessage, .updateByMessage, .closureByMessage, .dispatchByMessage: 2_000
         case .task: 5_000
-        case .dispatchInFlight: 10_000
+        case .updateInFlight, .dispatchInFlight: 10_000
         }
     }
 
@@ -62,10 +67,21 @@ enum HotPath: String, CaseIterable, Codable {
         case .getInMemory: try await withState(.memory) { try await get($0, count) }
         case .updateInMemory: try await withState(.memory) { try await update($0, count) }
         case .getShared: try await withState(.shared) { try await get($0, count) }
+        case .setShared:
+            try await withState(.shared) { state in
+                for number in 0..<count { try await state.set("key 42", to: number) }
+            }
         case .updateShared: try await withState(.shared) { try await update($0, count) }
         case .getByMessage: try await withClient { client, _ in try await get(client.state, count) }
         case .updateByMessage:
             try await withClient { client, _ in for _ in 0..<count { _ = try await client.state.increment("key") } }
+        case .updateInFlight:
+            let directory = try makeDirectory()
+            defer { rmdir(directory) }
+            try await withClient(.shared, at: "unix://\(directory)/hub") { client, _ in
+                let state = client.state
+                try await inFlight(count) { _ = try await state.increment("key") }
+            }
         case .closureByMessage: try await withClient { client, _ in try await update(client.state, count) }
         case .dispatchLocal:
             try await withContext(.threads) { context in
@@ -76,14 +92,7 @@ enum HotPath: String, CaseIterable, Codable {
             try await withRemoteCounter { counter in for _ in 0..<count { _ = try await counter.increment(by: 1) } }
         case .dispatchInFlight:
             try await withRemoteCounter { counter in
-                try await withThrowingTaskGroup { group in
-                    for _ in 0..<Echo.inFlight {
-                        group.addTask {
-                            for _ in 0..<count / Echo.inFlight { _ = try await counter.increment(by: 1) }
-                        }
-                    }
-                    try await group.waitForAll()
-                }
+                try await inFlight(count) { _ = try await counter.increment(by: 1) }
             }
         case .task:
             try await withContext(.threads) { context in
@@ -105,10 +114,24 @@ enum HotPath: String, CaseIterable, Codable {
         }
     }
 
+    /// Does it `count` times, ``Echo/inFlight`` at once.
+    private func inFlight(_ count: Int, _ body: @escaping @Sendable () async throws -> Void) async throws {
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<Echo.inFlight {
+                group.addTask { for _ in 0..<count / Echo.inFlight { try await body() } }
+            }
+            try await group.waitForAll()
+        }
+    }
+
     /// A hub and a client of it, both here.
-    private func withClient(_ body: (_ client: Context, _ hub: Context) async throws -> Void) async throws {
-        try await withContext(.processes, state: .init(engine: .memory)) { hub in
-            let address = try hub.publish(at: "tcp://127.0.0.1:*")
+    private func withClient(
+        _ engine: StateOptions.Engine = .memory,
+        at address: String = "tcp://127.0.0.1:*",
+        _ body: (_ client: Context, _ hub: Context) async throws -> Void
+    ) async throws {
+        try await withContext(.processes, state: .init(engine: engine)) { hub in
+            let address = try hub.publish(at: address)
             let client = try await Context(connectingTo: address, backend: .threads)
             try await body(client, hub)
             await client.shutdown()
