@@ -40,11 +40,11 @@ package final class SharedNamespace: StateEngine {
     }
 
     package func count() throws(StateError) -> Int {
-        try mapErrors { try store.readers.read { Int(try record(in: $0).count) } }
+        try mapErrors { Int(try record().count) }
     }
 
     package func span() throws(StateError) -> HistorySpan {
-        try mapErrors { try store.readers.read { try record(in: $0).span } }
+        try mapErrors { try record().span }
     }
 
     package func snapshot() throws(StateError) -> Snapshot {
@@ -109,6 +109,16 @@ package final class SharedNamespace: StateEngine {
 
     private func number(in transaction: borrowing ReadTransaction) throws -> UInt32? {
         try number { try transaction.get($0, in: store.table) }
+    }
+
+    private func record() throws -> NamespaceRecord {
+        // What this process's last update left is what is there when nothing has been committed since.
+        if let latest = latest.withLock(\.self), let environment = store.readers.environment(),
+            try environment.info.lastTransactionID == latest.transaction
+        {
+            return latest.record
+        }
+        return try store.readers.read { try record(in: $0) }
     }
 
     private func record(in transaction: borrowing ReadTransaction) throws -> NamespaceRecord {

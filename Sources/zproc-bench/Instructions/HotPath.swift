@@ -21,6 +21,9 @@ enum HotPath: String, CaseIterable, Codable {
     case dispatchByMessage = "dispatch.messages"
     case dispatchInFlight = "dispatch.inflight"
     case task = "swarm.task.threads"
+    case decodeFloor = "floor.decode"
+    case dispatchFloor = "floor.dispatch"
+    case dispatchInFlightFloor = "floor.inflight"
 
     /// What one is.
     var summary: String {
@@ -40,18 +43,21 @@ enum HotPath: String, CaseIterable, Codable {
         case .dispatchByMessage: "a call of a distributed actor of another system, both ends together"
         case .dispatchInFlight: "the same with 1,000 calls in flight"
         case .task: "a task of a swarm of threads"
+        case .decodeFloor: "what `Codable` takes of decode: nothing is read"
+        case .dispatchFloor: "what the language takes of a call: nothing is encoded or sent"
+        case .dispatchInFlightFloor: "the same with 1,000 calls in flight"
         }
     }
 
     /// How many to do: so many that their start does not count, so few that it is done soon.
     var repetitions: Int {
         switch self {
-        case .encode, .decode: 10 * StructSample.count
+        case .encode, .decode, .decodeFloor: 10 * StructSample.count
         case .getInMemory, .getShared, .dispatchLocal: 20_000
         case .updateInMemory, .setShared, .updateShared: 10_000
         case .getByMessage, .updateByMessage, .closureByMessage, .dispatchByMessage: 2_000
         case .task: 5_000
-        case .updateInFlight, .dispatchInFlight: 10_000
+        case .updateInFlight, .dispatchInFlight, .dispatchFloor, .dispatchInFlightFloor: 10_000
         }
     }
 
@@ -94,6 +100,11 @@ enum HotPath: String, CaseIterable, Codable {
             try await withRemoteCounter { counter in
                 try await inFlight(count) { _ = try await counter.increment(by: 1) }
             }
+        case .decodeFloor: try Floor.decode(count)
+        case .dispatchFloor:
+            try await Floor.withCounter { increment in for _ in 0..<count { _ = try await increment() } }
+        case .dispatchInFlightFloor:
+            try await Floor.withCounter { increment in try await inFlight(count) { _ = try await increment() } }
         case .task:
             try await withContext(.threads) { context in
                 let swarm = try context.swarm(workers: 2)
