@@ -102,7 +102,7 @@ import ZProcCore
             let ended = Promise<Counter>()
             Task { ended.settle(await hosting.result) }
             // Calls are the clock: a wait for the end of the host is as long as a hundred thousand of them.
-            for _ in 1...5_000 where ended.result == nil { try await counter.increment(by: 1) }
+            for _ in 1...5_000 where ended.result == nil { _ = try await counter.increment(by: 1) }
             // An end that is still waited for becomes the error.
             await #expect(throws: TransportError.self) { try await counter.crash() }
             let error = await #expect(throws: TransportError.self) { try await ended.value() }

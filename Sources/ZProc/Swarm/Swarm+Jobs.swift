@@ -123,20 +123,6 @@ extension Swarm {
         )
     }
 
-    /// What there is to do for a single task: its arguments, the closure as it travels, and as it is called here.
-    func taskWork<Row: Codable & Sendable, Output: Sendable>(
-        _ row: Row,
-        _ closure: @autoclosure () -> PortableClosure,
-        _ call: @escaping @concurrent @Sendable (Row) async throws -> Output
-    ) throws -> TaskJob.Work {
-        let rows = [row], encoder = context.system.encoder
-        return TaskJob.Work(
-            closure: context.backend == .processes ? try context.system.encode(closure()).bytes : nil,
-            items: { try encoder.encode(rows) },
-            run: { run in try await run.results(of: rows, call).0.first }
-        )
-    }
-
     /// The elements of several sequences side by side, as far as the shortest goes.
     func rows<each Source: Sequence>(
         _ source: repeat each Source

@@ -50,11 +50,11 @@ extension Swarm {
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
     ) throws -> RunningTask<Output> {
-        let closure = ZipClosure(transform: body)
-        let work = try taskWork(
-            ArgumentList(repeat each argument),
-            PortableClosure(closure, fileID: fileID, line: line),
-            closure.call
+        let arguments = (repeat each argument), encoder = context.system.encoder
+        let work = TaskJob.Work(
+            closure: try travelling { PortableClosure(ZipClosure(transform: body), fileID: fileID, line: line) },
+            items: { try encoder.encode([ArgumentList(repeat each arguments)]) },
+            run: { run in try await run.result { try await body(repeat each arguments) } }
         )
         let decoder = context.system.decoder
         return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { bytes in
@@ -73,13 +73,18 @@ extension Swarm {
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) throws -> RunningTask<Void> {
-        let closure = ZipEachClosure(body: body)
-        let work = try taskWork(
-            ArgumentList(repeat each argument),
-            PortableClosure(closure, fileID: fileID, line: line),
-            closure.call
+        let arguments = (repeat each argument), encoder = context.system.encoder
+        let work = TaskJob.Work(
+            closure: try travelling { PortableClosure(ZipEachClosure(body: body), fileID: fileID, line: line) },
+            items: { try encoder.encode([ArgumentList(repeat each arguments)]) },
+            run: { run in try await run.result { try await body(repeat each arguments) } }
         )
         return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { _ in }
+    }
+
+    /// A closure as it travels; nil on threads, where it does not.
+    private func travelling(_ closure: () -> PortableClosure) throws -> [UInt8]? {
+        context.backend == .processes ? try context.system.encode(closure()).bytes : nil
     }
 }
 

@@ -74,6 +74,18 @@ struct ChunkRun: Sendable {
         return (outputs, failures)
     }
 
+    /// The result of an item that is alone, and whose failure is not collected.
+    func result<Output>(_ work: () async throws -> Output) async throws -> Output {
+        do {
+            return try await work()
+        } catch {
+            var failures: [ItemError] = []
+            let output = try await second((), 0, error, &failures) { _ in try await work() }
+            guard let output else { throw error }
+            return output
+        }
+    }
+
     /// What there is to do about an item that has failed.
     private func second<Item, Output>(
         _ item: Item,
