@@ -142,20 +142,47 @@ final class DistributedTargets: Sendable {
     /// Far more than programs have.
     private static let mostCount = 4_096
 
-    /// Nil for those that can only be called as the language does.
-    private let targets = Mutex<[String: DistributedTarget?]>([:])
+    private struct Known {
+        let method: String
+        /// Nil when it can only be called as the language does.
+        let target: DistributedTarget?
+    }
+    private struct State {
+        /// The first ones: their long names are compared in a fraction of the time that hashing one takes.
+        var few: [Known] = []
+        var others: [String: DistributedTarget?] = [:]
+
+        func has(_ method: String) -> Bool {
+            few.contains { $0.method == method } || others[method] != nil
+        }
+    }
+    private static let fewCount = 8
+
+    private let state = Mutex(State())
 
     /// One that was added; nil when it was not, or can only be called as the language does.
-    func known(_ method: String) -> DistributedTarget? { targets.withLock { $0[method] ?? nil } }
+    func known(_ method: String) -> DistributedTarget? {
+        state.withLock { state in
+            if let known = state.few.first(where: { $0.method == method }) { return known.target }
+            return state.others.isEmpty ? nil : state.others[method] ?? nil
+        }
+    }
 
     /// Adds one that exists, because it has returned.
     func add(_ method: String) {
         // Later runtimes may be entered in another way.
         #if compiler(<6.4)
-        let isKnown = targets.withLock { $0[method] != nil || $0.count >= Self.mostCount }
+        let isKnown = state.withLock { $0.has(method) || $0.others.count >= Self.mostCount }
         if isKnown { return }
         let target = DistributedTarget(method)
-        targets.withLock { $0[method] = .some(target) }
+        state.withLock { state in
+            if state.has(method) { return }
+            if state.few.count < Self.fewCount {
+                state.few.append(Known(method: method, target: target))
+            } else {
+                state.others[method] = .some(target)
+            }
+        }
         #endif
     }
 }

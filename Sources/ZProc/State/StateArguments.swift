@@ -5,9 +5,9 @@ internal import MessagePack
 internal import PortableClosures
 internal import ZProcCore
 
-/// The arguments of the methods of the state that are called most, written and read by hand.
+/// The arguments of the methods of the state that are called most, written and read by hand, and answers to changes.
 ///
-/// They travel as an ``ArgumentList`` of the same values does.
+/// Arguments travel as an ``ArgumentList`` of the same values does, answers as their array.
 enum StateArguments {
     /// `[namespace, origin, key, value]`, without what is nil.
     static func encoded(
@@ -23,6 +23,13 @@ enum StateArguments {
         if let origin { writer.append(origin.number) }
         if let key { writer.append(key) }
         if let value { writer.append(value) }
+        return writer.bytes
+    }
+
+    /// The answer to a change.
+    static func encoded(answer values: [EncodedValue]) -> [UInt8] {
+        var writer = FieldWriter(count: values.count, capacity: values.reduce(0) { $0 + $1.bytes.count })
+        for value in values { writer.append(value) }
         return writer.bytes
     }
 }

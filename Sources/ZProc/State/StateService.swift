@@ -201,10 +201,9 @@ final class StateService: Service {
     }
 
     private func apply(_ operation: StateOperation, _ namespace: String, _ origin: Origin, _ call: StateCall) throws {
-        let encoder = call.system.encoder
         let engine = try operation.mayFillEmpty ? engine(namespace, for: call) : engine(namespace)
         let update = UpdateInTurn(of: engine, by: origin, once: call.incoming.request) {
-            try encoder.encode(operation.apply(to: &$0))
+            StateArguments.encoded(answer: try operation.apply(to: &$0))
         }
         // What takes about as long as starting a task is done at once, with others that have come with it.
         if operation.isSmall { updates.put(update, for: call) } else { call.respond(to: update) }
