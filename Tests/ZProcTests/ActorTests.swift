@@ -51,7 +51,35 @@ distributed actor Counter {
     distributed func crash() { kill(getpid(), SIGKILL) }
 }
 
+private distributed actor Switchboard {
+    typealias ActorSystem = ZProcSystem
+    distributed func one() -> Int { 1 }
+    distributed func two() -> Int { 2 }
+    distributed func three() -> Int { 3 }
+    distributed func four() -> Int { 4 }
+    distributed func five() -> Int { 5 }
+    distributed func six() -> Int { 6 }
+    distributed func seven() -> Int { 7 }
+    distributed func eight() -> Int { 8 }
+    distributed func nine() -> Int { 9 }
+    distributed func ten() -> String { "10" }
+}
+
 @Suite(.tags(.actors), .timeLimit(.minutes(5))) struct ActorTests {
+    /// What a system knows of methods that have been called, and where it looks, depends on how many there are.
+    @Test(arguments: Backend.allCases)
+    func eachOfManyMethodsIsFoundAgain(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let board = try await context.host { Switchboard(actorSystem: $0) }
+            for _ in 1...3 {
+                let low = try await [board.one(), board.two(), board.three(), board.four(), board.five()]
+                let high = try await [board.six(), board.seven(), board.eight(), board.nine()]
+                #expect(low + high == Array(1...9))
+                #expect(try await board.ten() == "10")
+            }
+        }
+    }
+
     @Test(arguments: Backend.allCases)
     func hostedActorsConform(on backend: Backend) async throws {
         try await withContext(backend) { context in
