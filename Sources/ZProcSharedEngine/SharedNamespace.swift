@@ -113,8 +113,8 @@ package final class SharedNamespace: StateEngine {
 
     private func record() throws -> NamespaceRecord {
         // What this process's last update left is what is there when nothing has been committed since.
-        if let latest = latest.withLock(\.self), let environment = store.readers.environment(),
-            try environment.info.lastTransactionID == latest.transaction
+        if let latest = latest.withLock(\.self), let file = store.readers.file(),
+            try withExtendedLifetime(file, { try $0.environment.info.lastTransactionID }) == latest.transaction
         {
             return latest.record
         }

@@ -43,7 +43,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .dispatchByMessage: "a call of a distributed actor of another system, both ends together"
         case .dispatchInFlight: "the same with 1,000 calls in flight"
         case .task: "a task of a swarm of threads"
-        case .decodeFloor: "what `Codable` takes of decode: nothing is read"
+        case .decodeFloor: "what `Codable` and the values take of decode: nothing is read"
         case .dispatchFloor: "what the language takes of a call: nothing is encoded or sent"
         case .dispatchInFlightFloor: "the same with 1,000 calls in flight"
         }
@@ -84,6 +84,7 @@ enum HotPath: String, CaseIterable, Codable {
         case .updateInFlight:
             let directory = try makeDirectory()
             defer { rmdir(directory) }
+            // The hub's own process may not map its state a second time, so the client asks.
             try await withClient(.shared, at: "unix://\(directory)/hub") { client, _ in
                 let state = client.state
                 try await inFlight(count) { _ = try await state.increment("key") }
