@@ -1,7 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Distributed
+package import Distributed
 internal import Synchronization
 
 /// A method of distributed actors, with the types that its name stands for.
@@ -125,7 +125,7 @@ private func genericEnvironment(_ name: UnsafePointer<UInt8>, _ nameLength: UInt
 
 /// Finds the method, has the decoder decode its arguments, and calls it.
 @_silgen_name("swift_distributed_execute_target")
-@concurrent private func executeDistributedTarget<Decoder: DistributedTargetInvocationDecoder>(
+@concurrent package func executeDistributedTarget<Decoder: DistributedTargetInvocationDecoder>(
     on actor: AnyObject,
     _ name: UnsafePointer<UInt8>,
     _ nameLength: UInt,

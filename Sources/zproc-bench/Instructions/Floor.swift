@@ -3,6 +3,7 @@
 
 import Distributed
 import Synchronization
+import ZProc
 
 /// What the language takes by itself where ours goes through it: a decoder that reads nothing, and a system of
 /// distributed actors that neither encodes nor sends.
@@ -171,6 +172,7 @@ private final class Method: @unchecked Sendable {
         defer { result.deallocate() }
         // Later runtimes may be entered in another way.
         #if compiler(<6.4)
+        // What Swift's own ends in, without the types that it reads from the method's name each time.
         try await executeDistributedTarget(
             on: actor,
             start,
@@ -188,20 +190,6 @@ private final class Method: @unchecked Sendable {
         #endif
     }
 }
-
-/// What Swift's own `executeDistributedTarget` ends in, without the types that it reads from the method's name each time.
-@_silgen_name("swift_distributed_execute_target")
-@concurrent private func executeDistributedTarget<Decoder: DistributedTargetInvocationDecoder>(
-    on actor: AnyObject,
-    _ name: UnsafePointer<UInt8>,
-    _ nameLength: UInt,
-    argumentDecoder: inout Decoder,
-    argumentTypes: UnsafeRawPointer,
-    resultBuffer: UnsafeMutableRawPointer,
-    substitutions: UnsafeRawPointer?,
-    witnessTables: UnsafeRawPointer?,
-    numWitnessTables: UInt
-) async throws
 
 private struct BareEncoder: DistributedTargetInvocationEncoder {
     typealias SerializationRequirement = any Codable
