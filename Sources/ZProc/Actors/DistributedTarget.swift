@@ -164,7 +164,7 @@ final class DistributedTargets: Sendable {
     func known(_ method: String) -> DistributedTarget? {
         state.withLock { state in
             if let known = state.few.first(where: { $0.method == method }) { return known.target }
-            return state.others.isEmpty ? nil : state.others[method] ?? nil
+            return state.others[method] ?? nil
         }
     }
 
