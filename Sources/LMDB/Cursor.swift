@@ -11,7 +11,8 @@ public struct Cursor: ~Copyable {
     /// A key and its value.
     public typealias Entry = (key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
 
-    private let environment: Environment
+    /// Kept by the transaction, which lends the cursor.
+    private unowned(unsafe) let environment: Environment
     private let handle: OpaquePointer?
     /// The view of a read transaction, which outlives the cursor; nil for a write transaction, which cannot end before.
     private let view: UnsafePointer<View>?

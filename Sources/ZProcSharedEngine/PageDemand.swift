@@ -23,11 +23,13 @@ struct PageDemand {
         // The way from a root to a leaf is copied for each key, but no page twice; pages that are full are split.
         let copied = min(writes.count * 8, lastPage) + 2 * writes.count
         var values = Self.pages(byteCount), longest = byteCount, growth = 0
-        for write in writes {
-            let length = write.after?.bytes.count ?? 0
+        let writes = writes.span
+        for place in writes.indices {
+            let length = writes[place].after?.bytes.count ?? 0
             values += Self.pages(length)
             longest = max(longest, length)
-            growth += length - (write.before?.bytes.count ?? 0) + (write.before == nil ? write.key.utf8.count : 0)
+            growth += length - (writes[place].before?.bytes.count ?? 0)
+            if writes[place].before == nil { growth += writes[place].key.utf8.count }
         }
         if let reply {
             // Far from the entries: its way to the leaf is copied, too.

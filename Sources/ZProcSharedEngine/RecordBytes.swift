@@ -18,35 +18,52 @@ enum RecordBytes {
 
     static func count(of writes: [Write]) -> Int {
         var count = headByteCount
-        for write in writes {
-            count += writeHeadByteCount + write.key.utf8.count + (write.before?.bytes.count ?? 0)
-            if write.before != write.after { count += write.after?.bytes.count ?? 0 }
+        let writes = writes.span
+        for place in writes.indices {
+            count += writeHeadByteCount + writes[place].key.utf8.count + (writes[place].before?.bytes.count ?? 0)
+            if writes[place].before != writes[place].after { count += writes[place].after?.bytes.count ?? 0 }
         }
         return count
     }
 
-    static func write(_ record: ChangeRecord, to bytes: UnsafeMutableRawBufferPointer) {
-        var place = 0
-        func put<T: BitwiseCopyable>(_ number: T) {
-            bytes.storeBytes(of: number, toByteOffset: place, as: T.self)
-            place += MemoryLayout<T>.size
+    static func write(
+        _ writes: [Write],
+        by origin: Origin,
+        at time: Int64,
+        to bytes: UnsafeMutableRawBufferPointer
+    ) {
+        var rest = Rest(bytes: bytes)
+        rest.put(time)
+        rest.put(origin.number)
+        rest.put(UInt32(writes.count))
+        // Where they are: copies of values are counted, and the lock is held.
+        let writes = writes.span
+        for place in writes.indices {
+            let isSame = writes[place].before == writes[place].after
+            rest.put(UInt32(writes[place].key.utf8.count))
+            rest.put(writes[place].before.map { UInt32($0.bytes.count) } ?? none)
+            rest.put(isSame ? same : writes[place].after.map { UInt32($0.bytes.count) } ?? none)
+            var key = writes[place].key
+            key.withUTF8 { rest.put(UnsafeRawBufferPointer($0)) }
+            writes[place].before?.bytes.withUnsafeBytes { rest.put($0) }
+            if !isSame { writes[place].after?.bytes.withUnsafeBytes { rest.put($0) } }
         }
-        func put(_ part: UnsafeRawBufferPointer) {
-            UnsafeMutableRawBufferPointer(rebasing: bytes[place...]).copyMemory(from: part)
-            place += part.count
+    }
+
+    /// The bytes that are still to be written.
+    private struct Rest {
+        private var bytes: UnsafeMutableRawBufferPointer
+
+        init(bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
+
+        mutating func put<T: BitwiseCopyable>(_ number: T) {
+            bytes.storeBytes(of: number, as: T.self)
+            bytes = UnsafeMutableRawBufferPointer(rebasing: bytes[MemoryLayout<T>.size...])
         }
-        put(record.time)
-        put(record.origin.number)
-        put(UInt32(record.writes.count))
-        for write in record.writes {
-            let isSame = write.before == write.after
-            put(UInt32(write.key.utf8.count))
-            put(write.before.map { UInt32($0.bytes.count) } ?? none)
-            put(isSame ? same : write.after.map { UInt32($0.bytes.count) } ?? none)
-            var key = write.key
-            key.withUTF8 { put(UnsafeRawBufferPointer($0)) }
-            write.before?.bytes.withUnsafeBytes { put($0) }
-            if !isSame { write.after?.bytes.withUnsafeBytes { put($0) } }
+
+        mutating func put(_ part: UnsafeRawBufferPointer) {
+            bytes.copyMemory(from: part)
+            bytes = UnsafeMutableRawBufferPointer(rebasing: bytes[part.count...])
         }
     }
 

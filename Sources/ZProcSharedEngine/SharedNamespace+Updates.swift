@@ -91,9 +91,10 @@ extension SharedNamespace {
     ) throws -> [UInt8] {
         try mapStorageErrors {
             guard let file = store.readers.file() else { throw StateError.ended }
-            let transaction = try WriteTransaction(file.environment)
+            let environment = file.environment
+            let transaction = try WriteTransaction(environment)
             var outcome = UpdateOutcome()
-            let answer = try UpdateTable.with(file.environment, transaction, store.table) { table in
+            let answer = try UpdateTable.with(environment, transaction, store.table) { table in
                 try carryOut(origin, once: request, body, in: table, &outcome)
             }
             try store.commit(transaction, outcome)
@@ -123,45 +124,46 @@ extension SharedNamespace {
         } else if let known {
             record = try NamespaceRecord(of: known, name, table.changes.pointee)
         }
-        let view = known.map {
-            UpdateView(table.transaction, table.entries, namespace: $0, table: store.table)
-        }
-        var draft = Draft(view.map { Entries($0, count: Int(record.count)) } ?? Entries())
+        var draft = Draft(entries(of: known, record, in: table))
         let answer = try body(&draft)
         let writes = try draft.commit()
         guard !writes.isEmpty else { return answer }
         let byteCount = RecordBytes.count(of: writes)
+        let info = try table.environment.info
         let demand = PageDemand(
             writes,
             NamespaceRecord.byteCount + byteCount,
             reply: request == nil ? nil : Self.replyByteCount(answer),
-            lastPage: try table.environment.info.lastPageNumber
+            lastPage: info.lastPageNumber
         )
-        try outcome.begin(demand, in: store, table.environment)
+        try outcome.begin(demand, in: store, table.environment, info)
         let number = try known ?? makeNumber(in: table)
         try put(writes, number, table.entries.pointee)
         record.revision += 1
-        let count = Int(record.count) + writes.reduce(0) { $0 + $1.countChange }
+        let count = Int(record.count) + countChange(writes)
         guard count >= 0 else {
             throw StateError(.storageDamaged, "'\(name)' has more entries than it says; restore a copy")
         }
         record.count = UInt64(count)
         record.historyByteCount += UInt64(byteCount)
-        let change = ChangeRecord(
-            revision: Revision(record.revision),
-            time: wallClockMicroseconds(),
-            origin: origin,
-            writes: writes
-        )
-        try trim(&record, at: change.time, number, table.changes.pointee, &outcome.trimming)
+        let time = wallClockMicroseconds()
+        try trim(&record, at: time, number, table.changes.pointee, &outcome.trimming)
         try StoreKey.withChange(number, record.revision) { key in
             let bytes = try table.changes.pointee.reserve(NamespaceRecord.byteCount + byteCount, for: key)
             record.write(to: bytes)
-            RecordBytes.write(change, to: UnsafeMutableRawBufferPointer(rebasing: bytes[NamespaceRecord.byteCount...]))
+            let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[NamespaceRecord.byteCount...])
+            RecordBytes.write(writes, by: origin, at: time, to: rest)
         }
         if let request { try keep(answer, for: request, table.transaction.pointee) }
         outcome.end(UpdateOutcome.Left(namespace: self, number: number, record: record))
         return answer
+    }
+
+    /// What an update of the namespace begins with; nothing in one that has no number yet.
+    private func entries(of number: UInt32?, _ record: NamespaceRecord, in table: UpdateTable) -> Entries {
+        guard let number else { return Entries() }
+        let view = UpdateView(table.transaction, table.entries, namespace: number, table: store.table)
+        return Entries(view, count: Int(record.count))
     }
 
     /// Remembers how a transaction that has been committed has left the namespace.
@@ -170,10 +172,11 @@ extension SharedNamespace {
     }
 
     private func put(_ writes: [Write], _ number: UInt32, _ entries: borrowing Cursor) throws {
-        for write in writes where write.before != write.after {
-            try StoreKey.withEntry(number, write.key) { key in
-                if let value = write.after {
-                    try value.bytes.withUnsafeBytes { try entries.put($0, for: key) }
+        let writes = writes.span
+        for place in writes.indices where writes[place].before != writes[place].after {
+            try StoreKey.withEntry(number, writes[place].key) { key in
+                if writes[place].after != nil {
+                    try writes[place].after?.bytes.withUnsafeBytes { try entries.put($0, for: key) }
                 } else if try entries.seek(exactly: key) != nil {
                     try entries.delete()
                 }
@@ -254,8 +257,8 @@ extension SharedNamespace {
                 let old = try transaction.withCursor(in: store.table) { try NamespaceRecord(of: number, name, $0) }
                 guard old.exists else { return }
                 let removed = Int(old.count + old.revision - old.trimmed)
-                let demand = PageDemand(removing: removed, lastPage: try environment.info.lastPageNumber)
-                try store.reserve(demand, environment)
+                let info = try environment.info
+                try store.reserve(PageDemand(removing: removed, lastPage: info.lastPageNumber), environment, info)
                 var keys: [String] = []
                 try UpdateView.forEachKey(of: number, in: store.table, transaction) { keys.append($0) }
                 for key in keys {
@@ -338,8 +341,14 @@ extension SharedNamespace {
     }
 }
 
-extension Write {
-    fileprivate var countChange: Int { (after == nil ? 0 : 1) - (before == nil ? 0 : 1) }
+/// How many entries more there are.
+private func countChange(_ writes: [Write]) -> Int {
+    var change = 0
+    let writes = writes.span
+    for place in writes.indices {
+        change += (writes[place].after == nil ? 0 : 1) - (writes[place].before == nil ? 0 : 1)
+    }
+    return change
 }
 
 /// Turns LMDB's errors into the state's; what an update's body throws stays what it is.

@@ -140,11 +140,9 @@ package final class SharedStore: StateStore {
                     continue
                 }
                 if forgotten == 0 {
-                    let lastPage = try environment.info.lastPageNumber
-                    try reserve(
-                        PageDemand(removingNeighbours: Self.repliesTogether.forgotten, lastPage: lastPage),
-                        environment
-                    )
+                    let info = try environment.info, count = Self.repliesTogether.forgotten
+                    let demand = PageDemand(removingNeighbours: count, lastPage: info.lastPageNumber)
+                    try reserve(demand, environment, info)
                 }
                 forgotten += 1
                 try cursor.delete()
@@ -252,8 +250,7 @@ package final class SharedStore: StateStore {
     ///
     /// The memory behind a mapped file that cannot grow is missed when it is written to, which ends the process. So the
     /// room is there first, and an update that would need more than there is fails before it has written anything.
-    func reserve(_ pages: PageDemand, _ environment: Environment) throws {
-        let info = try environment.info
+    func reserve(_ pages: PageDemand, _ environment: Environment, _ info: Environment.Info) throws {
         let pageSize = UInt64(info.pageSize), used = UInt64(info.lastPageNumber + 1)
         let least = (used + UInt64(pages.count)) * pageSize
         // What makes the state smaller may use room that nothing else may.

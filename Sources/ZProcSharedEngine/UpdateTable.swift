@@ -8,7 +8,8 @@ package import ZProcCore
 ///
 /// Lent for a call; each cursor is moved to where something is read, and is there when it is written.
 struct UpdateTable {
-    let environment: Environment
+    /// Kept by the transaction.
+    unowned(unsafe) let environment: Environment
     let transaction: UnsafePointer<WriteTransaction>
     let changes: UnsafePointer<Cursor>
     let entries: UnsafePointer<Cursor>
@@ -43,7 +44,8 @@ struct UpdateTable {
 struct UpdateOutcome {
     /// How an update has left a namespace.
     struct Left {
-        let namespace: SharedNamespace
+        /// Kept by whoever makes the updates.
+        unowned(unsafe) let namespace: SharedNamespace
         let number: UInt32
         let record: NamespaceRecord
     }
@@ -81,12 +83,17 @@ struct UpdateOutcome {
     }
 
     /// Begins to write, when there is room for it.
-    mutating func begin(_ next: PageDemand, in store: SharedStore, _ environment: Environment) throws {
+    mutating func begin(
+        _ next: PageDemand,
+        in store: SharedStore,
+        _ environment: Environment,
+        _ info: Environment.Info
+    ) throws {
         isWriting = true
         // What was there may be large.
         if isOfMany, !next.areSingle { throw StateError(.storageUnusable, "a large value is changed alone") }
         let all = demand?.adding(next) ?? next
-        try store.reserve(all, environment)
+        try store.reserve(all, environment, info)
         demand = all
     }
 
@@ -120,9 +127,10 @@ extension SharedStore {
 
     private func commitTogether(_ updates: [UpdateInTurn]) throws -> [Result<[UInt8], any Error>] {
         guard let file = readers.file() else { throw StateError.ended }
-        let transaction = try WriteTransaction(file.environment)
+        let environment = file.environment
+        let transaction = try WriteTransaction(environment)
         var outcome = UpdateOutcome(ofMany: true)
-        let answers = try UpdateTable.with(file.environment, transaction, table) { table in
+        let answers = try UpdateTable.with(environment, transaction, table) { table in
             try updates.map { update -> Result<[UInt8], any Error> in
                 guard let namespace = update.engine as? SharedNamespace, namespace.store === self else {
                     throw StateError(.storageUnusable, "an update is of another store")

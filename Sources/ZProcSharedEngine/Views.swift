@@ -78,7 +78,7 @@ final class PinnedView: EntryStore {
 /// The entries of a namespace while an update runs, read in its transaction, by its thread.
 ///
 /// A draft is the only one who has it, and cannot outlive the update.
-final class UpdateView: EntryStore, @unchecked Sendable {
+struct UpdateView: EntryStore, @unchecked Sendable {
     /// Used by the update's thread alone, until the update ends.
     private let transaction: UnsafePointer<WriteTransaction>
     /// Stays where something was looked up: it is the next to be written.

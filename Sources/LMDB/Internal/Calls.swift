@@ -5,16 +5,24 @@ internal import CLMDB
 
 /// The funnel of calls that succeed or fail.
 @inline(__always)
-func check(_ result: Int32, _ operation: StaticString, _ environment: Environment) throws(LMDBError) {
-    if result != 0 { throw environment.error(result, operation) }
+func check(
+    _ result: Int32,
+    _ operation: StaticString,
+    _ environment: @autoclosure () -> Environment
+) throws(LMDBError) {
+    if result != 0 { throw environment().error(result, operation) }
 }
 
 /// The funnel of calls that may also find nothing, for which it returns false.
 @inline(__always)
-func find(_ result: Int32, _ operation: StaticString, _ environment: Environment) throws(LMDBError) -> Bool {
+func find(
+    _ result: Int32,
+    _ operation: StaticString,
+    _ environment: @autoclosure () -> Environment
+) throws(LMDBError) -> Bool {
     if result == 0 { return true }
     if result == MDB_NOTFOUND { return false }
-    throw environment.error(result, operation)
+    throw environment().error(result, operation)
 }
 
 extension MDB_val {

@@ -26,9 +26,9 @@ public struct Draft: ~Copyable {
     /// The first failure of an operation that cannot throw.
     private var failure: StateError?
 
-    package init(_ base: Entries) {
-        self.base = base
+    package init(_ base: consuming Entries) {
         count = base.count
+        self.base = base
     }
 
     // MARK: One key
@@ -87,7 +87,7 @@ public struct Draft: ~Copyable {
     /// Removes `key`; whether it had a value.
     @discardableResult
     public mutating func remove(_ key: String) -> Bool {
-        attempt(default: false) { draft throws(StateError) in try draft.setEncoded(key, nil) != nil }
+        attempt(default: false) { draft throws(StateError) in try draft.setEncoded(key, nil) }
     }
 
     /// Removes some key, and gives it with its value; nil when there is none.
@@ -251,38 +251,47 @@ public struct Draft: ~Copyable {
     // MARK: Encoded values
 
     package func encoded(_ key: String) throws(StateError) -> EncodedValue? {
-        if let place = written.place(of: key) { return written[place].after }
+        if let place = written.place(of: key) { return written.writes[place].after }
         return try base.value(of: key)
     }
 
     /// The same; what the state has is remembered for when the key is written.
     private mutating func current(_ key: String) throws(StateError) -> EncodedValue? {
-        if let place = written.place(of: key) { return written[place].after }
+        if let place = written.place(of: key) { return written.writes[place].after }
         let value = try base.value(of: key)
         lastRead = (EntryKey(key), value)
         return value
     }
 
-    /// Gives a key a value, or removes it; gives what it was before.
+    /// Gives a key a value, or removes it; whether it had one.
     @discardableResult
-    package mutating func setEncoded(_ key: String, _ value: EncodedValue?) throws(StateError) -> EncodedValue? {
-        if let value { try StateLimits.check(value, for: key) }
-        let old: EncodedValue?
+    package mutating func setEncoded(_ key: String, _ value: consuming EncodedValue?) throws(StateError) -> Bool {
+        let hasValue = value != nil, hadValue: Bool
+        if let count = value?.bytes.count { try StateLimits.check(valueByteCount: count, for: key) }
         if let place = written.place(of: key) {
-            old = written[place].after
-            written[place].after = value
+            hadValue = written.replace(place, value)
         } else {
             try StateLimits.check(key: key)
-            if let lastRead, lastRead.key == EntryKey(key) {
-                old = lastRead.value
+            let old: EncodedValue?
+            if lastRead?.key == EntryKey(key) {
+                // Not looked at again: from now on it is found among what was written.
+                old = lastRead.take()?.value
             } else {
                 old = try base.value(of: key)
             }
+            hadValue = old != nil
             // Removing what is not there is no write.
-            if old == nil, value == nil { return nil }
+            if !hadValue, !hasValue { return false }
             written.append(Write(key: key, before: old, after: value))
         }
-        count += (value == nil ? 0 : 1) - (old == nil ? 0 : 1)
+        count += (hasValue ? 1 : 0) - (hadValue ? 1 : 0)
+        return hadValue
+    }
+
+    /// Removes a key; gives the value that it had.
+    package mutating func removeEncoded(_ key: String) throws(StateError) -> EncodedValue? {
+        let old = try current(key)
+        try setEncoded(key, nil)
         return old
     }
 
@@ -329,8 +338,18 @@ public struct Draft: ~Copyable {
 
     private mutating func read<T: Decodable>(_ key: String, default defaultValue: () -> T) -> T {
         do throws(StateError) {
-            guard let value = try current(key) else { return defaultValue() }
-            return try value.decode(T.self, for: key)
+            if let place = written.place(of: key) {
+                guard let value = written.writes[place].after else { return defaultValue() }
+                return try value.decode(T.self, for: key)
+            }
+            guard let value = try base.value(of: key) else {
+                lastRead = (EntryKey(key), nil)
+                return defaultValue()
+            }
+            // Remembered last, so that it need not be kept twice.
+            let decoded = try value.decode(T.self, for: key)
+            lastRead = (EntryKey(key), value)
+            return decoded
         } catch {
             failure = failure ?? error
             return defaultValue()

@@ -14,14 +14,11 @@ package typealias EntryTrie = TreeDictionary<EntryKey, EncodedValue>
 /// Either all of it is in a persistent hash trie, or it is a layer of newer entries over a store that is kept
 /// elsewhere. Copies share what is equal; a change costs O(log n).
 package struct Entries: Sendable {
-    private struct Base: Sendable {
-        let store: any EntryStore
-        /// Keys of the store that were removed.
-        var removed = TreeSet<EntryKey>()
-    }
-
-    private var trie: EntryTrie
-    private var base: Base?
+    /// Nil while there is only what the store has: an empty one would be counted like any other with each copy.
+    private var trie: EntryTrie?
+    private var store: (any EntryStore)?
+    /// Keys of the store that were removed, if any were.
+    private var removed: TreeSet<EntryKey>?
     package private(set) var count: Int
 
     package init(_ trie: EntryTrie = EntryTrie()) {
@@ -31,25 +28,25 @@ package struct Entries: Sendable {
 
     /// What a store holds.
     package init(_ store: any EntryStore, count: Int) {
-        trie = EntryTrie()
-        base = Base(store: store)
+        self.store = store
         self.count = count
     }
 
     package func value(of key: String) throws(StateError) -> EncodedValue? {
         // In an update of a store that is elsewhere nothing is above it, and then no key has to be hashed.
-        if !trie.isEmpty, let value = trie[EntryKey(key)] { return value }
-        guard let base, base.removed.isEmpty || !base.removed.contains(EntryKey(key)) else { return nil }
-        return try base.store.value(of: key)
+        if let value = trie?[EntryKey(key)] { return value }
+        guard let store, removed?.contains(EntryKey(key)) != true else { return nil }
+        return try store.value(of: key)
     }
 
     /// Visits each entry once, in no particular order.
     package func forEach(_ body: (String, EncodedValue) throws -> Void) throws {
-        for (key, value) in trie { try body(key.name, value) }
-        guard let base else { return }
-        try base.store.forEach { key, value in
+        if let trie {
+            for (key, value) in trie { try body(key.name, value) }
+        }
+        try store?.forEach { key, value in
             let entryKey = EntryKey(key)
-            if trie[entryKey] == nil, !base.removed.contains(entryKey) { try body(key, value) }
+            if trie?[entryKey] == nil, removed?.contains(entryKey) != true { try body(key, value) }
         }
     }
 
@@ -66,9 +63,13 @@ package struct Entries: Sendable {
     private mutating func change(_ key: String, from old: EncodedValue?, to new: EncodedValue?) {
         count += (new == nil ? 0 : 1) - (old == nil ? 0 : 1)
         let entryKey = EntryKey(key)
-        trie[entryKey] = new
-        guard new == nil, old != nil, let store = base?.store else { return }
+        if trie == nil { trie = EntryTrie() }
+        trie?[entryKey] = new
+        guard new == nil, old != nil, let store else { return }
         // Only what the store has need be hidden; what cannot be read is hidden, too.
-        if (try? store.value(of: key)) != .some(nil) { base?.removed.insert(entryKey) }
+        if (try? store.value(of: key)) != .some(nil) {
+            if removed == nil { removed = TreeSet() }
+            removed?.insert(entryKey)
+        }
     }
 }

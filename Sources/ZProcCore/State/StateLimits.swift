@@ -1,8 +1,6 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-package import MessagePack
-
 /// What a state holds at most.
 public enum StateLimits {
     /// The longest key, in bytes of UTF-8.
@@ -23,11 +21,11 @@ public enum StateLimits {
         }
     }
 
-    package static func check(_ value: EncodedValue, for key: String) throws(StateError) {
-        guard value.bytes.count <= valueByteCount else {
+    package static func check(valueByteCount count: Int, for key: String) throws(StateError) {
+        guard count <= valueByteCount else {
             throw StateError(
                 .valueTooLarge,
-                "the value for '\(key)' has \(value.bytes.count) bytes, of at most \(valueByteCount); "
+                "the value for '\(key)' has \(count) bytes, of at most \(valueByteCount); "
                     + "split it over several keys",
                 key: key
             )

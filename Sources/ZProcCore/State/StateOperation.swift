@@ -46,7 +46,7 @@ package enum StateOperation: Sendable {
             try draft.setEncoded(key, value)
             return []
         case .remove(let key):
-            return try draft.setEncoded(key, nil).map { [$0] } ?? []
+            return try draft.removeEncoded(key).map { [$0] } ?? []
         case .popAny:
             guard let (key, value) = try draft.popEncoded() else { return [] }
             return [try EncodedValue(encoding: key, for: key), value]

@@ -20,18 +20,20 @@ struct WriteSet: Sendable {
         return writes.firstIndex { EntryKey($0.key) == key }
     }
 
-    subscript(place: Int) -> Write {
-        get { writes[place] }
-        set { writes[place] = newValue }
+    /// Gives a key that has been written another value; whether it had one.
+    mutating func replace(_ place: Int, _ value: consuming EncodedValue?) -> Bool {
+        let hadValue = writes[place].after != nil
+        writes[place].after = value
+        return hadValue
     }
 
     /// Enters a key that has not been written yet.
-    mutating func append(_ write: Write) {
+    mutating func append(_ write: consuming Write) {
         writes.append(write)
         if writes.count == Self.few + 1 {
             for (place, write) in writes.enumerated() { places[EntryKey(write.key)] = place }
         } else if writes.count > Self.few {
-            places[EntryKey(write.key)] = writes.count - 1
+            places[EntryKey(writes[writes.count - 1].key)] = writes.count - 1
         }
     }
 }

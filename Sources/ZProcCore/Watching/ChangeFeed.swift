@@ -370,6 +370,7 @@ package final class ChangeFeed: Sendable {
         _ mode: WatchMode
     ) -> [Change]? {
         guard let filter = state.withLock({ $0.watches[id]?.filter }) else { return nil }
+        var walker = consume walker
         var found: [Change] = []
         for record in page {
             guard let change = walker?.step(record) else { continue }
