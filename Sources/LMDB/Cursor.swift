@@ -105,6 +105,28 @@ public struct Cursor: ~Copyable {
         return UnsafeMutableRawBufferPointer(start: value.mv_data, count: byteCount)
     }
 
+    /// The bytes of the value at the cursor, for the caller to change, in a write transaction; its length stays.
+    ///
+    /// To be changed before the next change or the end of the transaction. Cheaper than setting the value, as nothing is
+    /// looked for.
+    ///
+    /// - Throws: ``LMDBError`` with `.permissionDenied` in a read transaction, `.notFound` when there is no entry at
+    ///   the cursor, or `.mapFull`.
+    public borrowing func change() throws(LMDBError) -> UnsafeMutableRawBufferPointer {
+        try checkView("change at a cursor")
+        var key = MDB_val()
+        var old = MDB_val()
+        let result = mdb_cursor_get(handle, &key, &old, MDB_GET_CURRENT)
+        try check(result == EINVAL ? MDB_NOTFOUND : result, "change at a cursor", environment)
+        var value = MDB_val(mv_size: old.mv_size, mv_data: nil)
+        let flags = UInt32(MDB_CURRENT | MDB_RESERVE)
+        try check(mdb_cursor_put(handle, &key, &value, flags), "change at a cursor", environment)
+        let bytes = UnsafeMutableRawBufferPointer(start: value.mv_data, count: value.mv_size)
+        // Where the page has been copied, the old one stays what it was until the transaction has ended.
+        if value.mv_data != old.mv_data { bytes.copyMemory(from: old.bytes) }
+        return bytes
+    }
+
     /// Removes the entry at the cursor, in a write transaction.
     ///
     /// The cursor is then between two entries: ``next()`` moves to the one after, as does ``current()``, and

@@ -4,7 +4,7 @@
 internal import MessagePack
 internal import ZProcCore
 
-/// A change as it is in the file, behind its head, which is a ``NamespaceRecord``.
+/// A change as it is in the file, in a ``ChangeBlock``.
 ///
 /// Time, origin and number of writes; for each write the lengths of key, old and new value, and then their bytes.
 /// Numbers are in this machine's order.
@@ -67,9 +67,9 @@ enum RecordBytes {
         }
     }
 
-    /// Reads a change with its head; nil for bytes that are none.
+    /// Reads a change; nil for bytes that are none.
     static func read(_ bytes: UnsafeRawBufferPointer, revision: Revision) -> ChangeRecord? {
-        var place = NamespaceRecord.byteCount
+        var place = 0
         func number<T: BitwiseCopyable>(_ type: T.Type) -> T? {
             guard bytes.count - place >= MemoryLayout<T>.size else { return nil }
             defer { place += MemoryLayout<T>.size }
@@ -105,10 +105,9 @@ enum RecordBytes {
         return ChangeRecord(revision: revision, time: time, origin: Origin(number: origin), writes: writes)
     }
 
-    /// The time of a change with its head, without reading the rest; 0 for bytes that are none.
+    /// The time of a change, without reading the rest; 0 for bytes that are none.
     static func time(_ bytes: UnsafeRawBufferPointer) -> Int64 {
-        let place = NamespaceRecord.byteCount
-        return bytes.count >= place + 8 ? bytes.loadUnaligned(fromByteOffset: place, as: Int64.self) : 0
+        bytes.count >= 8 ? bytes.loadUnaligned(as: Int64.self) : 0
     }
 }
 

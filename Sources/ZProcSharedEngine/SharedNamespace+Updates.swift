@@ -132,7 +132,7 @@ extension SharedNamespace {
         let info = try table.environment.info
         let demand = PageDemand(
             writes,
-            NamespaceRecord.byteCount + byteCount,
+            ChangeBlock.mostByteCount(for: byteCount),
             reply: request == nil ? nil : Self.replyByteCount(answer),
             lastPage: info.lastPageNumber
         )
@@ -147,13 +147,8 @@ extension SharedNamespace {
         record.count = UInt64(count)
         record.historyByteCount += UInt64(byteCount)
         let time = wallClockMicroseconds()
-        try trim(&record, at: time, number, table.changes.pointee, &outcome.trimming)
-        try StoreKey.withChange(number, record.revision) { key in
-            let bytes = try table.changes.pointee.reserve(NamespaceRecord.byteCount + byteCount, for: key)
-            record.write(to: bytes)
-            let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[NamespaceRecord.byteCount...])
-            RecordBytes.write(writes, by: origin, at: time, to: rest)
-        }
+        let bytes = try addChange(byteCount, at: time, &record, number, table.changes.pointee, &outcome.trimming)
+        RecordBytes.write(writes, by: origin, at: time, to: bytes)
         if let request { try keep(answer, for: request, table.transaction.pointee) }
         outcome.end(UpdateOutcome.Left(namespace: self, number: number, record: record))
         return answer
@@ -184,44 +179,81 @@ extension SharedNamespace {
         }
     }
 
-    /// Forgets changes that are beyond the limits; the newest is not in the file yet.
+    /// Makes room for the newest change, behind those that are there; forgets others; writes down what is known then.
+    private func addChange(
+        _ byteCount: Int,
+        at time: Int64,
+        _ record: inout NamespaceRecord,
+        _ number: UInt32,
+        _ changes: borrowing Cursor,
+        _ budget: inout UpdateOutcome.Trimming
+    ) throws -> UnsafeMutableRawBufferPointer {
+        var newest = try newestBlock(of: number, record, changes)
+        let hasRoom = newest?.hasRoom(for: byteCount) ?? false
+        let length = newest?.nextByteCount(for: byteCount) ?? ChangeBlock.firstByteCount(for: byteCount)
+        if !hasRoom { record.block = record.revision }
+        let isElsewhere = try trim(&record, at: time, number, changes, &budget)
+        if hasRoom, isElsewhere { newest = try newestBlock(of: number, record, changes) }
+        if hasRoom, let newest { return newest.add(byteCount, to: try changes.change(), record) }
+        return try StoreKey.withChanges(number, from: record.block) { key in
+            ChangeBlock.begin(try changes.reserve(length, for: key), record, byteCount)
+        }
+    }
+
+    /// Moves to the newest block, whose last change is the one before the newest; nil when there is none.
+    private func newestBlock(
+        of number: UInt32,
+        _ record: NamespaceRecord,
+        _ changes: borrowing Cursor
+    ) throws -> ChangeBlock? {
+        if record.block == 0 { return nil }
+        let value = try StoreKey.withChanges(number, from: record.block) { try changes.seek(exactly: $0) }
+        guard let block = value.flatMap({ ChangeBlock($0, first: record.block) }), block.last + 1 == record.revision
+        else { throw StateError(.storageDamaged, "revision \(record.revision - 1) of '\(name)' is not there") }
+        return block
+    }
+
+    /// Forgets changes that are beyond the limits; the newest is not in the file yet, nor its block if that is new.
+    ///
+    /// - Returns: whether the cursor has been moved.
     private func trim(
         _ record: inout NamespaceRecord,
         at time: Int64,
         _ number: UInt32,
         _ changes: borrowing Cursor,
         _ budget: inout UpdateOutcome.Trimming
-    ) throws {
+    ) throws -> Bool {
         let limits = store.history
-        let count = UInt64(limits.count), mostBytes = limits.byteCount.map { UInt64($0) } ?? .max
+        let count = UInt64(limits.count)
+        // A block is forgotten when all of it may be.
+        let mostBytes = limits.byteCount.map { UInt64(max($0, ChangeBlock.mostByteCount(for: 0))) } ?? .max
         if record.revision - record.oldest > count { record.oldest = record.revision - count }
         if let age = limits.age {
             try forgetOld(&record, before: time - age.microseconds, number, changes)
         }
-        // Small ones many at a time: they are neighbours in the file.
+        // Small ones many at a time: a block has fewer.
         let isLarge = record.historyByteCount / Self.largeByteCount > record.revision - record.trimmed
-        let isTooMuch = record.historyByteCount > mostBytes && record.trimmed + 1 < record.revision
+        let isTooMuch = record.historyByteCount > mostBytes && record.trimmed + 1 < record.block
         let forgotten = record.oldest - record.trimmed
-        guard isTooMuch || forgotten >= (isLarge ? 1 : Self.trimmedTogether) else { return }
+        guard isTooMuch || forgotten >= (isLarge ? 1 : Self.trimmedTogether) else { return limits.age != nil }
         // A little more than must be, so that it is not the same with the next update.
         let bytesToKeep = isTooMuch ? mostBytes - mostBytes / 16 : mostBytes
-        var entry = try StoreKey.withChange(number, record.trimmed + 1) { try changes.seek(atLeast: $0) }
-        // Not all at once, should there be many: the lock is held.
-        while budget.count > 0, budget.byteCount > 0 {
-            let isBeyond = record.trimmed < record.oldest || record.historyByteCount > bytesToKeep
-            guard isBeyond, record.trimmed + 1 < record.revision else { return }
-            guard let (key, value) = entry, StoreKey.change(of: key, in: number) == record.trimmed + 1 else {
+        var entry = try StoreKey.withChanges(number, from: record.trimmed + 1) { try changes.seek(atLeast: $0) }
+        // Not all at once, should there be many: the lock is held. The newest block stays.
+        while budget.count > 0, budget.byteCount > 0, record.trimmed + 1 < record.block {
+            guard let block = try ChangeBlock.read(entry, of: number, name), block.first == record.trimmed + 1 else {
                 throw StateError(.storageDamaged, "revision \(record.trimmed + 1) of '\(name)' is not there")
             }
-            let byteCount = max(0, value.count - NamespaceRecord.byteCount)
-            budget.count -= 1
-            budget.byteCount -= byteCount
-            record.historyByteCount -= min(record.historyByteCount, UInt64(byteCount))
-            record.trimmed += 1
+            guard block.last <= record.oldest || record.historyByteCount > bytesToKeep else { break }
+            budget.count -= block.count
+            budget.byteCount -= block.changesByteCount
+            record.historyByteCount -= min(record.historyByteCount, UInt64(block.changesByteCount))
+            record.trimmed = block.last
             record.oldest = max(record.oldest, record.trimmed)
             try changes.delete()
             entry = try changes.current()
         }
+        return true
     }
 
     /// Forgets changes made before a time, some at once.
@@ -231,15 +263,19 @@ extension SharedNamespace {
         _ number: UInt32,
         _ changes: borrowing Cursor
     ) throws {
-        for _ in 0..<UpdateOutcome.Trimming().count where record.oldest + 1 < record.revision {
-            let changeTime = try StoreKey.withChange(number, record.oldest + 1) { key in
-                try changes.seek(exactly: key).map { RecordBytes.time($0) }
+        let last = min(record.revision - 1, record.oldest + UInt64(UpdateOutcome.Trimming().count))
+        while record.oldest < last {
+            let next = record.oldest + 1
+            let block = try ChangeBlock.with(next, of: number, name, changes)
+            if let block {
+                for (revision, change) in block.changes where revision > record.oldest {
+                    guard revision <= last, RecordBytes.time(change) < time else { return }
+                    record.oldest = revision
+                }
             }
-            guard let changeTime else {
-                throw StateError(.storageDamaged, "revision \(record.oldest + 1) of '\(name)' is not there")
+            if record.oldest < next {
+                throw StateError(.storageDamaged, "revision \(next) of '\(name)' is not there")
             }
-            guard changeTime < time else { return }
-            record.oldest += 1
         }
     }
 
@@ -265,8 +301,8 @@ extension SharedNamespace {
                     _ = try StoreKey.withEntry(number, key) { try transaction.delete($0, in: store.table) }
                 }
                 try transaction.withCursor(in: store.table) { cursor in
-                    var entry = try StoreKey.withChange(number, 0) { try cursor.seek(atLeast: $0) }
-                    while let (key, _) = entry, StoreKey.change(of: key, in: number) != nil {
+                    var entry = try StoreKey.withChanges(number, from: 0) { try cursor.seek(atLeast: $0) }
+                    while let (key, _) = entry, StoreKey.firstChange(of: key, in: number) != nil {
                         try cursor.delete()
                         entry = try cursor.current()
                     }
@@ -277,8 +313,10 @@ extension SharedNamespace {
                 record.oldest = record.revision
                 record.trimmed = old.revision
                 record.birth = record.revision
-                try StoreKey.withChange(number, record.revision) { key in
-                    record.write(to: try transaction.reserve(NamespaceRecord.byteCount, for: key, in: store.table))
+                record.block = record.revision
+                _ = try StoreKey.withChanges(number, from: record.block) { key in
+                    let length = ChangeBlock.firstByteCount(for: 0)
+                    return ChangeBlock.begin(try transaction.reserve(length, for: key, in: store.table), record, 0)
                 }
                 if let request { try keep([], for: request, transaction) }
                 try transaction.commit()

@@ -71,7 +71,7 @@ package final class SharedNamespace: StateEngine {
                     throw StateError.compacted(revision, oldest: Revision(record.oldest))
                 }
                 guard revision.number < record.revision, let number = try number(in: transaction) else { return [] }
-                return try records(of: number, after: revision, limit, transaction)
+                return try records(of: number, after: revision, upTo: record.revision, limit, transaction)
             }
         }
     }
@@ -82,22 +82,30 @@ package final class SharedNamespace: StateEngine {
     private func records(
         of number: UInt32,
         after revision: Revision,
+        upTo newest: UInt64,
         _ limit: Int,
         _ transaction: borrowing ReadTransaction
     ) throws -> [ChangeRecord] {
         var found: [ChangeRecord] = []
         try transaction.withCursor(in: store.table) { cursor in
-            var entry = try StoreKey.withChange(number, revision.number + 1) { try cursor.seek(atLeast: $0) }
-            var byteCount = 0
-            while let (key, value) = entry, let next = StoreKey.change(of: key, in: number), found.count < limit {
-                byteCount += value.count
-                if byteCount > Self.pageByteCount, !found.isEmpty { break }
-                let expected = revision.number + UInt64(found.count) + 1
-                guard next == expected, let change = RecordBytes.read(value, revision: Revision(next)) else {
-                    throw StateError(.storageDamaged, "revision \(expected) of '\(name)' is not there, or no change")
+            var block = try ChangeBlock.with(revision.number + 1, of: number, name, cursor)
+            var byteCount = 0, expected = revision.number + 1
+            while let current = block, found.count < limit, byteCount <= Self.pageByteCount {
+                for (next, bytes) in current.changes where next >= expected && found.count < limit {
+                    byteCount += bytes.count
+                    if byteCount > Self.pageByteCount, !found.isEmpty { return }
+                    guard next == expected, let change = RecordBytes.read(bytes, revision: Revision(next)) else {
+                        throw StateError(.storageDamaged, "revision \(expected) of '\(name)' is no change")
+                    }
+                    found.append(change)
+                    expected += 1
                 }
-                found.append(change)
-                entry = try cursor.next()
+                // Fewer than it says.
+                if found.count < limit, expected <= current.last { break }
+                block = try ChangeBlock.read(try cursor.next(), of: number, name)
+            }
+            if found.count < limit, byteCount <= Self.pageByteCount, expected <= newest {
+                throw StateError(.storageDamaged, "revision \(expected) of '\(name)' is not there")
             }
         }
         return found
@@ -143,13 +151,9 @@ extension NamespaceRecord {
     /// What is known of a namespace; as good as new when there is no change of it.
     init(of number: UInt32, _ name: String, _ cursor: borrowing Cursor) throws {
         self.init()
-        // Right before whatever comes after its changes.
-        _ = try StoreKey.withChange(number, .max) { try cursor.seek(atLeast: $0) }
-        guard let (key, value) = try cursor.previous(), let revision = StoreKey.change(of: key, in: number) else {
-            return
-        }
-        guard let record = NamespaceRecord(value, revision: revision) else {
-            throw StateError(.storageDamaged, "revision \(revision) of '\(name)' is no change")
+        guard let block = try ChangeBlock.newest(of: number, name, cursor) else { return }
+        guard let record = block.record else {
+            throw StateError(.storageDamaged, "what is known of '\(name)' since revision \(block.last) cannot be so")
         }
         self = record
     }

@@ -111,7 +111,7 @@ extension SharedStore {
 
     static func controlPath(_ path: String) -> String { path + "-control" }
 
-    private static let format = "zproc state 2"
+    private static let format = "zproc state 3"
 
     private static func options(_ settings: cshared_settings) -> Environment.Options {
         var options = Environment.Options()

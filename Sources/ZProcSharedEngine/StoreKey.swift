@@ -73,24 +73,25 @@ enum StoreKey {
 
     // MARK: Changes
 
-    private static let changeByteCount = 14
+    private static let changesByteCount = 14
 
-    /// The key of a change; the newest comes last, so that the pages of the past are filled.
-    static func withChange<R>(
+    /// The key of a block of changes, by the revision of its first; the newest comes last, so that the pages of the past
+    /// are filled.
+    static func withChanges<R>(
         _ namespace: UInt32,
-        _ revision: UInt64,
+        from revision: UInt64,
         _ body: (UnsafeRawBufferPointer) throws -> R
     ) rethrows -> R {
-        try withUnsafeTemporaryAllocation(byteCount: changeByteCount, alignment: 8) { bytes in
+        try withUnsafeTemporaryAllocation(byteCount: changesByteCount, alignment: 8) { bytes in
             putHead(namespace, Part.change, bytes)
             bytes.storeBytes(of: revision.bigEndian, toByteOffset: 6, as: UInt64.self)
             return try body(UnsafeRawBufferPointer(bytes))
         }
     }
 
-    /// The revision in the key of a change of a namespace; nil for another key.
-    static func change(of key: UnsafeRawBufferPointer, in namespace: UInt32) -> UInt64? {
-        guard key.count == changeByteCount, has(key, namespace, Part.change) else { return nil }
+    /// The revision in the key of a block of changes of a namespace; nil for another key.
+    static func firstChange(of key: UnsafeRawBufferPointer, in namespace: UInt32) -> UInt64? {
+        guard key.count == changesByteCount, has(key, namespace, Part.change) else { return nil }
         return UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 6, as: UInt64.self))
     }
 

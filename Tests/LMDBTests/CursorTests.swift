@@ -177,6 +177,54 @@ struct CursorTests {
         }
     }
 
+    @Test(arguments: [1, 167, 1_900, 5_000, 100_000], [false, true])
+    func valuesAreChangedWhereTheyAre(length: Int, throughMap: Bool) throws {
+        let fixture = try Fixture { $0.writesThroughMap = throughMap }
+        let value = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        try fixture.write { transaction in
+            for (key, value) in [([UInt8(1)], [UInt8(9)]), ([2], value), ([3], [9])] {
+                try transaction.put(value, for: key, in: fixture.database)
+            }
+        }
+        let before = try ReadTransaction(fixture.environment)
+        var expected = value
+        try fixture.write { transaction in
+            try transaction.withCursor(in: fixture.database) { cursor in
+                let found = try withBytes([2]) { key throws(LMDBError) in try cursor.seek(exactly: key) != nil }
+                #expect(found)
+                let bytes = try cursor.change()
+                #expect(Array(bytes) == expected)
+                bytes[0] = 77
+                expected[0] = 77
+                // Its page has been copied, and more goes there.
+                try transaction.put([5], for: [1, 1], in: fixture.database)
+                let again = try cursor.change()
+                #expect(Array(again) == expected)
+                again[length - 1] = 78
+                expected[length - 1] = 78
+            }
+        }
+        let after = try ReadTransaction(fixture.environment)
+        let old = try before.get([2], in: fixture.database), new = try after.get([2], in: fixture.database)
+        #expect(old == value)
+        #expect(new == expected)
+        let others = try [[1], [1, 1], [3]].map { try after.get($0, in: fixture.database) }
+        #expect(others == [[9], [5], [9]])
+    }
+
+    @Test func onlyWritersChangeWhatIsThere() throws {
+        let fixture = try makeFixture()
+        try ReadTransaction(fixture.environment).withCursor(in: fixture.database) { cursor in
+            _ = try cursor.first()
+            expectError(.permissionDenied) { _ = try cursor.change() }
+        }
+        try fixture.write { transaction in
+            try transaction.withCursor(in: fixture.database) { cursor in
+                expectError(.notFound) { _ = try cursor.change() }
+            }
+        }
+    }
+
     @Test func readersCannotPut() throws {
         let fixture = try makeFixture()
         try ReadTransaction(fixture.environment).withCursor(in: fixture.database) { cursor in

@@ -190,6 +190,35 @@ import ZProcSharedEngine
         }
     }
 
+    /// Changes lie beside each other in the file, long ones alone.
+    @Test(
+        arguments: EngineKind.allCases,
+        [HistoryLimits(), HistoryLimits(count: 100), HistoryLimits(byteCount: 20_000), HistoryLimits(age: .zero)]
+    )
+    func changesOfAllLengthsAreThere(_ kind: EngineKind, _ limits: HistoryLimits) async throws {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SplitMix64(state: seed)
+        try await kind.withEngine(history: limits) { engine in
+            var all: [[Write]] = [], values: [String: EncodedValue] = [:]
+            for _ in 0..<400 {
+                let longest = [2, 40, 40, 600, 1_300, 5_000].randomElement(using: &random) ?? 0
+                let bytes = [UInt8](repeating: .random(in: 0...255, using: &random), count: longest)
+                let value = try EncodedValue(encoding: Array(bytes.prefix(.random(in: 0...longest, using: &random))))
+                let key = "k\(Int.random(in: 0..<4, using: &random))"
+                try await engine.update(by: someone) { _ = try $0.setEncoded(key, value) }
+                all.append([Write(key: key, before: values[key], after: value)])
+                values[key] = value
+                let span = try engine.span()
+                let from = Int.random(in: Int(span.oldest.number)...all.count, using: &random)
+                let limit = Int.random(in: 1...60, using: &random)
+                let found = try engine.records(after: Revision(UInt64(from)), limit: limit)
+                #expect(found.map(\.writes) == Array(all[from...].prefix(limit)), "seed \(seed)")
+                #expect(found.map { Int($0.revision.number) } == Array(from + 1..<from + 1 + found.count), "seed \(seed)")
+            }
+            #expect(try engine.snapshot().revision == Revision(400))
+        }
+    }
+
     /// Random transactions against a plain dictionary and the list of what it has been.
     @Test(arguments: EngineKind.allCases, [HistoryLimits(count: 40), HistoryLimits(), HistoryLimits(byteCount: 2_000)])
     func randomTransactionsAgreeWithADictionary(_ kind: EngineKind, _ limits: HistoryLimits) async throws {

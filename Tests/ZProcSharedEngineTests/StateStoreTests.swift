@@ -71,6 +71,26 @@ import ZProcSharedEngine
         }
     }
 
+    @Test func filesOfEarlierVersionsAreErrors() async throws {
+        try await withDirectory { directory in
+            let path = "\(directory)/state"
+            try SharedStore.create(at: path, sync: .eachCommit, history: HistoryLimits()).close()
+            do {
+                let environment = try Environment(path: path)
+                let transaction = try WriteTransaction(environment)
+                let table = try environment.openDatabase(in: transaction)
+                try withUnsafeBytes(of: UInt8(0)) { key in
+                    try Array("zproc state 2".utf8).withUnsafeBytes { try transaction.put($0, for: key, in: table) }
+                }
+                try transaction.commit()
+            }
+            let error = #expect(throws: StateError.self) {
+                _ = try SharedStore.create(at: path, sync: .eachCommit, history: HistoryLimits())
+            }
+            #expect(error?.message.contains("another version of this library") == true)
+        }
+    }
+
     private func kept(by store: any StateStore) -> Int {
         (store as? MemoryStore)?.engineCount ?? (store as? SharedStore)?.engineCount ?? .max
     }
