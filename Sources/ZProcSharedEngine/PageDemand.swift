@@ -17,7 +17,7 @@ struct PageDemand {
     /// - Parameters:
     ///   - writes: what it writes.
     ///   - byteCount: the length of its record in the history.
-    ///   - reply: the length of an answer that is kept with it; nil for none.
+    ///   - reply: the length of a block with the answer that is kept with it; nil for none.
     ///   - lastPage: the number of the last page in use.
     init(_ writes: [Write], _ byteCount: Int, reply: Int? = nil, lastPage: Int) {
         // The way from a root to a leaf is copied for each key, but no page twice; pages that are full are split.
@@ -32,8 +32,8 @@ struct PageDemand {
             if writes[place].before == nil { growth += writes[place].key.utf8.count }
         }
         if let reply {
-            // Far from the entries: its way to the leaf is copied, too.
-            values += Self.pages(reply) + 10 + Self.forgottenReplies
+            // Far from the entries: the ways to their leaves are copied, too.
+            values += Self.pages(reply) + Self.pages(ReplyBlock.mostByteCount) + 20 + Self.forgottenReplies
             longest = max(longest, reply)
             growth += reply + 24
         }
@@ -70,7 +70,7 @@ struct PageDemand {
     /// The pages of a value alone in its pages, or of what lies beside another one.
     private static func pages(_ byteCount: Int) -> Int { (byteCount + 16 + 4095) / 4096 }
 
-    /// How many answers that have arrived an update that keeps one forgets at most.
+    /// How many blocks of answers that have arrived an update that keeps one forgets at most.
     static let forgottenReplies = 8
 
     /// For the history that is trimmed, and LMDB's own lists.

@@ -94,7 +94,13 @@ extension SharedNamespace {
             let environment = file.environment
             let transaction = try WriteTransaction(environment)
             var outcome = UpdateOutcome()
-            let answer = try UpdateTable.with(environment, transaction, store.table) { table in
+            let keepsReplies = request != nil
+            let answer = try UpdateTable.with(
+                environment,
+                transaction,
+                store.table,
+                keepsReplies: keepsReplies
+            ) { table in
                 try carryOut(origin, once: request, body, in: table, &outcome)
             }
             try store.commit(transaction, outcome)
@@ -112,7 +118,7 @@ extension SharedNamespace {
         in table: UpdateTable,
         _ outcome: inout UpdateOutcome
     ) throws -> [UInt8] {
-        if let request, let known = try reply(to: request, table.transaction.pointee) { return known }
+        if let request, let replies = table.replies, let known = try reply(to: request, replies.pointee) { return known }
         let left = outcome.left(of: self)
         // What has been written in this transaction may never be committed, and must not be remembered.
         let known = try left?.number ?? number { try table.transaction.pointee.get($0, in: store.table) }
@@ -133,7 +139,7 @@ extension SharedNamespace {
         let demand = PageDemand(
             writes,
             ChangeBlock.mostByteCount(for: byteCount),
-            reply: request == nil ? nil : Self.replyByteCount(answer),
+            reply: request == nil ? nil : ReplyBlock.mostByteCount(for: answer.count),
             lastPage: info.lastPageNumber
         )
         try outcome.begin(demand, in: store, table.environment, info)
@@ -149,7 +155,7 @@ extension SharedNamespace {
         let time = wallClockMicroseconds()
         let bytes = try addChange(byteCount, at: time, &record, number, table.changes.pointee, &outcome.trimming)
         RecordBytes.write(writes, by: origin, at: time, to: bytes)
-        if let request { try keep(answer, for: request, table.transaction.pointee) }
+        if let request, let replies = table.replies { try keep(answer, for: request, replies.pointee) }
         outcome.end(UpdateOutcome.Left(namespace: self, number: number, record: record))
         return answer
     }
@@ -288,7 +294,10 @@ extension SharedNamespace {
                 guard let file = store.readers.file() else { throw StateError.ended }
                 let environment = file.environment
                 let transaction = try WriteTransaction(environment)
-                if try request.flatMap({ try reply(to: $0, transaction) }) != nil { return }
+                let isDone = try request.flatMap { request in
+                    try transaction.withCursor(in: store.table) { try reply(to: request, $0) }
+                }
+                if isDone != nil { return }
                 guard let number = try number({ try transaction.get($0, in: store.table) }) else { return }
                 let old = try transaction.withCursor(in: store.table) { try NamespaceRecord(of: number, name, $0) }
                 guard old.exists else { return }
@@ -318,7 +327,7 @@ extension SharedNamespace {
                     let length = ChangeBlock.firstByteCount(for: 0)
                     return ChangeBlock.begin(try transaction.reserve(length, for: key, in: store.table), record, 0)
                 }
-                if let request { try keep([], for: request, transaction) }
+                if let request { try transaction.withCursor(in: store.table) { try keep([], for: request, $0) } }
                 try transaction.commit()
                 store.announce()
             }
@@ -338,44 +347,6 @@ extension SharedNamespace {
             try StoreKey.withName(name) { try table.entries.pointee.put(value, for: $0) }
         }
         return number + 1
-    }
-}
-
-/// Answers to clients' requests, each in the transaction that carried the request out: the time, in microseconds since
-/// 1970, then the answer's bytes.
-extension SharedNamespace {
-    private static let replyHead = 8
-
-    private static func replyByteCount(_ answer: [UInt8]) -> Int { replyHead + answer.count }
-
-    private func reply(to request: UpdateRequest, _ transaction: borrowing WriteTransaction) throws -> [UInt8]? {
-        try StoreKey.withReply(request.client, request.number) { key in
-            try transaction.get(key, in: store.table).map { Array($0.dropFirst(Self.replyHead)) }
-        }
-    }
-
-    private func keep(
-        _ answer: [UInt8],
-        for request: UpdateRequest,
-        _ transaction: borrowing WriteTransaction
-    ) throws {
-        try transaction.withCursor(in: store.table) { cursor in
-            // Those that have arrived are forgotten, as many as the update has room for.
-            var left = PageDemand.forgottenReplies
-            var entry = try StoreKey.withReply(request.client, 0) { try cursor.seek(atLeast: $0) }
-            while let (key, _) = entry, let reply = StoreKey.reply(of: key), reply.client == request.client,
-                reply.number < request.answered, left > 0
-            {
-                left -= 1
-                try cursor.delete()
-                entry = try cursor.current()
-            }
-            try StoreKey.withReply(request.client, request.number) { key in
-                let bytes = try cursor.reserve(Self.replyByteCount(answer), for: key)
-                bytes.storeBytes(of: wallClockMicroseconds(), as: Int64.self)
-                UnsafeMutableRawBufferPointer(rebasing: bytes[Self.replyHead...]).copyBytes(from: answer)
-            }
-        }
     }
 }
 

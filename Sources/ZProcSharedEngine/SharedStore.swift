@@ -109,7 +109,7 @@ package final class SharedStore: StateStore {
     }
 
     package func forgetReplies(before time: Int64) async throws {
-        var next: ReplyName? = (0, 0)
+        var next: RepliesName? = (0, 0)
         while let place = next {
             next = try await writeInTurn { [self] in
                 try mapErrors { try forgetSomeReplies(before: time, from: place) }
@@ -119,23 +119,23 @@ package final class SharedStore: StateStore {
         }
     }
 
-    private typealias ReplyName = (client: UInt64, number: UInt64)
-    /// How many answers are looked at in one transaction, and how many are forgotten.
+    private typealias RepliesName = (client: UInt64, greatest: UInt64)
+    /// How many blocks of answers are looked at in one transaction, and how many are forgotten.
     private static let repliesTogether = (seen: 1_000, forgotten: 100)
 
     /// Forgets some answers, with the lock.
     ///
     /// - Returns: where to go on; nil at the end.
-    private func forgetSomeReplies(before time: Int64, from place: ReplyName) throws -> ReplyName? {
+    private func forgetSomeReplies(before time: Int64, from place: RepliesName) throws -> RepliesName? {
         guard let environment = readers.environment() else { return nil }
         let transaction = try WriteTransaction(environment)
         var seen = 0, forgotten = 0
-        let next = try transaction.withCursor(in: table) { cursor -> ReplyName? in
-            var entry = try StoreKey.withReply(place.client, place.number) { try cursor.seek(atLeast: $0) }
-            while let (key, value) = entry, let reply = StoreKey.reply(of: key) {
-                if seen == Self.repliesTogether.seen || forgotten == Self.repliesTogether.forgotten { return reply }
+        let next = try transaction.withCursor(in: table) { cursor -> RepliesName? in
+            var entry = try StoreKey.withReplies(place.client, upTo: place.greatest) { try cursor.seek(atLeast: $0) }
+            while let (key, value) = entry, let name = StoreKey.replies(of: key) {
+                if seen == Self.repliesTogether.seen || forgotten == Self.repliesTogether.forgotten { return name }
                 seen += 1
-                guard value.count < 8 || value.loadUnaligned(as: Int64.self) < time else {
+                guard ReplyBlock.time(value) ?? .min < time else {
                     entry = try cursor.next()
                     continue
                 }

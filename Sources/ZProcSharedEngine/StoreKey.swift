@@ -103,15 +103,16 @@ enum StoreKey {
 
     // MARK: Answers
 
-    private static let replyByteCount = 17
+    private static let repliesByteCount = 17
 
-    /// The key of an answer to a client's request.
-    static func withReply<R>(
+    /// The key of a block of answers to a client's requests, by the greatest number of these; that of the block that is
+    /// written to comes last, with the greatest of all.
+    static func withReplies<R>(
         _ client: UInt64,
-        _ number: UInt64,
+        upTo number: UInt64,
         _ body: (UnsafeRawBufferPointer) throws -> R
     ) rethrows -> R {
-        try withUnsafeTemporaryAllocation(byteCount: replyByteCount, alignment: 8) { bytes in
+        try withUnsafeTemporaryAllocation(byteCount: repliesByteCount, alignment: 8) { bytes in
             bytes[0] = Kind.reply
             bytes.storeBytes(of: client.bigEndian, toByteOffset: 1, as: UInt64.self)
             bytes.storeBytes(of: number.bigEndian, toByteOffset: 9, as: UInt64.self)
@@ -119,9 +120,9 @@ enum StoreKey {
         }
     }
 
-    /// The client and the number in an answer's key; nil for another key.
-    static func reply(of key: UnsafeRawBufferPointer) -> (client: UInt64, number: UInt64)? {
-        guard key.count == replyByteCount, key[0] == Kind.reply else { return nil }
+    /// The client and the number in the key of a block of answers; nil for another key.
+    static func replies(of key: UnsafeRawBufferPointer) -> (client: UInt64, greatest: UInt64)? {
+        guard key.count == repliesByteCount, key[0] == Kind.reply else { return nil }
         return (
             UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt64.self)),
             UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 9, as: UInt64.self))

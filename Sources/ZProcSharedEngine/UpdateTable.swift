@@ -13,30 +13,41 @@ struct UpdateTable {
     let transaction: UnsafePointer<WriteTransaction>
     let changes: UnsafePointer<Cursor>
     let entries: UnsafePointer<Cursor>
+    /// Nil where no answers are kept.
+    let replies: UnsafePointer<Cursor>?
 
     static func with<R>(
         _ environment: Environment,
         _ transaction: borrowing WriteTransaction,
         _ table: Database,
+        keepsReplies: Bool,
         _ body: (UpdateTable) throws -> R
     ) throws -> R {
-        try transaction.withCursor(in: table) { changes in
-            try transaction.withCursor(in: table) { entries in
-                try withUnsafePointer(to: transaction) { transaction in
-                    try withUnsafePointer(to: changes) { changes in
-                        try withUnsafePointer(to: entries) { entries in
-                            let table = UpdateTable(
-                                environment: environment,
-                                transaction: transaction,
-                                changes: changes,
-                                entries: entries
-                            )
-                            return try body(table)
-                        }
+        try withUnsafePointer(to: transaction) { transaction in
+            try withCursor(transaction, table) { changes in
+                try withCursor(transaction, table) { entries in
+                    func run(_ replies: UnsafePointer<Cursor>?) throws -> R {
+                        let table = UpdateTable(
+                            environment: environment,
+                            transaction: transaction,
+                            changes: changes,
+                            entries: entries,
+                            replies: replies
+                        )
+                        return try body(table)
                     }
+                    return keepsReplies ? try withCursor(transaction, table, run) : try run(nil)
                 }
             }
         }
+    }
+
+    private static func withCursor<R>(
+        _ transaction: UnsafePointer<WriteTransaction>,
+        _ table: Database,
+        _ body: (UnsafePointer<Cursor>) throws -> R
+    ) throws -> R {
+        try transaction.pointee.withCursor(in: table) { try withUnsafePointer(to: $0, body) }
     }
 }
 
@@ -127,10 +138,10 @@ extension SharedStore {
 
     private func commitTogether(_ updates: [UpdateInTurn]) throws -> [Result<[UInt8], any Error>] {
         guard let file = readers.file() else { throw StateError.ended }
-        let environment = file.environment
+        let environment = file.environment, keepsReplies = updates.contains { $0.request != nil }
         let transaction = try WriteTransaction(environment)
         var outcome = UpdateOutcome(ofMany: true)
-        let answers = try UpdateTable.with(environment, transaction, table) { table in
+        let answers = try UpdateTable.with(environment, transaction, table, keepsReplies: keepsReplies) { table in
             try updates.map { update -> Result<[UInt8], any Error> in
                 guard let namespace = update.engine as? SharedNamespace, namespace.store === self else {
                     throw StateError(.storageUnusable, "an update is of another store")

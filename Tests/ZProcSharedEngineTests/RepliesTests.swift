@@ -133,6 +133,51 @@ import ZProcSharedEngine
         }
     }
 
+    /// Answers lie beside each other in the file, long ones alone; clients have few or many on their way.
+    @Test(arguments: EngineKind.allCases, [3, 30, 400])
+    func whatIsKnownIsAnsweredAndNothingElse(_ kind: EngineKind, _ window: UInt64) async throws {
+        struct Client {
+            var last: UInt64 = 0
+            var floor: UInt64 = 0
+            var answers: [UInt64: [UInt8]] = [:]
+        }
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SplitMix64(state: seed)
+        try await kind.withEngine(history: HistoryLimits(count: 10)) { engine async throws in
+            var clients = [Client](repeating: Client(), count: 2), made = 0
+            for step in 0..<2_000 {
+                let id = Int.random(in: 0..<2, using: &random)
+                var client = clients[id]
+                let isNew = Int.random(in: 0..<4, using: &random) > 0
+                // Now and then later ones come first.
+                if isNew { client.last += .random(in: 1...2, using: &random) }
+                let oldest = client.last > window ? client.last - window : 1
+                let number = isNew ? client.last : .random(in: oldest...max(oldest, client.last), using: &random)
+                let answered = Bool.random(using: &random) ? oldest : 0
+                let longest = [0, 0, 8, 8, 8, 60, 900, 1_400, 6_000].randomElement(using: &random) ?? 0
+                let answer = [UInt8](repeating: UInt8(truncatingIfNeeded: made), count: longest)
+                let got = try await engine.update(
+                    by: someone,
+                    once: UpdateRequest(client: UInt64(id), number: number, answered: answered)
+                ) { draft in
+                    try draft.increment("count")
+                    return answer
+                }
+                if let known = client.answers[number] {
+                    #expect(got == known, "seed \(seed), step \(step)")
+                } else {
+                    #expect(got == answer, "seed \(seed), step \(step)")
+                    made += 1
+                    client.floor = max(client.floor, answered)
+                    client.answers = client.answers.filter { $0.key >= client.floor }
+                    if number >= client.floor { client.answers[number] = answer }
+                }
+                clients[id] = client
+                #expect(try engine.snapshot().get("count") == made, "seed \(seed), step \(step)")
+            }
+        }
+    }
+
     @Test func theFileDoesNotGrowWithRequests() async throws {
         try await withDirectory { directory async throws in
             let path = "\(directory)/state"
