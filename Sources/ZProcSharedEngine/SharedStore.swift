@@ -77,7 +77,7 @@ package final class SharedStore: StateStore {
 
     package func engine(for namespace: String) -> any StateEngine {
         engines.withLock { engines in
-            if let engine = engines[namespace] { return engine }
+            if let engine = engines.find(namespace) { return engine }
             let engine = SharedNamespace(namespace, in: self)
             // A store that has been closed is not kept by what it keeps.
             // What is known of a namespace is in the file.

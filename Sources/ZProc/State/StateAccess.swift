@@ -122,11 +122,7 @@ struct RemoteState: StateAccess {
     }
 
     func value(of key: String) async throws -> EncodedValue? {
-        try await client.call(
-            .get,
-            encoded: StateArguments.encoded(namespace, key: key),
-            returning: [EncodedValue].self
-        ).first
+        try await client.values(.get, encoded: StateArguments.encoded(namespace, key: key)).first
     }
 
     func contains(_ key: String) async throws -> Bool {
@@ -159,7 +155,7 @@ struct RemoteState: StateAccess {
 
     func apply(_ operation: StateOperation, by origin: Origin) async throws -> [EncodedValue] {
         let arguments = try operation.encoded(for: namespace, by: origin, with: client.encoder)
-        return try await client.call(operation.method, encoded: arguments, returning: [EncodedValue].self)
+        return try await client.values(operation.method, encoded: arguments)
     }
 
     func restore(to revision: Revision, by origin: Origin) async throws {

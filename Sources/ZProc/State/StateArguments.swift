@@ -32,6 +32,16 @@ enum StateArguments {
         for value in values { writer.append(value) }
         return writer.bytes
     }
+
+    /// Reads an answer of no value, or of one that is simple; nil for any other, and for what is none.
+    static func values(ofAnswer bytes: ArraySlice<UInt8>) -> [EncodedValue]? {
+        var reader = FieldReader(bytes: bytes)
+        switch try? reader.readArrayHeader() {
+        case 0: return reader.rest.isEmpty ? [] : nil
+        case 1: return EncodedValue(simple: reader.rest).map { [$0] }
+        default: return nil
+        }
+    }
 }
 
 extension StateCall {
@@ -81,6 +91,7 @@ extension StateCall {
     }
 
     private func lastValue(_ bytes: ArraySlice<UInt8>) throws -> EncodedValue {
+        if let value = EncodedValue(simple: bytes) { return value }
         var decoder = system.decoder
         // The array of the arguments is around it.
         decoder.limits.maximumDepth -= 1

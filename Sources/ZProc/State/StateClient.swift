@@ -27,6 +27,12 @@ struct StateClient: Sendable {
         try decode(await call(method, encoded: encoded), of: method, as: type)
     }
 
+    /// The same for answers of values.
+    func values(_ method: StateMethod, encoded: [UInt8]) async throws -> [EncodedValue] {
+        let answer = try await call(method, encoded: encoded)
+        return try StateArguments.values(ofAnswer: answer) ?? decode(answer, of: method, as: [EncodedValue].self)
+    }
+
     /// The hub that keeps the state; nil when it is this context's own root that does.
     var hub: HubClient? { address.node == .any ? system.hubs.client(at: address.endpoint) : nil }
 

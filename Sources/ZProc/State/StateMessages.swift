@@ -8,7 +8,7 @@ package import ZProcCore
 ///
 /// Arguments are an array: the namespace, for what changes something the origin (any number, 0 if it does not matter),
 /// then what the method takes. Answers are one value.
-enum StateMethod: String {
+enum StateMethod: String, CaseIterable {
     // Reads.
 
     /// `[namespace, key]` → `[value]`, or `[]` when there is none
@@ -72,6 +72,20 @@ enum StateMethod: String {
 }
 
 extension StateMethod {
+    private typealias Words = (UInt, UInt)
+    private static let all = allCases.map { (words: unsafeBitCast($0.rawValue, to: Words.self), method: $0) }
+
+    /// The method of a name; nil for a name of none.
+    init?(name: String) {
+        // A short string is its two words, and will be: the type is frozen. Names are looked up twice for each call.
+        let words = unsafeBitCast(name, to: Words.self)
+        if let known = Self.all.first(where: { $0.words == words }) {
+            self = known.method
+        } else {
+            self.init(rawValue: name)
+        }
+    }
+
     /// What a caller must be allowed to do.
     var role: Role {
         switch self {

@@ -23,14 +23,14 @@ final class StateService: Service {
         updates = UpdateQueue(store)
     }
 
-    func role(for method: String) -> Role { StateMethod(rawValue: method)?.role ?? .reader }
-    func has(_ method: String) -> Bool { StateMethod(rawValue: method) != nil }
+    func role(for method: String) -> Role { StateMethod(name: method)?.role ?? .reader }
+    func has(_ method: String) -> Bool { StateMethod(name: method) != nil }
     func handleTogether(_ calls: () -> Void) { updates.collect(during: calls) }
 
     func handle(_ call: IncomingCall) {
         guard let system else { return }
         do {
-            guard let method = StateMethod(rawValue: call.method) else {
+            guard let method = StateMethod(name: call.method) else {
                 throw CallError(.methodNotFound, "the state has no method '\(call.method)'")
             }
             try handle(StateCall(call, system), method)

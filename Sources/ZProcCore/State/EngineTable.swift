@@ -11,13 +11,21 @@ package struct EngineTable<Engine: AnyObject> {
 
     private var engines: [String: Engine] = [:]
     private var sweepCount = Self.leastSweepCount
+    /// The one found last, which is often the next to be asked for: then no name is hashed.
+    private var latest: (name: EntryKey, engine: Engine)?
 
     package init() {}
 
     /// All of them.
     package var all: [String: Engine] { engines }
 
-    package subscript(namespace: String) -> Engine? { engines[namespace] }
+    /// The engine of a namespace; nil when there is none.
+    package mutating func find(_ namespace: String) -> Engine? {
+        if let latest, latest.name == EntryKey(namespace) { return latest.engine }
+        guard let engine = engines[namespace] else { return nil }
+        latest = (EntryKey(namespace), engine)
+        return engine
+    }
 
     /// Adds an engine.
     ///
@@ -33,10 +41,14 @@ package struct EngineTable<Engine: AnyObject> {
         engines[namespace] = engine
     }
 
-    package mutating func removeAll() { engines = [:] }
+    package mutating func removeAll() {
+        engines = [:]
+        latest = nil
+    }
 
     private mutating func sweep(_ isEmpty: (Engine) -> Bool) {
         var names: [String] = []
+        latest = nil
         var index = engines.values.startIndex
         while index != engines.values.endIndex {
             if isKnownUniquelyReferenced(&engines.values[index]), isEmpty(engines.values[index]) {

@@ -14,7 +14,7 @@ package final class MemoryStore: StateStore {
 
     package func engine(for namespace: String) -> any StateEngine {
         engines.withLock { engines in
-            if let engine = engines[namespace] { return engine }
+            if let engine = engines.find(namespace) { return engine }
             let engine = MemoryEngine(history: history)
             engines.insert(engine, for: namespace) { $0.span().newest == .zero }
             return engine
