@@ -23,11 +23,13 @@ public struct EncodedValue: Hashable, Sendable {
 
     /// Takes bytes that are one number or truth value, or nothing at all; nil for any others, which may be one value, too.
     package init?(simple bytes: ArraySlice<UInt8>) {
-        // Short strings are told by their first byte as well, but may be none.
-        guard let first = bytes.first, !(0xa0..<0xc0).contains(first) else { return nil }
-        let isOne = bytes.withUnsafeBufferPointer { cmsgpack_is_small_value($0.baseAddress, $0.count) }
-        guard isOne else { return nil }
-        self.bytes = Array(bytes)
+        let copied = bytes.withUnsafeBufferPointer { bytes -> [UInt8]? in
+            // Short strings are told by their first byte as well, but may be none.
+            guard let first = bytes.first, !(0xa0..<0xc0).contains(first) else { return nil }
+            return cmsgpack_is_small_value(bytes.baseAddress, bytes.count) ? Array(bytes) : nil
+        }
+        guard let copied else { return nil }
+        self.bytes = copied
     }
 
     /// Decodes the value, as a decoder with no user info and the usual limits does.

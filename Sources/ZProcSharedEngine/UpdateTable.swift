@@ -142,20 +142,30 @@ extension SharedStore {
         let transaction = try WriteTransaction(environment)
         var outcome = UpdateOutcome(ofMany: true)
         let answers = try UpdateTable.with(environment, transaction, table, keepsReplies: keepsReplies) { table in
-            try updates.map { update -> Result<[UInt8], any Error> in
-                guard let namespace = update.engine as? SharedNamespace, namespace.store === self else {
+            var answers: [Result<[UInt8], any Error>] = []
+            answers.reserveCapacity(updates.count)
+            let updates = updates.span
+            for place in updates.indices {
+                let request = updates[place].request
+                guard let namespace = updates[place].engine as? SharedNamespace, namespace.store === self else {
                     throw StateError(.storageUnusable, "an update is of another store")
                 }
                 do {
-                    return .success(
-                        try namespace.carryOut(update.origin, once: update.request, update.body, in: table, &outcome)
+                    let answer = try namespace.carryOut(
+                        updates[place].origin,
+                        once: request,
+                        updates[place].body,
+                        in: table,
+                        &outcome
                     )
+                    answers.append(.success(answer))
                 } catch {
                     // One that has written something cannot be taken back alone.
                     if outcome.isWriting || error is LMDBError { throw error }
-                    return .failure(error)
+                    answers.append(.failure(error))
                 }
             }
+            return answers
         }
         try commit(transaction, outcome)
         return answers

@@ -9,12 +9,14 @@ internal import ZProcCore
 ///
 /// The thread that hands calls over commits what they have put down, and answers.
 final class UpdateQueue: Sendable {
-    private typealias Waiting = (update: UpdateInTurn, call: StateCall)
-
-    /// What a thread is collecting.
-    private struct Collection {
+    /// What a thread is collecting; used by that thread alone.
+    private final class Collection: @unchecked Sendable {
         let thread: pthread_t
-        var waiting: [Waiting] = []
+        /// Each with the call that it answers, at the same place.
+        var updates: [UpdateInTurn] = []
+        var calls: [StateCall] = []
+
+        init(_ thread: pthread_t) { self.thread = thread }
     }
     private let store: any StateStore
     private let collections = Mutex<[Collection]>([])
@@ -25,36 +27,35 @@ final class UpdateQueue: Sendable {
 
     /// Has updates wait that are put down while `calls` runs, on this thread, and then makes them.
     func collect(during calls: () -> Void) {
-        let thread = pthread_self()
-        collections.withLock { $0.append(Collection(thread: thread)) }
+        let collection = Collection(pthread_self())
+        collections.withLock { $0.append(collection) }
         calls()
-        let due = collections.withLock { collections in
-            collections.lastIndex { pthread_equal($0.thread, thread) != 0 }.map { collections.remove(at: $0).waiting }
-                ?? []
+        collections.withLock { collections in
+            if let place = collections.lastIndex(where: { $0 === collection }) { collections.remove(at: place) }
         }
-        commit(due)
+        commit(collection)
     }
 
     /// Makes an update, now or with others that have come with it, and answers the call.
-    func put(_ update: UpdateInTurn, for call: StateCall) {
+    func put(_ update: consuming UpdateInTurn, for call: StateCall) {
         let thread = pthread_self()
-        let due = collections.withLock { collections -> [Waiting]? in
-            guard let place = collections.lastIndex(where: { pthread_equal($0.thread, thread) != 0 }) else {
-                return nil
-            }
-            collections[place].waiting.append((update, call))
-            guard collections[place].waiting.count >= Self.mostTogether else { return [] }
-            defer { collections[place].waiting = [] }
-            return collections[place].waiting
+        let collection = collections.withLock { collections in
+            collections.last { pthread_equal($0.thread, thread) != 0 }
         }
-        if let due { commit(due) } else { commit(update, for: call) }
+        guard let collection else { return commit(update, for: call) }
+        collection.updates.append(update)
+        collection.calls.append(call)
+        if collection.calls.count >= Self.mostTogether { commit(collection) }
     }
 
-    private func commit(_ due: [Waiting]) {
-        if due.count > 1, let answers = store.updateNow(due.map(\.update)) {
-            for (waiting, answer) in zip(due, answers) { Self.answer(waiting.call, answer) }
+    private func commit(_ collection: Collection) {
+        let updates = collection.updates, calls = collection.calls
+        // An answer may have more put down.
+        (collection.updates, collection.calls) = ([], [])
+        if calls.count > 1, let answers = store.updateNow(updates) {
+            for place in calls.indices { Self.answer(calls[place], answers[place]) }
         } else {
-            for (update, call) in due { commit(update, for: call) }
+            for place in calls.indices { commit(updates[place], for: calls[place]) }
         }
     }
 

@@ -80,7 +80,10 @@ package struct FieldReader {
         default: throw malformed("no string")
         }
         guard count <= countLeft else { throw malformed("the end") }
-        let text = bytes[position..<position + count].withUnsafeBufferPointer { String(checking: $0) }
+        let start = position - bytes.startIndex
+        let text = bytes.withUnsafeBufferPointer { bytes in
+            String(checking: UnsafeBufferPointer(rebasing: bytes[start..<start + count]))
+        }
         guard let text else { throw malformed("invalid UTF-8") }
         position += count
         return text
