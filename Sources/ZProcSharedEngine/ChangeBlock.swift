@@ -34,7 +34,7 @@ struct ChangeBlock {
 
     /// Reads the head of a block; nil for bytes that have none.
     ///
-    /// - Parameter bytes: valid as long as the block is used.
+    /// The bytes must be valid as long as the block is used.
     init?(_ bytes: UnsafeRawBufferPointer, first: UInt64) {
         guard bytes.count >= Self.headByteCount else { return nil }
         let numbers = bytes.loadUnaligned(fromByteOffset: NamespaceRecord.byteCount, as: (UInt32, UInt32).self)
@@ -111,9 +111,7 @@ struct ChangeBlock {
         add(change, to: bytes, record, count: 0, end: headByteCount)
     }
 
-    /// Makes room in a block for one more change.
-    ///
-    /// - Parameter bytes: this block's, to be changed.
+    /// Makes room for one more change in a block's bytes, which are this one's, to be changed.
     func add(
         _ change: Int,
         to bytes: UnsafeMutableRawBufferPointer,

@@ -33,9 +33,8 @@ struct ReplyBlock {
     static let mostByteCount = 1336
     static let leastByteCount = 167
 
-    /// Reads the head of a block.
+    /// Reads the head of a block, whose bytes must be valid as long as it is used.
     ///
-    /// - Parameter bytes: valid as long as the block is used.
     /// - Throws: ``StateError/Code/storageDamaged`` for bytes that have none.
     init(_ bytes: UnsafeRawBufferPointer) throws(StateError) {
         guard bytes.count >= Self.headByteCount else { throw Self.damaged }

@@ -118,7 +118,9 @@ extension SharedNamespace {
         in table: UpdateTable,
         _ outcome: inout UpdateOutcome
     ) throws -> [UInt8] {
-        if let request, let replies = table.replies, let known = try reply(to: request, replies.pointee) { return known }
+        if let request, let replies = table.replies, let known = try reply(to: request, replies.pointee) {
+            return known
+        }
         let left = outcome.left(of: self)
         // What has been written in this transaction may never be committed, and must not be remembered.
         let known = try left?.number ?? number { try table.transaction.pointee.get($0, in: store.table) }

@@ -213,7 +213,8 @@ import ZProcSharedEngine
                 let limit = Int.random(in: 1...60, using: &random)
                 let found = try engine.records(after: Revision(UInt64(from)), limit: limit)
                 #expect(found.map(\.writes) == Array(all[from...].prefix(limit)), "seed \(seed)")
-                #expect(found.map { Int($0.revision.number) } == Array(from + 1..<from + 1 + found.count), "seed \(seed)")
+                let revisions = found.map { Int($0.revision.number) }
+                #expect(revisions == Array(from + 1..<from + 1 + found.count), "seed \(seed)")
             }
             #expect(try engine.snapshot().revision == Revision(400))
         }
