@@ -107,8 +107,8 @@ public struct Cursor: ~Copyable {
 
     /// The bytes of the value at the cursor, for the caller to change, in a write transaction; its length stays.
     ///
-    /// To be changed before the next change or the end of the transaction. Cheaper than setting the value, as nothing is
-    /// looked for.
+    /// To be changed before the next change or the end of the transaction. Cost: that of setting the value, without its
+    /// being put together first.
     ///
     /// - Throws: ``LMDBError`` with `.permissionDenied` in a read transaction, `.notFound` when there is no entry at
     ///   the cursor, or `.mapFull`.
@@ -119,8 +119,13 @@ public struct Cursor: ~Copyable {
         let result = mdb_cursor_get(handle, &key, &old, MDB_GET_CURRENT)
         try check(result == EINVAL ? MDB_NOTFOUND : result, "change at a cursor", environment)
         var value = MDB_val(mv_size: old.mv_size, mv_data: nil)
-        let flags = UInt32(MDB_CURRENT | MDB_RESERVE)
-        try check(mdb_cursor_put(handle, &key, &value, flags), "change at a cursor", environment)
+        // A long value is removed and put anew, by which its key in the page is moved: it is copied.
+        let put = withUnsafeTemporaryAllocation(byteCount: key.mv_size, alignment: 8) { copy in
+            copy.copyMemory(from: key.bytes)
+            var key = MDB_val(UnsafeRawBufferPointer(copy))
+            return mdb_cursor_put(handle, &key, &value, UInt32(MDB_CURRENT | MDB_RESERVE))
+        }
+        try check(put, "change at a cursor", environment)
         let bytes = UnsafeMutableRawBufferPointer(start: value.mv_data, count: value.mv_size)
         // Where the page has been copied, the old one stays what it was until the transaction has ended.
         if value.mv_data != old.mv_data { bytes.copyMemory(from: old.bytes) }

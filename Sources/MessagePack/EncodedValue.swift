@@ -21,7 +21,8 @@ public struct EncodedValue: Hashable, Sendable {
     /// Takes bytes that are known to be one value, because an encoder of ours wrote them.
     package init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Takes bytes that are one number or truth value, or nothing at all; nil for any others, which may be one value, too.
+    /// Takes bytes that are one value whose first byte tells its length, such as a number, but no string; nil for any others,
+    /// which may be one value, too.
     package init?(simple bytes: ArraySlice<UInt8>) {
         let copied = bytes.withUnsafeBufferPointer { bytes -> [UInt8]? in
             // Short strings are told by their first byte as well, but may be none.

@@ -16,10 +16,10 @@ struct PageDemand {
     ///
     /// - Parameters:
     ///   - writes: what it writes.
-    ///   - byteCount: the length of its record in the history.
-    ///   - reply: the length of a block with the answer that is kept with it; nil for none.
+    ///   - byteCount: the length of a block of the history with its change, at most.
+    ///   - answer: the length of an answer that is kept with it; nil for none.
     ///   - lastPage: the number of the last page in use.
-    init(_ writes: [Write], _ byteCount: Int, reply: Int? = nil, lastPage: Int) {
+    init(_ writes: [Write], _ byteCount: Int, answer: Int? = nil, lastPage: Int) {
         // The way from a root to a leaf is copied for each key, but no page twice; pages that are full are split.
         let copied = min(writes.count * 8, lastPage) + 2 * writes.count
         var values = Self.pages(byteCount), longest = byteCount, growth = 0
@@ -31,11 +31,12 @@ struct PageDemand {
             growth += length - (writes[place].before?.bytes.count ?? 0)
             if writes[place].before == nil { growth += writes[place].key.utf8.count }
         }
-        if let reply {
+        if let answer {
+            let reply = ReplyBlock.mostByteCount(for: answer)
             // Far from the entries: the ways to their leaves are copied, too.
             values += Self.pages(reply) + Self.pages(ReplyBlock.mostByteCount) + 20 + Self.forgottenReplies
             longest = max(longest, reply)
-            growth += reply + 24
+            growth += answer + 32
         }
         // Each page copied is one to note as free.
         count = copied + values + copied / 500 + Self.slack

@@ -64,7 +64,7 @@ struct ReplyBlock {
         Answers(rest: UnsafeRawBufferPointer(rebasing: bytes[Self.headByteCount..<Int(head.end)]))
     }
 
-    struct Answers: Sequence, IteratorProtocol {
+    struct Answers: IteratorProtocol {
         fileprivate var rest: UnsafeRawBufferPointer
 
         mutating func next() -> Answer? {
@@ -78,15 +78,28 @@ struct ReplyBlock {
     }
 
     /// The answer to a request.
-    func answer(to number: UInt64) -> [UInt8]? { answers.first { $0.number == number }.map { Array($0.bytes) } }
+    ///
+    /// - Throws: ``StateError/Code/storageDamaged`` when it may be one that cannot be read.
+    func answer(to number: UInt64) throws(StateError) -> [UInt8]? {
+        var answers = answers
+        while let answer = answers.next() {
+            if answer.number == number { return Array(answer.bytes) }
+        }
+        guard answers.rest.isEmpty else { throw Self.damaged }
+        return nil
+    }
 
     /// The answers that may not have arrived, as they are in a block, and the greatest of their numbers.
-    func waiting() -> (bytes: [UInt8], greatest: UInt64) {
-        var waiting: [UInt8] = [], greatest: UInt64 = 0
-        for answer in answers where answer.number >= head.answered {
+    ///
+    /// - Throws: ``StateError/Code/storageDamaged`` when one cannot be read.
+    func waiting() throws(StateError) -> (bytes: [UInt8], greatest: UInt64) {
+        var waiting: [UInt8] = [], greatest: UInt64 = 0, answers = answers
+        while let answer = answers.next() {
+            if answer.number < head.answered { continue }
             waiting += answer.whole
             greatest = max(greatest, answer.number)
         }
+        guard answers.rest.isEmpty else { throw Self.damaged }
         return (waiting, greatest)
     }
 

@@ -11,7 +11,7 @@ extension SharedNamespace {
         guard let block = try writtenBlock(of: request.client, replies) else { return nil }
         // The rule: it is new.
         if request.number > block.head.greatest || request.number < block.head.answered { return nil }
-        if let answer = block.answer(to: request.number) { return answer }
+        if let answer = try block.answer(to: request.number) { return answer }
         if block.head.firstOther == .max { return nil }
         // Others are named by the greatest number in them.
         var entry = try StoreKey.withReplies(request.client, upTo: request.number) { try replies.seek(atLeast: $0) }
@@ -28,6 +28,10 @@ extension SharedNamespace {
         var head = block?.head ?? ReplyBlock.Head()
         head.answered = max(head.answered, request.answered)
         guard request.number >= head.answered else { return }
+        guard request.number < .max else {
+            // It is the name of the block that is written to; no client counts so far.
+            throw StateError(.outOfRange, "a client's request has the number \(request.number); count from 1")
+        }
         if head.firstOther < head.answered {
             head.firstOther = try forgetOthers(of: request.client, below: head.answered, replies)
             block = try writtenBlock(of: request.client, replies)
@@ -59,7 +63,7 @@ extension SharedNamespace {
                 ReplyBlock.write(head, answers, next.map { (request.number, $0) }, to: bytes)
             }
         }
-        let (waiting, greatest) = block?.waiting() ?? ([], 0)
+        let (waiting, greatest) = try block?.waiting() ?? ([], 0)
         if ReplyBlock.isAlone(answer.count) {
             try write(ReplyBlock.byteCount(of: [], and: answer.count), upTo: request.number, [], answer)
             head.firstOther = min(head.firstOther, request.number)

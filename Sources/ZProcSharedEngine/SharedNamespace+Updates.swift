@@ -141,7 +141,7 @@ extension SharedNamespace {
         let demand = PageDemand(
             writes,
             ChangeBlock.mostByteCount(for: byteCount),
-            reply: request == nil ? nil : ReplyBlock.mostByteCount(for: answer.count),
+            answer: request == nil ? nil : answer.count,
             lastPage: info.lastPageNumber
         )
         try outcome.begin(demand, in: store, table.environment, info)
@@ -249,7 +249,9 @@ extension SharedNamespace {
         var entry = try StoreKey.withChanges(number, from: record.trimmed + 1) { try changes.seek(atLeast: $0) }
         // Not all at once, should there be many: the lock is held. The newest block stays.
         while budget.count > 0, budget.byteCount > 0, record.trimmed + 1 < record.block {
-            guard let block = try ChangeBlock.read(entry, of: number, name), block.first == record.trimmed + 1 else {
+            guard let block = try ChangeBlock.read(entry, of: number, name), block.first == record.trimmed + 1,
+                block.last < record.block
+            else {
                 throw StateError(.storageDamaged, "revision \(record.trimmed + 1) of '\(name)' is not there")
             }
             guard block.last <= record.oldest || record.historyByteCount > bytesToKeep else { break }

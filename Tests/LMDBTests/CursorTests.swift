@@ -190,6 +190,8 @@ struct CursorTests {
         var expected = value
         try fixture.write { transaction in
             try transaction.withCursor(in: fixture.database) { cursor in
+                // In the page that is to be changed.
+                try transaction.put([4], for: [9], in: fixture.database)
                 let found = try withBytes([2]) { key throws(LMDBError) in try cursor.seek(exactly: key) != nil }
                 #expect(found)
                 let bytes = try cursor.change()
@@ -208,8 +210,8 @@ struct CursorTests {
         let old = try before.get([2], in: fixture.database), new = try after.get([2], in: fixture.database)
         #expect(old == value)
         #expect(new == expected)
-        let others = try [[1], [1, 1], [3]].map { try after.get($0, in: fixture.database) }
-        #expect(others == [[9], [5], [9]])
+        let others = try [[1], [1, 1], [3], [9]].map { try after.get($0, in: fixture.database) }
+        #expect(others == [[9], [5], [9], [4]])
     }
 
     @Test func onlyWritersChangeWhatIsThere() throws {

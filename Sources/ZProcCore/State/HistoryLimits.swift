@@ -15,7 +15,7 @@ public struct HistoryLimits: Hashable, Sendable {
     /// The most bytes that keys and values of kept changes take, before and after counted both; nil for any number.
     ///
     /// The newest change is kept whatever its size, and so are some bytes for each change; in shared memory small ones are
-    /// forgotten some at a time, and 1,336 bytes are always kept.
+    /// forgotten some at a time, and a limit below 1,336 counts as that.
     public var byteCount: Int? { didSet { byteCount = byteCount.map { max(0, $0) } } }
 
     /// Makes limits.
