@@ -31,7 +31,7 @@ final class ChangeWaits: Sendable {
 
     private struct State {
         /// Those that somebody waits for.
-        var namespaces: [String: Namespace] = [:]
+        var namespaces: [EntryKey: Namespace] = [:]
         var lastNumber: UInt64 = 0
     }
     private let state = Mutex(State())
@@ -80,9 +80,9 @@ final class ChangeWaits: Sendable {
                 self?.end(number, at: place, of: namespace, with: .failure(CancellationError()))
             }
             guard case .open = opening else { return (opening, false) }
-            state.namespaces[namespace, default: Namespace(engine: engine)].waiters[place, default: [:]][number] =
-                Waiter(call: call, alarm: alarm)
-            return (opening, state.namespaces[namespace]?.observation == nil)
+            let name = EntryKey(namespace), waiter = Waiter(call: call, alarm: alarm)
+            state.namespaces[name, default: Namespace(engine: engine)].waiters[place, default: [:]][number] = waiter
+            return (opening, state.namespaces[name]?.observation == nil)
         }
         switch opening {
         case .open: break
@@ -99,8 +99,8 @@ final class ChangeWaits: Sendable {
     private func observe(_ namespace: String, _ engine: any StateEngine) {
         let observation = engine.observe { [weak self] in self?.answer(namespace) }
         let isSpare = state.withLock { state in
-            guard let known = state.namespaces[namespace], known.observation == nil else { return true }
-            state.namespaces[namespace]?.observation = observation
+            guard let known = state.namespaces[EntryKey(namespace)], known.observation == nil else { return true }
+            state.namespaces[EntryKey(namespace)]?.observation = observation
             return false
         }
         if isSpare { observation.cancel() }
@@ -109,9 +109,9 @@ final class ChangeWaits: Sendable {
     /// Looks, on a task, for whom there is something.
     private func answer(_ namespace: String) {
         let mustStart = state.withLock { state in
-            guard let known = state.namespaces[namespace] else { return false }
-            state.namespaces[namespace]?.isStale = true
-            state.namespaces[namespace]?.isAnswering = true
+            guard let known = state.namespaces[EntryKey(namespace)] else { return false }
+            state.namespaces[EntryKey(namespace)]?.isStale = true
+            state.namespaces[EntryKey(namespace)]?.isAnswering = true
             return !known.isAnswering
         }
         guard mustStart else { return }
@@ -122,9 +122,9 @@ final class ChangeWaits: Sendable {
     /// - Returns: whether to look again.
     private func answerOnce(_ namespace: String) -> Bool {
         let looked = state.withLock { state -> (any StateEngine, [Place])? in
-            guard let known = state.namespaces[namespace] else { return nil }
-            state.namespaces[namespace]?.isAnswering = known.isStale
-            state.namespaces[namespace]?.isStale = false
+            guard let known = state.namespaces[EntryKey(namespace)] else { return nil }
+            state.namespaces[EntryKey(namespace)]?.isAnswering = known.isStale
+            state.namespaces[EntryKey(namespace)]?.isStale = false
             return known.isStale ? (known.engine, Array(known.waiters.keys)) : nil
         }
         guard let (engine, places) = looked else { return false }
@@ -171,10 +171,10 @@ final class ChangeWaits: Sendable {
         _ choose: (inout [Place: [UInt64: Waiter]]) -> [Waiter]
     ) -> [Waiter] {
         let (taken, ended) = state.withLock { state -> ([Waiter], Namespace?) in
-            guard var known = state.namespaces.removeValue(forKey: namespace) else { return ([], nil) }
+            guard var known = state.namespaces.removeValue(forKey: EntryKey(namespace)) else { return ([], nil) }
             let taken = choose(&known.waiters)
             if known.waiters.isEmpty { return (taken, known) }
-            state.namespaces[namespace] = known
+            state.namespaces[EntryKey(namespace)] = known
             return (taken, nil)
         }
         ended?.observation?.cancel()

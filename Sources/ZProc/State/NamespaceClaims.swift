@@ -28,7 +28,7 @@ final class NamespaceClaims: Sendable {
             calls.append(WeakCall(call: call))
         }
     }
-    private let claims = Mutex<[String: Claim]>([:])
+    private let claims = Mutex<[EntryKey: Claim]>([:])
 
     /// Lets a call make a namespace, unless there would be too many with those that others make.
     ///
@@ -39,17 +39,18 @@ final class NamespaceClaims: Sendable {
     ///   - existing: those that are there.
     /// - Throws: ``CallError/Code/overLimit`` at the caller; what `existing` throws.
     func claim(_ namespace: String, for call: IncomingCall, most: Int, existing: () throws -> [String]) throws {
+        let name = EntryKey(namespace)
         try claims.withLock { claims in
             // It counts already.
-            if claims[namespace]?.isAlive == true { return claims[namespace, default: Claim()].add(call) }
+            if claims[name]?.isAlive == true { return claims[name, default: Claim()].add(call) }
             // In this order: what has been answered by now is there when one looks after that.
             claims = claims.filter { $0.value.isAlive }
-            let existing = Set(try existing())
+            let existing = Set(try existing().map { EntryKey($0) })
             claims = claims.filter { !existing.contains($0.key) }
-            if !existing.contains(namespace), existing.count + claims.count >= most {
+            if !existing.contains(name), existing.count + claims.count >= most {
                 throw WireError.overLimit("there are \(most) namespaces already")
             }
-            claims[namespace, default: Claim()].add(call)
+            claims[name, default: Claim()].add(call)
         }
     }
 }

@@ -10,7 +10,7 @@ internal import ZProcSharedEngine
 /// The states that this process has a part in: its own, if it is a root context's, and those of others.
 final class StateTable: Sendable {
     private struct FeedID: Hashable {
-        let namespace: String
+        let namespace: EntryKey
         /// Nil for the state of this process.
         let home: StateHome?
     }
@@ -64,7 +64,7 @@ final class StateTable: Sendable {
     /// The changes of a namespace, for all watches of this process.
     func feed(of namespace: String, at home: StateHome?, source: () -> any ChangeSource) -> ChangeFeed {
         state.withLock { state in
-            let id = FeedID(namespace: namespace, home: home)
+            let id = FeedID(namespace: EntryKey(namespace), home: home)
             if let feed = state.feeds[id] { return feed }
             let feed = ChangeFeed(source())
             if state.isShutDown { feed.end(.ended) } else { state.feeds[id] = feed }

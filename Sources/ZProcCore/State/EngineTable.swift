@@ -9,7 +9,7 @@ package struct EngineTable<Engine: AnyObject> {
     /// So many are kept at least.
     package static var leastSweepCount: Int { 1_024 }
 
-    private var engines: [String: Engine] = [:]
+    private var engines: [EntryKey: Engine] = [:]
     private var sweepCount = Self.leastSweepCount
     /// The one found last, which is often the next to be asked for: then no name is hashed.
     private var latest: (name: EntryKey, engine: Engine)?
@@ -17,13 +17,14 @@ package struct EngineTable<Engine: AnyObject> {
     package init() {}
 
     /// All of them.
-    package var all: [String: Engine] { engines }
+    package var all: [EntryKey: Engine] { engines }
 
     /// The engine of a namespace; nil when there is none.
     package mutating func find(_ namespace: String) -> Engine? {
-        if let latest, latest.name == EntryKey(namespace) { return latest.engine }
-        guard let engine = engines[namespace] else { return nil }
-        latest = (EntryKey(namespace), engine)
+        let name = EntryKey(namespace)
+        if let latest, latest.name == name { return latest.engine }
+        guard let engine = engines[name] else { return nil }
+        latest = (name, engine)
         return engine
     }
 
@@ -38,7 +39,7 @@ package struct EngineTable<Engine: AnyObject> {
             sweep(isEmpty)
             sweepCount = max(Self.leastSweepCount, engines.count * 2)
         }
-        engines[namespace] = engine
+        engines[EntryKey(namespace)] = engine
     }
 
     package mutating func removeAll() {
@@ -47,7 +48,7 @@ package struct EngineTable<Engine: AnyObject> {
     }
 
     private mutating func sweep(_ isEmpty: (Engine) -> Bool) {
-        var names: [String] = []
+        var names: [EntryKey] = []
         latest = nil
         var index = engines.values.startIndex
         while index != engines.values.endIndex {

@@ -25,7 +25,7 @@ package final class MemoryStore: StateStore {
     package var engineCount: Int { engines.withLock { $0.all.count } }
 
     package func namespaces() throws(StateError) -> [String] {
-        engines.withLock { $0.all.filter { $0.value.exists }.keys.sorted() }
+        engines.withLock { $0.all.filter { $0.value.exists }.keys.map(\.name).sorted() }
     }
 
     package func forgetReplies(before time: Int64) async {
