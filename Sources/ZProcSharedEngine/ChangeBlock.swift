@@ -75,7 +75,10 @@ struct ChangeBlock {
     static func read(_ entry: Cursor.Entry?, of number: UInt32, _ name: String) throws -> ChangeBlock? {
         guard let entry, let first = StoreKey.firstChange(of: entry.key, in: number) else { return nil }
         guard let block = ChangeBlock(entry.value, first: first) else {
-            throw StateError(.storageDamaged, "what is to hold revision \(first) of '\(name)' does not")
+            throw StateError(
+                .storageDamaged,
+                "what is to hold revision \(first) of '\(name)' does not; restore a copy"
+            )
         }
         return block
     }

@@ -29,8 +29,8 @@ struct ReplyBlock {
 
     private static let headByteCount = MemoryLayout<Head>.size
     private static let answerHeadByteCount = 12
-    /// As long as a block of several answers is at most: several fit into a page.
-    static let mostByteCount = 1336
+    /// As long as a block of several answers is at most: three fill a page of 4 KiB with their keys.
+    static let mostByteCount = 1332
     static let leastByteCount = 167
 
     /// Reads the head of a block, whose bytes must be valid as long as it is used.

@@ -217,7 +217,7 @@ extension SharedNamespace {
         if record.block == 0 { return nil }
         let value = try StoreKey.withChanges(number, from: record.block) { try changes.seek(exactly: $0) }
         guard let block = value.flatMap({ ChangeBlock($0, first: record.block) }), block.last + 1 == record.revision
-        else { throw StateError(.storageDamaged, "revision \(record.revision - 1) of '\(name)' is not there") }
+        else { throw missing(record.revision - 1) }
         return block
     }
 
@@ -252,7 +252,7 @@ extension SharedNamespace {
             guard let block = try ChangeBlock.read(entry, of: number, name), block.first == record.trimmed + 1,
                 block.last < record.block
             else {
-                throw StateError(.storageDamaged, "revision \(record.trimmed + 1) of '\(name)' is not there")
+                throw missing(record.trimmed + 1)
             }
             guard block.last <= record.oldest || record.historyByteCount > bytesToKeep else { break }
             budget.count -= block.count
@@ -284,7 +284,7 @@ extension SharedNamespace {
                 }
             }
             if record.oldest < next {
-                throw StateError(.storageDamaged, "revision \(next) of '\(name)' is not there")
+                throw missing(next)
             }
         }
     }

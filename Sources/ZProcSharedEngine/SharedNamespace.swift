@@ -76,6 +76,11 @@ package final class SharedNamespace: StateEngine {
         }
     }
 
+    /// What is thrown where a change is to be and none can be read.
+    func missing(_ revision: UInt64) -> StateError {
+        StateError(.storageDamaged, "revision \(revision) of '\(name)' is not there, or no change; restore a copy")
+    }
+
     /// More bytes of changes are not read at once, if there is more than one.
     private static let pageByteCount = 4 << 20
 
@@ -95,7 +100,7 @@ package final class SharedNamespace: StateEngine {
                     byteCount += bytes.count
                     if byteCount > Self.pageByteCount, !found.isEmpty { return }
                     guard next == expected, let change = RecordBytes.read(bytes, revision: Revision(next)) else {
-                        throw StateError(.storageDamaged, "revision \(expected) of '\(name)' is no change")
+                        throw missing(expected)
                     }
                     found.append(change)
                     expected += 1
@@ -105,7 +110,7 @@ package final class SharedNamespace: StateEngine {
                 block = try ChangeBlock.read(try cursor.next(), of: number, name)
             }
             if found.count < limit, byteCount <= Self.pageByteCount, expected <= newest {
-                throw StateError(.storageDamaged, "revision \(expected) of '\(name)' is not there")
+                throw missing(expected)
             }
         }
         return found
@@ -153,7 +158,10 @@ extension NamespaceRecord {
         self.init()
         guard let block = try ChangeBlock.newest(of: number, name, cursor) else { return }
         guard let record = block.record else {
-            throw StateError(.storageDamaged, "what is known of '\(name)' since revision \(block.last) cannot be so")
+            throw StateError(
+                .storageDamaged,
+                "what is known of '\(name)' since revision \(block.last) cannot be so; restore a copy"
+            )
         }
         self = record
     }

@@ -71,6 +71,56 @@ import ZProcSharedEngine
         }
     }
 
+    /// People see one name; files and other languages see two.
+    @Test(arguments: EngineKind.allCases)
+    func namesAreToldApartByTheirBytes(_ kind: EngineKind) async throws {
+        try await kind.withStore { store in
+            let names = ["caf\u{e9}", "cafe\u{301}"]
+            for (number, name) in names.enumerated() {
+                try await store.engine(for: name).update(by: someone) { $0["n"] = .int(Int64(number)) }
+            }
+            for (number, name) in names.enumerated() {
+                #expect(try store.engine(for: name).snapshot().get("n") == number)
+            }
+            #expect(try store.namespaces().count == 2)
+        }
+    }
+
+    /// A count of changes that is too great must not be believed when they are forgotten.
+    @Test func damagedBlocksOfThePastAreErrors() async throws {
+        try await withDirectory { directory in
+            let path = "\(directory)/state", limits = HistoryLimits(byteCount: 4_000)
+            func update(_ store: SharedStore) async throws {
+                let value = [UInt8](repeating: 1, count: 100)
+                try await store.engine(for: "test").update(by: someone) { draft in
+                    try draft.set("v", to: value + [UInt8(truncatingIfNeeded: draft.get("n", as: Int.self) ?? 0)])
+                    try draft.increment("n")
+                }
+            }
+            let store = try SharedStore.create(at: path, sync: .eachCommit, history: limits)
+            for _ in 0..<12 { try await update(store) }
+            store.close()
+            do {
+                let environment = try Environment(path: path)
+                let transaction = try WriteTransaction(environment)
+                let table = try environment.openDatabase(in: transaction)
+                try transaction.withCursor(in: table) { cursor in
+                    // The first block of a namespace's changes that has bytes enough for what it will say.
+                    while let (key, value) = try cursor.next() {
+                        guard key.count == 14, key[0] == 3, key[5] == 1, value.count >= 500 else { continue }
+                        try cursor.change().storeBytes(of: 60, toByteOffset: 40, as: UInt32.self)
+                        break
+                    }
+                }
+                try transaction.commit()
+            }
+            let again = try SharedStore.create(at: path, sync: .eachCommit, history: limits)
+            defer { again.close() }
+            let error = await #expect(throws: StateError.self) { for _ in 0..<100 { try await update(again) } }
+            #expect(error?.code == .storageDamaged)
+        }
+    }
+
     @Test func filesOfEarlierVersionsAreErrors() async throws {
         try await withDirectory { directory in
             let path = "\(directory)/state"
