@@ -53,8 +53,10 @@ let package = Package(
         // Libraries usable alone.
         .target(name: "CMsgPack", linkerSettings: [.linkedLibrary("msgpackc")]),
         .target(name: "MessagePack", dependencies: ["CMsgPack"], swiftSettings: settings),
+        .target(name: "CWeakReferences"),
+        .target(name: "WeakReferences", dependencies: ["CWeakReferences"], swiftSettings: settings),
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
-        .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: settings),
+        .target(name: "ZeroMQ", dependencies: ["CZeroMQ", "WeakReferences"], swiftSettings: settings),
         .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
         .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
         .target(name: "CPortableClosures"),
@@ -65,7 +67,7 @@ let package = Package(
         .target(name: "CZProc"),
         .target(
             name: "ZProcTransports",
-            dependencies: ["CZProc", "ZProcCore", "ZeroMQ"],
+            dependencies: ["CZProc", "ZProcCore", "ZeroMQ", "WeakReferences"],
             swiftSettings: settings
         ),
         .target(name: "CSharedStore"),
@@ -78,7 +80,7 @@ let package = Package(
             name: "ZProc",
             dependencies: [
                 "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcTransports", "PortableClosures",
-                "MessagePack", logging, metrics, tracing,
+                "MessagePack", "WeakReferences", logging, metrics, tracing,
             ],
             swiftSettings: settings
         ),
@@ -127,6 +129,7 @@ let package = Package(
         // Tests. The corpus of closures is compiled twice: with our settings, and as a module without upcoming
         // features, because those change how async functions are called.
         .testTarget(name: "MessagePackTests", dependencies: ["MessagePack", "CMsgPack"], swiftSettings: settings),
+        .testTarget(name: "WeakReferencesTests", dependencies: ["WeakReferences"], swiftSettings: settings),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
         .target(

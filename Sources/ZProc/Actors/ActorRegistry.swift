@@ -4,6 +4,7 @@
 public import Distributed
 internal import MessagePack
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// An actor that has a name.
@@ -88,14 +89,14 @@ extension ZProcSystem {
     func register(_ request: RegistryRequest) throws {
         guard try registry.register(request) else { return }
         let id = request.actor
-        Task(executorPreference: node.taskExecutor) { [weak self] in
-            await self?.ends(id)
+        Task(executorPreference: node.taskExecutor) { [system = WeakReference(self)] in
+            await system.object?.ends(id)
             // One that comes back is removed by its supervisor; by this, when the supervisor has gone as well.
-            while id.comesBack, await self?.hasComeBack(id) == true {
-                await self?.ends(id)
+            while id.comesBack, await system.object?.hasComeBack(id) == true {
+                await system.object?.ends(id)
                 try? await Task.sleep(for: .milliseconds(100))
             }
-            self?.registry.forget(id)
+            system.object?.registry.forget(id)
         }
     }
 
@@ -153,15 +154,15 @@ final class RegistryService: Service {
     static let name = "registry"
 
     private let registry: ActorRegistry
-    private weak let system: ZProcSystem?
+    private let system: WeakReference<ZProcSystem>
 
     init(_ registry: ActorRegistry, system: ZProcSystem) {
         self.registry = registry
-        self.system = system
+        self.system = WeakReference(system)
     }
 
     func handle(_ call: IncomingCall) {
-        guard let system else { return }
+        guard let system = system.object else { return }
         do {
             switch RegistryMethod(rawValue: call.method) {
             case .register:

@@ -3,6 +3,7 @@
 
 internal import Distributed
 internal import MessagePack
+internal import WeakReferences
 internal import ZProcCore
 
 /// Carries out calls to the actors that live here.
@@ -10,12 +11,12 @@ final class ActorService: Service {
     static let name = "actor"
 
     /// The system's node owns this service, and the system owns the node.
-    private weak let system: ZProcSystem?
+    private let system: WeakReference<ZProcSystem>
 
-    init(_ system: ZProcSystem) { self.system = system }
+    init(_ system: ZProcSystem) { self.system = WeakReference(system) }
 
     func handle(_ call: IncomingCall) {
-        guard let system else { return }
+        guard let system = system.object else { return }
         if call.method == Self.terminated { return answerTermination(call, system) }
         let arguments: CallArguments
         do {

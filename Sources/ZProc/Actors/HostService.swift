@@ -3,6 +3,7 @@
 
 internal import MessagePack
 internal import PortableClosures
+internal import WeakReferences
 internal import ZProcCore
 
 /// What the owner of a host asks of it.
@@ -24,12 +25,12 @@ final class HostService: Service {
     static let name = "host"
 
     /// The system's node owns this service, and the system owns the node.
-    private weak let system: ZProcSystem?
+    private let system: WeakReference<ZProcSystem>
 
-    init(_ system: ZProcSystem) { self.system = system }
+    init(_ system: ZProcSystem) { self.system = WeakReference(system) }
 
     func handle(_ call: IncomingCall) {
-        guard let system else { return }
+        guard let system = system.object else { return }
         call.respond(encoder: system.errorCoder) { [self] in
             switch HostMethod(rawValue: call.method) {
             case .make:

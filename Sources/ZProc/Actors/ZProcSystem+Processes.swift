@@ -4,6 +4,7 @@
 internal import Glibc
 internal import MessagePack
 internal import PortableClosures
+internal import WeakReferences
 internal import ZProcCore
 
 extension ZProcSystem {
@@ -76,9 +77,9 @@ extension ZProcSystem {
     /// Starts what is lacking of the spare processes.
     func refillSpares() {
         guard spares.count > 0 else { return }
-        spares.refill { [weak self] in
-            guard let self else { throw SpawnError("the context has ended") }
-            return try await launchChild(ChildRequest(limits: place.options, isSpare: true))
+        spares.refill { [system = WeakReference(self)] in
+            guard let system = system.object else { throw SpawnError("the context has ended") }
+            return try await system.launchChild(ChildRequest(limits: system.place.options, isSpare: true))
         }
     }
 

@@ -6,6 +6,7 @@ internal import Glibc
 internal import MessagePack
 internal import PortableClosures
 internal import Synchronization
+internal import WeakReferences
 package import ZProcCore
 
 /// Runs distributed actors: calls to actors of this process are plain Swift calls, calls to others are messages.
@@ -34,11 +35,17 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     /// What arguments, results and errors must be.
     public typealias SerializationRequirement = any Codable
 
-    /// A class, because a copy of a weak reference costs more than a look at it.
-    private final class WeakActor: Sendable {
-        weak let actor: (any DistributedActor)?
+    private struct WeakActor {
+        private let reference: WeakReference<any (AnyObject & Sendable)>
+        /// What it conforms to goes with it; read only while the reference says that it lives.
+        private unowned(unsafe) let untold: any DistributedActor
 
-        init(_ actor: any DistributedActor) { self.actor = actor }
+        init(_ actor: any DistributedActor) {
+            reference = WeakReference(actor)
+            untold = actor
+        }
+
+        var actor: (any DistributedActor)? { withExtendedLifetime(reference.object) { $0 == nil ? nil : untold } }
     }
 
     private struct State {

@@ -3,6 +3,7 @@
 
 internal import Glibc
 internal import MessagePack
+internal import WeakReferences
 internal import ZProcCore
 
 /// What is asked of a hub as a whole.
@@ -53,16 +54,16 @@ public struct ProcessInfo: Hashable, Sendable, Codable {
 final class HubService: Service {
     static let name = "hub"
 
-    private weak let system: ZProcSystem?
+    private let system: WeakReference<ZProcSystem>
     private let start = ContinuousClock.now
 
-    init(_ system: ZProcSystem) { self.system = system }
+    init(_ system: ZProcSystem) { self.system = WeakReference(system) }
 
     func has(_ method: String) -> Bool { HubMethod(rawValue: method) != nil }
     func role(for method: String) -> Role { method == HubMethod.stop.rawValue ? .runner : .reader }
 
     func handle(_ call: IncomingCall) {
-        guard let system else { return }
+        guard let system = system.object else { return }
         do {
             switch HubMethod(rawValue: call.method) {
             case .ping: call.succeed(try system.encoder.encode(system.hubInfo(since: start)))

@@ -3,6 +3,7 @@
 
 internal import MessagePack
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// Tasks that others run by name: no code travels, so that programs of other builds and in other languages can.
@@ -242,18 +243,18 @@ final class NamedTaskService: Service {
     static let name = "task"
 
     private let tasks: NamedTaskTable
-    private weak let system: ZProcSystem?
+    private let system: WeakReference<ZProcSystem>
 
     init(_ tasks: NamedTaskTable, system: ZProcSystem) {
         self.tasks = tasks
-        self.system = system
+        self.system = WeakReference(system)
     }
 
     /// A task does what this program has said it does: it is no code of the caller's.
     func role(for method: String) -> Role { method == NamedTaskMethod.list.rawValue ? .reader : .writer }
 
     func handle(_ call: IncomingCall) {
-        guard let system else { return }
+        guard let system = system.object else { return }
         do {
             switch NamedTaskMethod(rawValue: call.method) {
             case .run:

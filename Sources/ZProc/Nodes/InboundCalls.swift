@@ -3,6 +3,7 @@
 
 internal import Logging
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// Calls that come to a node from others: greets peers, finds the service, sends answers back.
@@ -218,9 +219,9 @@ extension InboundCalls: ListenerReceiver {
             return true
         }
         guard isNew else { return }
-        Task { [weak self] in
+        Task { [calls = WeakReference(self)] in
             try? await Task.sleep(for: Self.probePause)
-            self?.probe()
+            calls.object?.probe()
         }
     }
 

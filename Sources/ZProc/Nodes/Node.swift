@@ -3,6 +3,7 @@
 
 internal import PortableClosures
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// This process's place among the others: calls out over connections, calls in through a listener.
@@ -119,8 +120,8 @@ final class Node: Sendable {
             try check(state)
             let expected = address.node == .any ? nil : address.node
             let connection = Connection(to: address.endpoint, expected: expected, limit: callsInFlight) {
-                [weak self] closed in
-                self?.forget(closed, at: address)
+                [node = WeakReference(self)] closed in
+                node.object?.forget(closed, at: address)
             }
             state.connections[address] = connection
             return (connection, state.connectOptions[address.endpoint] ?? ConnectOptions())

@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import WeakReferences
 internal import ZProcCore
 
 extension Context {
@@ -38,9 +39,9 @@ extension ZProcSystem {
     /// Records what there is, now and then, for as long as the system lives.
     func keepMetrics() -> Task<Void, Never>? {
         guard metrics.current != nil else { return nil }
-        return Task { [weak self] in
+        return Task { [system = WeakReference(self)] in
             while !Task.isCancelled {
-                self?.recordMetrics()
+                system.object?.recordMetrics()
                 try? await Task.sleep(for: Self.metricPause)
             }
         }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import MessagePack
+internal import WeakReferences
 internal import ZProcCore
 
 /// What a child asks its parent.
@@ -59,15 +60,15 @@ final class ProcessService: Service {
     static let name = "process"
 
     let table: ProcessTable
-    private weak let system: ZProcSystem?
+    private let system: WeakReference<ZProcSystem>
 
     init(table: ProcessTable, system: ZProcSystem) {
         self.table = table
-        self.system = system
+        self.system = WeakReference(system)
     }
 
     func handle(_ call: IncomingCall) {
-        guard let system else { return }
+        guard let system = system.object else { return }
         do {
             switch ProcessMethod(rawValue: call.method) {
             case .job:

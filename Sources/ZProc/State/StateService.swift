@@ -3,6 +3,7 @@
 
 internal import MessagePack
 internal import PortableClosures
+internal import WeakReferences
 internal import ZProcCore
 
 /// Answers what other processes ask of the state that lives here.
@@ -14,12 +15,12 @@ final class StateService: Service {
     let waits: ChangeWaits
     private let updates: UpdateQueue
     private let claims = NamespaceClaims()
-    private weak let system: ZProcSystem?
+    private let system: WeakReference<ZProcSystem>
 
     init(store: any StateStore, waits: ChangeWaits, system: ZProcSystem) {
         self.store = store
         self.waits = waits
-        self.system = system
+        self.system = WeakReference(system)
         updates = UpdateQueue(store)
     }
 
@@ -28,7 +29,7 @@ final class StateService: Service {
     func handleTogether(_ calls: () -> Void) { updates.collect(during: calls) }
 
     func handle(_ call: IncomingCall) {
-        guard let system else { return }
+        guard let system = system.object else { return }
         do {
             guard let method = StateMethod(name: call.method) else {
                 throw CallError(.methodNotFound, "the state has no method '\(call.method)'")

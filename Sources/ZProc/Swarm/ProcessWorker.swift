@@ -5,6 +5,7 @@ internal import DequeModule
 internal import Glibc
 internal import MessagePack
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// A worker in another process, which asks for its work: a child, or one that a ``SwarmMember`` started.
@@ -27,7 +28,7 @@ final class ProcessWorker: SwarmWorker {
     }
 
     private let id: WorkerID
-    private weak let engine: SwarmEngine?
+    private let engine: WeakReference<SwarmEngine>
     /// Whether its process was started by this one.
     let isOwn: Bool
     /// Settled when its process has been started; never when it could not be.
@@ -37,7 +38,7 @@ final class ProcessWorker: SwarmWorker {
     init(_ id: WorkerID, of engine: SwarmEngine, isOwn: Bool = true) {
         self.id = id
         self.isOwn = isOwn
-        self.engine = engine
+        self.engine = WeakReference(engine)
     }
 
     var processID: Int { (try? child.result?.get())?.processID ?? 0 }
@@ -110,7 +111,7 @@ final class ProcessWorker: SwarmWorker {
     }
 
     private func refuse(_ call: IncomingCall) {
-        guard let engine else { return }
+        guard let engine = engine.object else { return }
         call.fail(SwarmError.workerGone, encoder: engine.system.errorCoder)
     }
 
@@ -121,7 +122,7 @@ final class ProcessWorker: SwarmWorker {
             defer { state.cancelled = [] }
             return (call, WorkerOrders(cancelled: state.cancelled.map(\.number), endsAtOnce: state.endsAtOnce))
         }
-        guard let (call, orders) = next, let engine else { return }
+        guard let (call, orders) = next, let engine = engine.object else { return }
         do {
             call.succeed(try engine.system.encoder.encode(orders))
         } catch {
@@ -145,7 +146,7 @@ final class ProcessWorker: SwarmWorker {
                 }
                 return (call, Array(state.chunks), state.forgotten, state.isRetiring)
             }
-            guard let (call, chunks, forgotten, isLast) = next, let engine else { return }
+            guard let (call, chunks, forgotten, isLast) = next, let engine = engine.object else { return }
             var batch = WorkBatch()
             batch.isLast = isLast
             batch.forgotten = forgotten.map(\.number)

@@ -3,6 +3,7 @@
 
 internal import PortableClosures
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// Workers that work on the items of maps and on single tasks; made by ``Context/swarm(workers:options:)``.
@@ -152,11 +153,11 @@ extension Context {
                 let job = try system.encodeJob(closure, system.encoder.encode(name), process)
                 let child = try await system.startChild(request, job: job)
                 worker.started(child)
-                child.exit.whenSettled { [weak engine] _ in
+                child.exit.whenSettled { [engine = WeakReference(engine)] _ in
                     if case .failure(let error)? = child.outcome.result {
-                        engine?.ended(id, error)
+                        engine.object?.ended(id, error)
                     } else {
-                        engine?.ended(id, nil)
+                        engine.object?.ended(id, nil)
                     }
                 }
             }

@@ -4,6 +4,7 @@
 internal import Logging
 internal import PortableClosures
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// Carries out what the broker decides.
@@ -235,9 +236,9 @@ final class SwarmEngine: Stoppable {
 
     private func watchMachines() -> Task<Void, Never> {
         let pause = machineTimeout / 4
-        return Task { [weak self] in
+        return Task { [engine = WeakReference(self)] in
             while (try? await Task.sleep(for: pause)) != nil {
-                guard let self, !forgetSilentMachines() else { return }
+                guard let engine = engine.object, !engine.forgetSilentMachines() else { return }
             }
         }
     }
@@ -438,9 +439,9 @@ final class SwarmEngine: Stoppable {
         if let timer = state.timer, timer.deadline <= deadline { return }
         state.timer?.task.cancel()
         let wait = max(.zero, deadline - now)
-        let task = Task { [weak self] in
-            guard (try? await Task.sleep(for: wait.countable)) != nil, let self else { return }
-            event { state, now in
+        let task = Task { [engine = WeakReference(self)] in
+            guard (try? await Task.sleep(for: wait.countable)) != nil, let engine = engine.object else { return }
+            engine.event { state, now in
                 state.timer = nil
                 return state.broker.timePassed(now: max(now, deadline))
             }

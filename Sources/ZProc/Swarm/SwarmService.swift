@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import MessagePack
+internal import WeakReferences
 internal import ZProcCore
 
 /// Answers the workers of the swarms of this process.
@@ -9,15 +10,15 @@ final class SwarmService: Service {
     static let name = "swarm"
 
     private let swarms: SwarmTable
-    private weak let system: ZProcSystem?
+    private let system: WeakReference<ZProcSystem>
 
     init(_ swarms: SwarmTable, system: ZProcSystem) {
         self.swarms = swarms
-        self.system = system
+        self.system = WeakReference(system)
     }
 
     func handle(_ call: IncomingCall) {
-        guard let system else { return }
+        guard let system = system.object else { return }
         do {
             switch SwarmMethod(rawValue: call.method) {
             case .next:

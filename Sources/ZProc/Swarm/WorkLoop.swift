@@ -6,6 +6,7 @@ internal import Glibc
 internal import MessagePack
 internal import PortableClosures
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// The body of a worker process, whose storage's type is known only to itself.
@@ -196,9 +197,9 @@ final class WorkLoop: Sendable {
         let request = WorkRequest(worker: name, reports: reports, asks: asks, memoryByteCount: memory)
         let arguments = try request.encoded(with: system.encoder)
         system.request(SwarmService.name, SwarmMethod.next.rawValue, arguments: arguments, at: swarm) {
-            [weak self] answer in
-            guard asks, let self else { return }
-            take(Result { try WorkBatch(decoding: answer.get()) })
+            [loop = WeakReference(self)] answer in
+            guard asks, let loop = loop.object else { return }
+            loop.take(Result { try WorkBatch(decoding: answer.get()) })
         }
     }
 
@@ -246,15 +247,15 @@ final class WorkLoop: Sendable {
     private func watchCancelled() throws {
         let arguments = try system.encoder.encode(name)
         system.request(SwarmService.name, SwarmMethod.cancelled.rawValue, arguments: arguments, at: swarm) {
-            [weak self] answer in
+            [loop = WeakReference(self)] answer in
             // Without the swarm there is nothing to cancel.
-            guard let self, let bytes = try? answer.get(),
-                let orders = try? system.decoder.decode(WorkerOrders.self, from: bytes)
+            guard let loop = loop.object, let bytes = try? answer.get(),
+                let orders = try? loop.system.decoder.decode(WorkerOrders.self, from: bytes)
             else { return }
             // Whatever it does; the process that started it starts another one.
             if orders.endsAtOnce { Glibc.kill(getpid(), SIGKILL) }
-            for chunk in orders.cancelled { cancel(chunk) }
-            try? watchCancelled()
+            for chunk in orders.cancelled { loop.cancel(chunk) }
+            try? loop.watchCancelled()
         }
     }
 

@@ -145,7 +145,7 @@ final class MessageStream: LoopSource, SocketOwner {
     /// - Throws: why it was not sent.
     func send(_ head: [UInt8], body: [UInt8] = []) throws(End) {
         let failure = outbox.put(Outgoing(head: head, body: body)) {
-            loop.deferred({ [weak self] in self?.flush() })
+            loop.deferred({ self.flush() })
         } send: { messages in
             write(messages)
         }

@@ -3,6 +3,7 @@
 
 internal import Glibc
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 internal import ZeroMQ
 
@@ -91,7 +92,9 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
                     case EMFILE where turnAway(&state), ENFILE where turnAway(&state): continue
                     default:
                         // The loop tells of new ones only.
-                        AlarmClock.shared.set(after: Self.pause) { [weak self] in self?.serve(.data) }
+                        AlarmClock.shared.set(after: Self.pause) { [listener = WeakReference(self)] in
+                            listener.object?.serve(.data)
+                        }
                         return nil
                     }
                 }
@@ -128,8 +131,8 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
         MessageStream.Handlers(
             received: { receiver.listenerReceived($0, from: peer) },
             receivedTogether: { receiver.listenerReceivedTogether($0) },
-            ended: { [weak self] _ in
-                let stream = self?.state.withLock { $0.streams.removeValue(forKey: peer) }
+            ended: { [listener = WeakReference(self)] _ in
+                let stream = listener.object?.state.withLock { $0.streams.removeValue(forKey: peer) }
                 if stream != nil { receiver.listenerLost(peer) }
             }
         )

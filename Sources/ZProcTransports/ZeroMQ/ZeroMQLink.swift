@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 internal import ZeroMQ
 
@@ -37,7 +38,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
         }
         try socket.connect(to: endpoint.description)
         // Ends when the socket is closed.
-        Task(executorPreference: socket.context.loop) { [weak self, endpoint] in
+        Task(executorPreference: socket.context.loop) { [link = WeakReference(self), endpoint] in
             var isConnected = false
             for await event in events {
                 switch event.kind {
@@ -53,14 +54,14 @@ final class ZeroMQLink: TransportLink, SocketOwner {
                         )
                         : TransportError(.unreachable, "nobody listens at \(endpoint); is the program there running?")
                     // What it said before it went may still lie there.
-                    self?.socket.finishDelivery { [weak self] in self?.end(error) }
+                    link.object?.socket.finishDelivery { link.object?.end(error) }
                     return
                 case .handshakeFailedAuthentication:
-                    self?.end(TransportError(.refused, "the node at \(endpoint) does not let this one's key in"))
+                    link.object?.end(TransportError(.refused, "the node at \(endpoint) does not let this one's key in"))
                     return
                 case .handshakeFailedProtocol:
                     let text = "what listens at \(endpoint) is no node, or has other keys than are expected"
-                    self?.end(TransportError(.refused, text))
+                    link.object?.end(TransportError(.refused, text))
                     return
                 default:
                     break
@@ -71,7 +72,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
 
     func send(_ message: [UInt8]) throws(TransportError) {
         let failure = outbox.put(message) {
-            socket.context.loop.deferred({ [weak self] in self?.flush() })
+            socket.context.loop.deferred({ self.flush() })
         } send: { messages in
             send(messages)
         } onLateFailure: { error in

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 internal import ZeroMQ
 
@@ -43,15 +44,15 @@ final class ZeroMQListener: TransportListener, SocketOwner {
         self.receiver.withLock { $0 = receiver }
         try wrapped(endpoint) { () throws(ZeroMQError) in
             if isMonitored { try monitor(receiver) }
-            try socket.deliver { [weak self, receiver] batch in
-                guard let self else { return }
+            try socket.deliver { [listener = WeakReference(self), receiver] batch in
+                guard let listener = listener.object else { return }
                 var batch = batch
                 // What is answered at once goes out as one batch, too.
-                _ = outbox.collect {
-                    if batch.count == 1 { return handOver(&batch, to: receiver) }
-                    receiver.listenerReceivedTogether { handOver(&batch, to: receiver) }
+                _ = listener.outbox.collect {
+                    if batch.count == 1 { return listener.handOver(&batch, to: receiver) }
+                    receiver.listenerReceivedTogether { listener.handOver(&batch, to: receiver) }
                 } send: { messages in
-                    self.send(messages)
+                    listener.send(messages)
                 }
             }
         }
@@ -74,7 +75,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
 
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
         let failure = outbox.put((peer, message)) {
-            socket.context.loop.deferred({ [weak self] in self?.flush() })
+            socket.context.loop.deferred({ self.flush() })
         } send: { messages in
             send(messages)
         }

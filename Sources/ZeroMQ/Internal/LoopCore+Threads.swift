@@ -4,6 +4,7 @@
 internal import CZeroMQ
 internal import Glibc
 internal import Synchronization
+internal import WeakReferences
 
 /// What the threads of a loop with job threads are doing.
 struct ThreadCounts {
@@ -56,7 +57,8 @@ struct ThreadCounts {
 /// goes to an actor and comes back stays on its thread.
 extension LoopCore {
     private enum Step {
-        case run(QueuedJob)
+        /// On behalf of the loop, unless nobody holds it any more.
+        case run(QueuedJob, SocketLoop?)
         case serve([SocketCore])
         case act([@Sendable () -> Void])
         case wait(milliseconds: Int32)
@@ -146,8 +148,8 @@ extension LoopCore {
             call(helper)
             if mustBeWatched { watch?.add([self]) }
             switch step {
-            case .run(let queued):
-                run(queued)
+            case .run(let queued, let loop):
+                run(queued, on: loop)
                 wasRunning = true
             case .serve(let sockets):
                 for socket in sockets { socket.serve() }
@@ -197,7 +199,7 @@ extension LoopCore {
             }
             state.threads.running += 1
             state.threads.begun &+= 1
-            return .run(queued)
+            return .run(queued, state.loop?.object)
         }
         if state.isStopping {
             state.threads.started -= 1
@@ -264,8 +266,8 @@ extension LoopCore {
     private static let jobsToDefer = 4
     private static let jobsBeforeActions = 32
 
-    private func run(_ queued: QueuedJob) {
-        guard let loop = state.withLock({ $0.loop }) else {
+    private func run(_ queued: QueuedJob, on loop: SocketLoop?) {
+        guard let loop else {
             // Nobody holds the loop, and yet the job must run.
             return queued.job.runSynchronously(on: actorExecutor.asUnownedSerialExecutor())
         }

@@ -4,6 +4,7 @@
 internal import CZeroMQ
 internal import Glibc
 internal import Synchronization
+internal import WeakReferences
 
 /// The part of a socket loop that its thread holds on to: the jobs, the descriptors to wait for, and the sleep.
 ///
@@ -32,7 +33,7 @@ final class LoopCore: Sendable {
         /// Set by the thread before it sleeps, cleared by the one who wakes it, so that one write wakes it once.
         var isAsleep = false
         var isStopping = false
-        weak var loop: SocketLoop?
+        var loop: WeakReference<SocketLoop>?
     }
 
     let state = Mutex(State())
@@ -76,7 +77,7 @@ final class LoopCore: Sendable {
 
     /// Names the object that tasks know as their executor.
     func attach(_ loop: SocketLoop) {
-        state.withLock { $0.loop = loop }
+        state.withLock { $0.loop = WeakReference(loop) }
     }
 
     // MARK: Jobs
@@ -221,7 +222,7 @@ final class LoopCore: Sendable {
     }
 
     private func run(_ batch: inout [QueuedJob]) {
-        let loop = state.withLock { $0.loop }
+        let loop = state.withLock { $0.loop?.object }
         let actorExecutor = actorExecutor.asUnownedSerialExecutor()
         for queued in batch {
             if let loop, queued.lane == .task {

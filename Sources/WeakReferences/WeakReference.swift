@@ -1,0 +1,30 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CWeakReferences
+
+/// A weak reference that costs its object nothing, for those whose references are counted in every call.
+///
+/// The first of the language's own weak references gives an object a side table, for as long as it lives, and from then
+/// on whoever counts a strong reference to it takes the way through that table, about three times as long. This one is
+/// unowned, which is counted in the object itself, and asks the runtime whether the object still lives. So the object's
+/// memory, not what it holds, stays until this reference is let go, too.
+package final class WeakReference<Object: AnyObject & Sendable>: Sendable {
+    /// Keeps the memory; never read, since that is an error when the object has ended.
+    @usableFromInline unowned let unowned: Object
+    /// Of the same object.
+    @usableFromInline nonisolated(unsafe) let address: UnsafeMutableRawPointer
+
+    /// Refers to an object that lives.
+    @inlinable package init(_ object: Object) {
+        unowned = object
+        address = Unmanaged.passUnretained(object).toOpaque()
+    }
+
+    /// The object, until its end has begun.
+    @inlinable package var object: Object? {
+        guard cwr_try_retain(address) else { return nil }
+        // Retained just now.
+        return Unmanaged<Object>.fromOpaque(address).takeRetainedValue()
+    }
+}
