@@ -45,6 +45,13 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     public var maximumProcesses = 1_024
     /// How many calls to the actors of one process may wait for an answer; the next caller waits until one has it.
     public var callsInFlight = 10_000
+    /// How many threads the context has for the tasks that run on them, 1,024 at most: those of its scope, and calls from
+    /// other processes; nil for as many as there are processors.
+    ///
+    /// What is spawned shares that number, where ``ProcessOptions/threadCount`` does not say otherwise. When calls are
+    /// short and the other processors have processes of their own, one thread makes more calls than two, which would
+    /// contend for what each call touches. On `.threads` this counts only for what is published.
+    public var threadCount: Int?
     /// Whether SIGINT, SIGTERM and SIGHUP stop everything in order before the program ends of them.
     ///
     /// Only signals that the program has not set a handler for, nor ignores. A second one ends the program at once,
@@ -63,6 +70,9 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     /// Why no context can have these options; nil when one can.
     var problem: String? {
         if callsInFlight < 1 { return "with \(callsInFlight) callsInFlight no actor could be called; take 1 or more" }
+        if let threadCount, !(1...ProcessOptions.maximumThreadCount).contains(threadCount) {
+            return "a threadCount of \(threadCount) is not 1 to \(ProcessOptions.maximumThreadCount)"
+        }
         return nil
     }
 }

@@ -33,6 +33,14 @@ import ZeroMQ
         #expect(error.message.contains("callsInFlight"))
     }
 
+    @Test(arguments: [0, -1, 1_025, .max], Backend.allCases)
+    func threadsThatCannotBeAreErrors(_ threadCount: Int, on backend: Backend) throws {
+        var options = ContextOptions()
+        options.threadCount = threadCount
+        let error = try #require(throws: SpawnError.self) { try Context(backend, options: options) }
+        #expect(error.message.contains("threadCount"))
+    }
+
     /// In a process of its own, because a working directory is everybody's.
     @Test func aRelativePathIsOneOfTheWorkingDirectory() async throws {
         try await withTemporaryDirectory { directory in

@@ -18,7 +18,7 @@ extension ZProcSystem {
     ) throws -> ZProcSystem {
         // A context that is made in a child process is as deep in the tree as that.
         let depth = ChildArgument.ofThisProcess?.depth ?? 0
-        let place = ProcessPlace(depth: depth, threadCount: availableProcessorCount(), options: context)
+        let place = ProcessPlace(ofContextAt: depth, context)
         let endpoint: Endpoint? = if let address { try absolute(Endpoint(address)) } else { nil }
         if let endpoint, !context.isInsecure { try endpoint.checkIsPrivate("set ContextOptions.isInsecure") }
         if backend == .threads, endpoint == nil {
@@ -62,7 +62,7 @@ extension ZProcSystem {
         options context: ContextOptions
     ) throws -> ZProcSystem {
         let depth = ChildArgument.ofThisProcess?.depth ?? 0
-        let place = ProcessPlace(depth: depth, threadCount: availableProcessorCount(), options: context)
+        let place = ProcessPlace(ofContextAt: depth, context)
         let directory = try RuntimeDirectory()
         let socket = try directory.endpoint(for: "hub", context.transport.scheme)
         let system = ZProcSystem(

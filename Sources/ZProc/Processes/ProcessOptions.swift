@@ -46,7 +46,7 @@ public struct ProcessOptions: Hashable, Sendable {
     /// How many threads the process has for tasks, 1,024 at most; nil for its share of this process's, which its siblings
     /// that live at the same time are counted for.
     public var threadCount: Int?
-    private static let maximumThreadCount = 1_024
+    static let maximumThreadCount = 1_024
     /// Whether the body waits for something in other ways than `await`: then it has a thread of its own.
     public var isBlocking = false
 

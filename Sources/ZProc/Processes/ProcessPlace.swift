@@ -10,3 +10,10 @@ struct ProcessPlace: Sendable {
     /// What the context that keeps the system asked for.
     var options: ContextOptions
 }
+
+extension ProcessPlace {
+    /// Of a process that makes a context of its own.
+    init(ofContextAt depth: Int, _ options: ContextOptions) {
+        self.init(depth: depth, threadCount: options.threadCount ?? availableProcessorCount(), options: options)
+    }
+}
