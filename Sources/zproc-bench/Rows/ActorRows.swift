@@ -40,6 +40,7 @@ extension Row {
             }
         },
         throughputRow("actor.throughput"),
+        throughputRow("actor.throughput.onethread", threadCount: 1),
         throughputRow("actor.throughput.zeromq", over: .zeroMQ),
     ]
 }
@@ -59,10 +60,14 @@ private func callRow(_ name: String, over transport: ContextOptions.Transport = 
 }
 
 /// The row of calls to another process, many at a time.
-private func throughputRow(_ name: String, over transport: ContextOptions.Transport = .unixSockets) -> Row {
+private func throughputRow(
+    _ name: String,
+    over transport: ContextOptions.Transport = .unixSockets,
+    threadCount: Int? = nil
+) -> Row {
     Row(name, on: .processes, in: .callsPerSecond, against: CEcho.throughputName, reach: .atLeast(0.2)) { turns in
         let echo = try CEcho()
-        return try await withCounter(.processes, over: transport) { counter in
+        return try await withCounter(.processes, over: transport, threadCount: threadCount) { counter in
             try await turns.alternate {
                 try echo.throughput(for: $0)
             } ours: {
@@ -75,10 +80,12 @@ private func throughputRow(_ name: String, over transport: ContextOptions.Transp
 private func withCounter(
     _ backend: Backend,
     over transport: ContextOptions.Transport = .unixSockets,
+    threadCount: Int? = nil,
     _ body: (Counter) async throws -> Figures
 ) async throws -> Figures {
     var options = ContextOptions()
     options.transport = transport
+    options.threadCount = threadCount
     return try await withContext(backend, options: options) { context in
         try await body(try await context.host { Counter(actorSystem: $0) })
     }
