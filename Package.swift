@@ -50,11 +50,13 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
+        // What the libraries below have in common.
+        .target(name: "CWeakReferences"),
+        .target(name: "WeakReferences", dependencies: ["CWeakReferences"], swiftSettings: settings),
+
         // Libraries usable alone.
         .target(name: "CMsgPack", linkerSettings: [.linkedLibrary("msgpackc")]),
         .target(name: "MessagePack", dependencies: ["CMsgPack"], swiftSettings: settings),
-        .target(name: "CWeakReferences"),
-        .target(name: "WeakReferences", dependencies: ["CWeakReferences"], swiftSettings: settings),
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
         .target(name: "ZeroMQ", dependencies: ["CZeroMQ", "WeakReferences"], swiftSettings: settings),
         .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),

@@ -3,12 +3,13 @@
 
 internal import CWeakReferences
 
-/// A weak reference that costs its object nothing, for those whose references are counted in every call.
+/// A weak reference that costs its object nothing, for objects whose references are counted in every call.
 ///
 /// The first of the language's own weak references gives an object a side table, for as long as it lives, and from then
-/// on whoever counts a strong reference to it takes the way through that table, about three times as long. This one is
-/// unowned, which is counted in the object itself, and asks the runtime whether the object still lives. So the object's
-/// memory, not what it holds, stays until this reference is let go, too.
+/// on whoever counts a strong reference to it takes the way through that table, about three times as long. So such an
+/// object must have none of those, not even one that is hardly used. This one is unowned, which is counted in the object
+/// itself, and asks the runtime whether the object still lives: the object's memory, not what it holds, stays until this
+/// reference is let go, too.
 package final class WeakReference<Object: AnyObject & Sendable>: Sendable {
     /// Keeps the memory; never read, since that is an error when the object has ended.
     @usableFromInline unowned let unowned: Object
@@ -23,8 +24,10 @@ package final class WeakReference<Object: AnyObject & Sendable>: Sendable {
 
     /// The object, until its end has begun.
     @inlinable package var object: Object? {
-        guard cwr_try_retain(address) else { return nil }
-        // Retained just now.
-        return Unmanaged<Object>.fromOpaque(address).takeRetainedValue()
+        withExtendedLifetime(self) {
+            guard cwr_try_retain(address) else { return nil }
+            // Retained just now.
+            return Unmanaged<Object>.fromOpaque(address).takeRetainedValue()
+        }
     }
 }

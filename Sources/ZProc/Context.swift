@@ -79,6 +79,7 @@ public final class Context: Sendable {
 
     /// Makes a context whose state a hub keeps.
     init(joining access: HubAccess, backend: Backend, options: ContextOptions) throws {
+        if let problem = options.problem { throw SpawnError(problem) }
         self.backend = backend
         self.options = options
         system = try ZProcSystem.client(of: access, backend, options: options)

@@ -3,7 +3,7 @@
 
 internal import ZProcCore
 
-/// How a context treats what it spawns.
+/// How a context treats what it spawns, and what it may use.
 public struct ContextOptions: Hashable, Sendable, Codable {
     /// What becomes of what still runs when a context's scope is left.
     public enum ScopeEnd: String, Hashable, Sendable, Codable, CaseIterable {
@@ -45,12 +45,14 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     public var maximumProcesses = 1_024
     /// How many calls to the actors of one process may wait for an answer; the next caller waits until one has it.
     public var callsInFlight = 10_000
-    /// How many threads the context has for the tasks that run on them, 1,024 at most: those of its scope, and calls from
-    /// other processes; nil for as many as there are processors.
+    /// How many threads the context has for tasks, 1,024 at most: those of a `withContext` scope, and calls from other
+    /// processes; nil for as many as there are processors.
     ///
-    /// What is spawned shares that number, where ``ProcessOptions/threadCount`` does not say otherwise. When calls are
-    /// short and the other processors have processes of their own, one thread makes more calls than two, which would
-    /// contend for what each call touches. On `.threads` this counts only for what is published.
+    /// Processes that live at the same time share that number, where ``ProcessOptions/threadCount`` does not say
+    /// otherwise: with 1, each of them has one thread. When calls are short and the other processors have processes of
+    /// their own, one thread makes more calls than two, which would contend for what each call touches. On `.threads`
+    /// it counts where the context has an address, is published or is connected to a hub; bodies run on Swift's own
+    /// threads.
     public var threadCount: Int?
     /// Whether SIGINT, SIGTERM and SIGHUP stop everything in order before the program ends of them.
     ///

@@ -4,6 +4,7 @@
 import Distributed
 import Glibc
 import MessagePack
+import Synchronization
 import Testing
 import ZProc
 import ZProcCore
@@ -210,6 +211,43 @@ private distributed actor Switchboard {
         #expect(error.code == .actorNotFound)
         await caller.shutdown()
         await callee.shutdown()
+    }
+
+    /// The last reference to an actor goes while others call it: each is answered, or told that it has gone.
+    @Test func anActorMayEndWhileItIsCalled() async throws {
+        let caller = try Context(.threads), callee = try Context(.threads)
+        for _ in 0..<200 {
+            let counter = Slot(Counter(actorSystem: callee.system))
+            let proxy = try Self.proxy(of: #require(counter.take(leaving: true)), of: callee, at: caller)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<3 {
+                    group.addTask {
+                        let error = await #expect(throws: CallError.self) {
+                            while true { _ = try await proxy.increment(by: 1) }
+                        }
+                        #expect(error?.code == .actorNotFound)
+                    }
+                }
+                group.addTask { _ = counter.take(leaving: false) }
+                try await group.waitForAll()
+            }
+        }
+        await caller.shutdown()
+        await callee.shutdown()
+    }
+
+    /// Holds the last reference to an actor.
+    private final class Slot: Sendable {
+        private let actor: Mutex<Counter?>
+
+        init(_ actor: Counter) { self.actor = Mutex(actor) }
+
+        func take(leaving stays: Bool) -> Counter? {
+            actor.withLock { actor in
+                defer { if !stays { actor = nil } }
+                return actor
+            }
+        }
     }
 
     @Test func errorsOfAHostedActorsMakingReachTheHost() async throws {

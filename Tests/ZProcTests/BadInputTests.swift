@@ -41,6 +41,18 @@ import ZeroMQ
         #expect(error.message.contains("threadCount"))
     }
 
+    @Test(arguments: Backend.allCases)
+    func aClientsOptionsAreLookedAtBeforeItConnects(_ backend: Backend) async throws {
+        var options = ContextOptions()
+        options.threadCount = 0
+        let error = try #require(
+            await #expect(throws: SpawnError.self) {
+                try await Context(connectingTo: "tcp://127.0.0.1:1", backend: backend, options: options)
+            }
+        )
+        #expect(error.message.contains("threadCount"))
+    }
+
     /// In a process of its own, because a working directory is everybody's.
     @Test func aRelativePathIsOneOfTheWorkingDirectory() async throws {
         try await withTemporaryDirectory { directory in

@@ -315,6 +315,17 @@ import ZProcCore
         }
     }
 
+    @Test func aContextOfOneThreadRunsOneTaskAtATimeAndSoDoesWhatItSpawns() async throws {
+        var scope = ContextOptions()
+        scope.threadCount = 1
+        try await withContext(.processes, options: scope) { context in
+            let own = try await threads()
+            let share = try await context.spawn { try await threads() }.value
+            #expect(own == 1)
+            #expect(share == 1)
+        }
+    }
+
     @Test func spareProcessesAreUsedAndReplaced() async throws {
         var scope = ContextOptions()
         scope.spareProcesses = 2

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Synchronization
 import Testing
 import ZProc
 
@@ -157,46 +156,6 @@ import ZProc
             options.workingDirectory = "/"
             let error = await #expect(throws: SpawnError.self) { _ = try await context.spawn(options: options) { 1 } }
             #expect(error?.message.contains(".processes") == true)
-        }
-    }
-}
-
-/// How many threads a context has.
-@Suite struct ThreadCountTests {
-    /// How many run at once, and how many did at most.
-    private final class Gauge: Sendable {
-        private let counts = Mutex((now: 0, most: 0))
-
-        func enter() {
-            counts.withLock {
-                $0.now += 1
-                $0.most = max($0.most, $0.now)
-            }
-        }
-        func leave() { counts.withLock { $0.now -= 1 } }
-        var most: Int { counts.withLock(\.most) }
-    }
-
-    @Test func aContextWithOneThreadRunsOneTaskAtATime() async throws {
-        var options = ContextOptions()
-        options.threadCount = 1
-        try await withContext(.processes, options: options) { context in
-            let gauge = Gauge()
-            await withTaskGroup(of: Void.self) { group in
-                for _ in 0..<200 {
-                    group.addTask {
-                        gauge.enter()
-                        // Long enough for another thread to be called.
-                        for _ in 0..<20 { sched_yield() }
-                        gauge.leave()
-                        await Task.yield()
-                    }
-                }
-            }
-            #expect(gauge.most == 1)
-            // What is spawned has its share, and the waiting for it takes none.
-            let one = try await context.spawn { 1 }.value
-            #expect(one == 1)
         }
     }
 }

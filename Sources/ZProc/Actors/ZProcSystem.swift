@@ -37,7 +37,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     private struct WeakActor {
         private let reference: WeakReference<any (AnyObject & Sendable)>
-        /// What it conforms to goes with it; read only while the reference says that it lives.
+        /// The same object with its conformances, which the reference does not know; read only while it lives.
         private unowned(unsafe) let untold: any DistributedActor
 
         init(_ actor: any DistributedActor) {

@@ -24,7 +24,7 @@ extension Context {
     ///   - options: how it treats what it spawns.
     ///   - patience: how long the hub may take to answer at first, and be away later, before calls fail; an hour at most.
     /// - Throws: ``TransportError`` when nobody listens there, at once; when nobody answers; or when the hub refuses:
-    ///   `refused` for keys that are not allowed.
+    ///   `refused` for keys that are not allowed; ``SpawnError`` for options that no context can have.
     public convenience init(
         connectingTo address: String,
         credentials: Credentials? = nil,
