@@ -3,6 +3,7 @@
 
 internal import Glibc
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 internal import ZeroMQ
 
@@ -145,7 +146,7 @@ final class MessageStream: LoopSource, SocketOwner {
     /// - Throws: why it was not sent.
     func send(_ head: [UInt8], body: [UInt8] = []) throws(End) {
         let failure = outbox.put(Outgoing(head: head, body: body)) {
-            loop.deferred({ self.flush() })
+            loop.deferred({ [stream = WeakReference(self)] in stream.object?.flush() })
         } send: { messages in
             write(messages)
         }

@@ -72,7 +72,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
 
     func send(_ message: [UInt8]) throws(TransportError) {
         let failure = outbox.put(message) {
-            socket.context.loop.deferred({ self.flush() })
+            socket.context.loop.deferred({ [link = WeakReference(self)] in link.object?.flush() })
         } send: { messages in
             send(messages)
         } onLateFailure: { error in

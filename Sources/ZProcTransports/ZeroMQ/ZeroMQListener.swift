@@ -75,7 +75,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
 
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
         let failure = outbox.put((peer, message)) {
-            socket.context.loop.deferred({ self.flush() })
+            socket.context.loop.deferred({ [listener = WeakReference(self)] in listener.object?.flush() })
         } send: { messages in
             send(messages)
         }
