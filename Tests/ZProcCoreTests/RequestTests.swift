@@ -78,7 +78,7 @@ struct RequestTests {
     }
 
     @Test func aCallIsMadeAgainAsLongAsThereIsPatience() throws {
-        var retry = HubRetry(patience: .seconds(10))
+        var retry = HubRetry(patience: .seconds(10), byteCount: 13)
         var now = ContinuousClock.now, pauses: [Duration] = []
         let start = now
         while let pause = retry.failed(isSent: false, now: now, jitter: 1) {
@@ -97,20 +97,24 @@ struct RequestTests {
         #expect(!retry.isCutOff)
     }
 
-    @Test func aCallThatEndsEveryConnectionIsGivenUp() {
-        var retry = HubRetry(patience: .seconds(1_000))
+    @Test(arguments: [
+        (1 << 20, HubRetry.mostQuickLosses), (HubRetry.smallCall, HubRetry.mostQuickLosses),
+        (13, HubRetry.mostQuickLossesOfSmallCall),
+    ])
+    func aCallThatEndsEveryConnectionIsGivenUp(_ byteCount: Int, after most: Int) {
+        var retry = HubRetry(patience: .seconds(1_000), byteCount: byteCount)
         var now = ContinuousClock.now, tries = 0
         repeat {
             retry.connected(now: now)
             now += .milliseconds(5)
             tries += 1
         } while retry.failed(isSent: true, now: now, jitter: 1) != nil && tries < 100
-        #expect(tries == HubRetry.mostQuickLosses)
+        #expect(tries == most)
         #expect(retry.isCutOff)
     }
 
     @Test func aHubThatRefusesWhomItKnowsIsTriedAFewTimes() {
-        var retry = HubRetry(patience: .seconds(1_000))
+        var retry = HubRetry(patience: .seconds(1_000), byteCount: 13)
         for _ in 0..<2 {
             var pauses: [Duration] = []
             while let pause = retry.refused(jitter: 1) { pauses.append(pause) }
@@ -121,7 +125,7 @@ struct RequestTests {
     }
 
     @Test func noPatienceMeansOneTry() {
-        var retry = HubRetry(patience: .zero)
+        var retry = HubRetry(patience: .zero, byteCount: 13)
         #expect(retry.failed(isSent: false, now: .now, jitter: 1) == nil)
     }
 }

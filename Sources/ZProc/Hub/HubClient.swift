@@ -67,7 +67,7 @@ final class HubClient: Sendable {
         let ticket = isChange ? requests.withLock { $0.begin() } : nil
         defer { if let ticket { requests.withLock { $0.end(ticket.number) } } }
         let request = ticket.map { UpdateRequest(client: number, number: $0.number, answered: $0.answered) }
-        var retry = HubRetry(patience: patience)
+        var retry = HubRetry(patience: patience, byteCount: arguments.count)
         while true {
             do {
                 let connection = try system.node.connection(to: address)

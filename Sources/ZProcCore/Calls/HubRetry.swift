@@ -17,13 +17,24 @@ package struct HubRetry {
     package static let firstPause: Duration = .milliseconds(10)
     package static let longestPause: Duration = .seconds(1)
 
-    package init(patience: Duration) { self.patience = patience }
+    /// - Parameters:
+    ///   - patience: how long the hub may be away.
+    ///   - byteCount: how long the call's arguments are.
+    package init(patience: Duration, byteCount: Int) {
+        self.patience = patience
+        mostQuickLosses = byteCount < Self.smallCall ? Self.mostQuickLossesOfSmallCall : Self.mostQuickLosses
+    }
 
     /// So many connections in a row may end right after the call was sent, before it is to blame.
     package static let mostQuickLosses = 5
+    /// The same for a call that no hub takes for too long: one that waits for a change is there whenever a bad network
+    /// ends a connection.
+    package static let mostQuickLossesOfSmallCall = 50
+    package static let smallCall = 1_024
+    private let mostQuickLosses: Int
 
     /// Whether the hub ends the connection whenever it is sent the call.
-    package var isCutOff: Bool { quickLosses >= Self.mostQuickLosses }
+    package var isCutOff: Bool { quickLosses >= mostQuickLosses }
 
     /// So many greetings in a row may fail with a hub that has let this client in before: a network may have spoilt them.
     package static let mostRefusals = 5
