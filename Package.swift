@@ -50,7 +50,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
-        // What the libraries below have in common.
+        // What some of those below have in common.
         .target(name: "CWeakReferences"),
         .target(name: "WeakReferences", dependencies: ["CWeakReferences"], swiftSettings: settings),
 

@@ -72,9 +72,7 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     /// Why no context can have these options; nil when one can.
     var problem: String? {
         if callsInFlight < 1 { return "with \(callsInFlight) callsInFlight no actor could be called; take 1 or more" }
-        if let threadCount, !(1...ProcessOptions.maximumThreadCount).contains(threadCount) {
-            return "a threadCount of \(threadCount) is not 1 to \(ProcessOptions.maximumThreadCount)"
-        }
+        if let threadCount, let problem = ProcessOptions.problem(threadCount: threadCount) { return problem }
         return nil
     }
 }

@@ -27,13 +27,15 @@ import WeakReferences
 
         init(_ content: Content?) { self.content = Mutex(content) }
 
-        func set(_ new: Content?) { withExtendedLifetime(content.withLock { swap(new, for: &$0) }) {} }
-        var value: Content? { content.withLock { $0 } }
-
-        private func swap(_ new: Content?, for old: inout Content?) -> Content? {
-            defer { old = new }
-            return old
+        /// What was there goes when the lock is free again.
+        func set(_ new: Content?) {
+            let old = content.withLock { content in
+                defer { content = new }
+                return content
+            }
+            withExtendedLifetime(old) {}
         }
+        var value: Content? { content.withLock { $0 } }
     }
 
     @Test func itHasTheObjectUntilItEnds() throws {

@@ -46,7 +46,7 @@ public struct ProcessOptions: Hashable, Sendable {
     /// How many threads the process has for tasks, 1,024 at most; nil for its share of this process's, which its siblings
     /// that live at the same time are counted for.
     public var threadCount: Int?
-    static let maximumThreadCount = 1_024
+    private static let maximumThreadCount = 1_024
     /// Whether the body waits for something in other ways than `await`: then it has a thread of its own.
     public var isBlocking = false
 
@@ -77,13 +77,15 @@ public struct ProcessOptions: Hashable, Sendable {
             }
         }
         if workingDirectory?.utf8.contains(0) == true { return "the working directory is no path" }
-        if let threadCount, threadCount < 1 { return "a process with \(threadCount) threads can do nothing" }
-        if let threadCount, threadCount > Self.maximumThreadCount {
-            return
-                "\(threadCount) threads are more than the \(Self.maximumThreadCount) that a process may have for tasks"
-        }
+        if let threadCount, let problem = Self.problem(threadCount: threadCount) { return problem }
         if !(0...19).contains(niceness) { return "a niceness of \(niceness) is not 0 to 19" }
         return limits.problem
+    }
+
+    /// Why no process can have so many threads for tasks; nil when one can.
+    static func problem(threadCount: Int) -> String? {
+        if (1...maximumThreadCount).contains(threadCount) { return nil }
+        return "no process has \(threadCount) threads for tasks; take a threadCount of 1 to \(maximumThreadCount)"
     }
 
     /// Whether something is to be read from a handle.

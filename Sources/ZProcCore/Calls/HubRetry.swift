@@ -27,9 +27,10 @@ package struct HubRetry {
 
     /// So many connections in a row may end right after the call was sent, before it is to blame.
     package static let mostQuickLosses = 5
-    /// The same for a call that no hub takes for too long: one that waits for a change is there whenever a bad network
-    /// ends a connection.
+    /// The same for a short call, which is hardly too long for a hub: one that waits for a change is there whenever a bad
+    /// network ends a connection.
     package static let mostQuickLossesOfSmallCall = 50
+    /// Calls with fewer bytes of arguments are short.
     package static let smallCall = 1_024
     private let mostQuickLosses: Int
 
