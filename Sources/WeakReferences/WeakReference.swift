@@ -1,7 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CWeakReferences
+public import CWeakReferences
 
 /// A weak reference that costs its object nothing, for objects whose references are counted in every call.
 ///
@@ -10,24 +10,26 @@ internal import CWeakReferences
 /// object must have none of those, not even one that is hardly used. This one is unowned, which is counted in the object
 /// itself, and asks the runtime whether the object still lives: the object's memory, not what it holds, stays until this
 /// reference is let go, too.
-package final class WeakReference<Object: AnyObject & Sendable>: Sendable {
+public final class WeakReference<Object: AnyObject & Sendable>: Sendable {
     /// Keeps the memory; never read, since that is an error when the object has ended.
     @usableFromInline unowned let unowned: Object
     /// Of the same object.
     @usableFromInline nonisolated(unsafe) let address: UnsafeMutableRawPointer
 
     /// Refers to an object that lives.
-    @inlinable package init(_ object: Object) {
+    @inlinable public init(_ object: Object) {
         unowned = object
         address = Unmanaged.passUnretained(object).toOpaque()
     }
 
     /// The object, until its end has begun.
-    @inlinable package var object: Object? {
-        withExtendedLifetime(self) {
-            guard cwr_try_retain(address) else { return nil }
-            // Retained just now.
-            return Unmanaged<Object>.fromOpaque(address).takeRetainedValue()
+    @inlinable public var object: Object? {
+        @inline(__always) get {
+            withExtendedLifetime(self) {
+                guard cwr_try_retain(address) else { return nil }
+                // Retained just now.
+                return Unmanaged<Object>.fromOpaque(address).takeRetainedValue()
+            }
         }
     }
 }
