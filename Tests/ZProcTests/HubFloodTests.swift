@@ -184,7 +184,7 @@ private final class Visitor: Sendable {
             while let answer = batch.popFirst() {
                 let frames = [[UInt8]](answer)
                 #expect(frames.count == 1)
-                switch try? frames.first.map(Envelope.init(decoding:)) {
+                switch try? frames.first.map({ try Envelope(decoding: $0) }) {
                 case .welcome, .refused, .success, .failure, .probe: break
                 case .hello, .call, .cancel, nil: Issue.record("the hub sent \(frames)")
                 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Distributed
+internal import Glibc
 internal import Synchronization
 
 /// A method of distributed actors, with the types that its name stands for.
@@ -76,8 +77,8 @@ final class DistributedTarget: @unchecked Sendable {
         _ decoder: inout CallDecoder,
         _ handler: CallResultHandler
     ) async throws {
-        let result = UnsafeMutablePointer<Result>.allocate(capacity: 1)
-        defer { result.deallocate() }
+        let result = Self.makeRoom(for: Result.self)
+        defer { Self.free(result) }
         try await executeDistributedTarget(
             on: actor,
             UnsafePointer(name),
@@ -90,6 +91,23 @@ final class DistributedTarget: @unchecked Sendable {
             numWitnessTables: 0
         )
         handler.returned(result.move())
+    }
+}
+
+extension DistributedTarget {
+    /// What all memory of the C library is aligned to.
+    private static let usualAlignment = 16
+
+    /// Memory for one value. `allocate` asks the C library for a certain alignment, which takes it much longer.
+    private static func makeRoom<Value>(for _: Value.Type) -> sending UnsafeMutablePointer<Value> {
+        guard MemoryLayout<Value>.alignment <= usualAlignment, let room = malloc(MemoryLayout<Value>.size) else {
+            return .allocate(capacity: 1)
+        }
+        return room.assumingMemoryBound(to: Value.self)
+    }
+
+    private static func free<Value>(_ room: UnsafeMutablePointer<Value>) {
+        if MemoryLayout<Value>.alignment <= usualAlignment { Glibc.free(room) } else { room.deallocate() }
     }
 }
 

@@ -49,7 +49,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     }
 
     private struct State {
-        var actors: [UInt64: WeakActor] = [:]
+        var actors = NumberTable<WeakActor>()
         /// Those that live until they are released.
         var kept: [UInt64: any DistributedActor] = [:]
         /// Who waits for the end of an actor.
@@ -120,17 +120,16 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         self.place = place
         self.roll = roll
         spares = SparePool(count: place.options.spareProcesses)
-        var services: [String: any Service] = Dictionary(room: 8)
-        services[ActorService.name] = ActorService(self)
-        services[HostService.name] = HostService(self)
-        services[RegistryService.name] = RegistryService(registry, system: self)
-        services[ProcessService.name] = ProcessService(table: processes, system: self)
-        services[SwarmService.name] = SwarmService(swarms, system: self)
-        services[HubService.name] = HubService(self)
-        services[NamedTaskService.name] = NamedTaskService(tasks, system: self)
-        if let store = states.own {
-            services[StateService.name] = StateService(store: store, waits: waits, system: self)
-        }
+        // Those that are called most often first.
+        var services = ServiceTable()
+        services.add(ActorService(self))
+        if let store = states.own { services.add(StateService(store: store, waits: waits, system: self)) }
+        services.add(SwarmService(swarms, system: self))
+        services.add(HubService(self))
+        services.add(HostService(self))
+        services.add(RegistryService(registry, system: self))
+        services.add(ProcessService(table: processes, system: self))
+        services.add(NamedTaskService(tasks, system: self))
         ownNode = Node(
             transports: transports,
             listeningAt: endpoint,
@@ -258,7 +257,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     public func actorReady<Act: DistributedActor>(_ actor: Act) where Act.ID == ActorID {
         let entry = WeakActor(actor)
         let number = actor.id.number
-        state.withLock { $0.actors[number] = entry }
+        state.withLock { _ = $0.actors.insert(entry, for: number) }
     }
 
     /// Forgets an actor that has ended.
@@ -266,7 +265,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     /// Called by the language.
     public func resignID(_ id: ActorID) {
         let termination = state.withLock { state in
-            state.actors[id.number] = nil
+            _ = state.actors.remove(id.number)
             return state.terminations.removeValue(forKey: id.number)
         }
         termination?.settle()

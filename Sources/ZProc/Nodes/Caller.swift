@@ -18,7 +18,7 @@ final class Caller: Sendable {
         var info: PeerInfo
         var window = CallWindow()
         /// Calls that have not been answered and can be cancelled, by their numbers.
-        var open: [UInt64: IncomingCall] = [:]
+        var open = NumberTable<IncomingCall>()
         var rate: RateLimit?
         var isGone = false
     }
@@ -87,7 +87,7 @@ final class Caller: Sendable {
             if state.open.count >= most {
                 return .refused(.overLimit("\(most) calls of this client wait for an answer already"))
             }
-            state.open[call.id.number] = call
+            state.open.insert(call, for: call.id.number)
             return .open
         }
     }
@@ -96,7 +96,7 @@ final class Caller: Sendable {
     ///
     /// - Returns: whether the caller is still there, to be answered.
     @discardableResult func close(_ id: CallID) -> Bool {
-        let (call, isGone) = state.withLock { ($0.open.removeValue(forKey: id.number), $0.isGone) }
+        let (call, isGone) = state.withLock { ($0.open.remove(id.number), $0.isGone) }
         call?.close()
         return !isGone
     }
@@ -109,8 +109,7 @@ final class Caller: Sendable {
     func leave() {
         let calls = state.withLock { state in
             state.isGone = true
-            defer { state.open = [:] }
-            return state.open.values
+            return state.open.removeAll()
         }
         for call in calls { call.cancel() }
     }

@@ -21,24 +21,34 @@ final class InboundCalls: Sendable {
     private struct State {
         var listener: (any TransportListener)?
         var callers: [PeerID: Caller] = [:]
+        /// The one that called last, which is likely to call next.
+        var recent: Caller?
         /// Whether callers are about to be asked whether they are there.
         var isProbing = false
         var isClosed = false
+
+        mutating func caller(_ peer: PeerID) -> Caller? {
+            if let recent, recent.peer == peer { return recent }
+            recent = callers[peer]
+            return recent
+        }
     }
 
     private let info: PeerInfo
-    private let services: [String: any Service]
+    private let services: ServiceTable
     /// The one that does together what has come together.
     private let collector: (any Service)?
     private let transport: any Transport
     /// Who may do what, and how much of it.
     let policy: AccessPolicy
     private let metrics: MetricsSlot
+    /// Names of methods that are called, some of which are long.
+    private let methods = KnownStrings()
     private let state = Mutex(State())
 
     init(
         info: PeerInfo,
-        services: [String: any Service],
+        services: ServiceTable,
         transport: any Transport,
         policy: AccessPolicy = AccessPolicy(),
         metrics: MetricsSlot
@@ -127,7 +137,7 @@ extension InboundCalls: ListenerReceiver {
     func listenerReceived(_ message: [UInt8], from peer: PeerID) {
         metrics.current?.received(message.count)
         do throws(TransportError) {
-            switch try Envelope(decoding: message) {
+            switch try Envelope(decoding: message, known: methods) {
             case .hello(let caller):
                 guard caller.protocolVersion == info.protocolVersion else {
                     throw TransportError(
@@ -144,7 +154,7 @@ extension InboundCalls: ListenerReceiver {
                 log("a client has come", Log.facts([.process: caller.processID, .build: caller.build]))
                 send(.welcome(info), to: peer)
             case .call(let id, let service, let method, let arguments, let request, let trace):
-                guard let caller = state.withLock({ $0.callers[peer] }) else {
+                guard let caller = state.withLock({ $0.caller(peer) }) else {
                     throw TransportError(.refused, "it called before it said hello")
                 }
                 let handler = services[service], role = handler?.role(for: method) ?? .reader
@@ -238,7 +248,11 @@ extension InboundCalls: ListenerReceiver {
     }
 
     func listenerLost(_ peer: PeerID) {
-        guard let lost = state.withLock({ $0.callers.removeValue(forKey: peer) }) else { return }
+        let lost = state.withLock { state in
+            if state.recent?.peer == peer { state.recent = nil }
+            return state.callers.removeValue(forKey: peer)
+        }
+        guard let lost else { return }
         log("a client has gone", Log.facts([.process: lost.info.processID]))
         lost.leave()
     }

@@ -15,12 +15,14 @@ final class Node: Sendable {
     private let transports: Transports
     private let listenEndpoint: @Sendable () throws(TransportError) -> Endpoint
     private let inbound: InboundCalls
-    private let services: [String: any Service]
+    private let services: ServiceTable
     private let callsInFlight: Int
     private let metrics: MetricsSlot
 
     private struct State {
         var connections: [NodeAddress: Connection] = Dictionary(room: 2)
+        /// The one that was asked for last, which is likely to be asked for next.
+        var recent: (address: NodeAddress, connection: Connection)?
         var address: NodeAddress?
         /// Where others are welcome besides, each by rules of its own.
         var published: [(address: NodeAddress, inbound: InboundCalls)] = []
@@ -33,7 +35,7 @@ final class Node: Sendable {
     /// - Parameters:
     ///   - transports: how messages travel.
     ///   - endpoint: where to listen when somebody needs this node's address.
-    ///   - services: who answers calls from others, by name.
+    ///   - services: who answers calls from others.
     ///   - processID: the number of this process, which peers are told.
     ///   - id: which node it is; a new one by default.
     ///   - callsInFlight: how many limited calls to one peer may wait for their answers.
@@ -41,7 +43,7 @@ final class Node: Sendable {
     init(
         transports: Transports,
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint,
-        services: [String: any Service],
+        services: ServiceTable,
         processID: Int,
         id: NodeID = .random(),
         callsInFlight: Int,
@@ -116,7 +118,11 @@ final class Node: Sendable {
     /// The connection to `address`, opened the first time.
     func connection(to address: NodeAddress) throws(TransportError) -> Connection {
         let (connection, options) = try state.withLock { state throws(TransportError) -> (_, ConnectOptions?) in
-            if let connection = state.connections[address] { return (connection, nil) }
+            if let recent = state.recent, recent.address == address { return (recent.connection, nil) }
+            if let connection = state.connections[address] {
+                state.recent = (address, connection)
+                return (connection, nil)
+            }
             try check(state)
             let expected = address.node == .any ? nil : address.node
             let connection = Connection(to: address.endpoint, expected: expected, limit: callsInFlight) {
@@ -183,6 +189,7 @@ final class Node: Sendable {
     private func forget(_ connection: Connection, at address: NodeAddress) {
         state.withLock { state in
             if state.connections[address] === connection { state.connections[address] = nil }
+            if state.recent?.connection === connection { state.recent = nil }
         }
     }
 }

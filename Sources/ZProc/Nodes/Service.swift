@@ -21,6 +21,18 @@ protocol Service: AnyObject, Sendable {
     func has(_ method: String) -> Bool
 }
 
+/// Services by their names, of which there are few: to compare them takes less than to hash one.
+struct ServiceTable: Sendable {
+    private var services: [(name: String, service: any Service)] = []
+
+    mutating func add<Added: Service>(_ service: Added) { services.append((Added.name, service)) }
+
+    subscript(name: String) -> (any Service)? {
+        for known in services where known.name == name { return known.service }
+        return nil
+    }
+}
+
 extension Service {
     func handleTogether(_ calls: () -> Void) { calls() }
 

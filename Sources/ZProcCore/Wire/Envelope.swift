@@ -202,8 +202,11 @@ extension Envelope {
 
     /// Reads a message.
     ///
+    /// - Parameters:
+    ///   - bytes: the message.
+    ///   - known: has the names of methods that have been called, and learns others.
     /// - Throws: ``TransportError/Code/malformed`` for anything that is not exactly one message.
-    package init(decoding bytes: [UInt8]) throws(TransportError) {
+    package init(decoding bytes: [UInt8], known: KnownStrings? = nil) throws(TransportError) {
         var reader = FieldReader(bytes: bytes)
         let count = try reader.readShortArrayHeader()
         guard let kind = Kind(rawValue: try reader.readUInt()) else { throw reader.malformed("an unknown kind") }
@@ -215,7 +218,7 @@ extension Envelope {
         case (.refused, 2): self = .refused(try reader.readString())
         case (.call, 5), (.call, 6), (.call, 8), (.call, 9):
             let id = CallID(try reader.readUInt())
-            let service = try reader.readString(), method = try reader.readString()
+            let service = try reader.readString(), method = try reader.readString(known: known)
             let arguments = try reader.readBinarySlice()
             var request: UpdateRequest?
             if count >= 8 {

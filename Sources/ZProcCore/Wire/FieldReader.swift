@@ -69,7 +69,8 @@ package struct FieldReader {
         }
     }
 
-    package mutating func readString() throws(TransportError) -> String {
+    /// - Parameter known: strings that are not made again.
+    package mutating func readString(known: KnownStrings? = nil) throws(TransportError) -> String {
         let marker = try readByte()
         let count: Int
         switch marker {
@@ -82,7 +83,8 @@ package struct FieldReader {
         guard count <= countLeft else { throw malformed("the end") }
         let start = position - bytes.startIndex
         let text = bytes.withUnsafeBufferPointer { bytes in
-            String(checking: UnsafeBufferPointer(rebasing: bytes[start..<start + count]))
+            let text = UnsafeBufferPointer(rebasing: bytes[start..<start + count])
+            return known == nil ? String(checking: text) : known?.string(text)
         }
         guard let text else { throw malformed("invalid UTF-8") }
         position += count

@@ -16,7 +16,8 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
     private struct State {
         var phase = Phase.waiting
         var receiver: (any ListenerReceiver)?
-        var streams: [PeerID: MessageStream] = [:]
+        /// By the numbers that they are named by.
+        var streams: [UInt64: MessageStream] = [:]
         var accepted: UInt64 = 0
         /// Given up for a moment, to accept and turn away one for whom there is no descriptor.
         var spare: Int32
@@ -71,7 +72,7 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
                 try stream.open(handlers(for: peer, receiver))
             } catch {
                 // The system has no room to watch it.
-                state.withLock { _ = $0.streams.removeValue(forKey: peer) }
+                state.withLock { _ = $0.streams.removeValue(forKey: Self.number(of: peer)) }
                 stream.close()
             }
         }
@@ -107,7 +108,7 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
                 var limits = MessageStream.Limits(waitingMessages: options.sendHighWaterMark)
                 if let most = options.maximumMessageByteCount { limits.messageByteCount = most }
                 let stream = MessageStream(accepted, on: loop, limits: limits, among: owners)
-                state.streams[peer] = stream
+                state.streams[state.accepted] = stream
                 return (stream, peer, receiver)
             }
             return nil
@@ -132,10 +133,15 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
             received: { receiver.listenerReceived($0, from: peer) },
             receivedTogether: { receiver.listenerReceivedTogether($0) },
             ended: { [listener = WeakReference(self)] _ in
-                let stream = listener.object?.state.withLock { $0.streams.removeValue(forKey: peer) }
+                let stream = listener.object?.state.withLock { $0.streams.removeValue(forKey: Self.number(of: peer)) }
                 if stream != nil { receiver.listenerLost(peer) }
             }
         )
+    }
+
+    /// The number that a link is named by; 0, which none is, for another transport's.
+    private static func number(of peer: PeerID) -> UInt64 {
+        peer.bytes.withUnsafeBytes { $0.count == 8 ? $0.loadUnaligned(as: UInt64.self) : 0 }
     }
 
     // MARK: Sending
@@ -143,7 +149,7 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) { try send(message, body: [], to: peer) }
 
     func send(_ head: [UInt8], body: [UInt8], to peer: PeerID) throws(TransportError) {
-        let (stream, isClosed) = state.withLock { ($0.streams[peer], $0.phase == .closed) }
+        let (stream, isClosed) = state.withLock { ($0.streams[Self.number(of: peer)], $0.phase == .closed) }
         if isClosed { throw TransportError(.closed, "\(endpoint) has been closed") }
         do throws(MessageStream.End) {
             try stream?.send(head, body: body)
