@@ -45,10 +45,15 @@ import ZProcCore
 
     @Test func aCallIsTheSameWhoeverKnowsItsMethod() throws {
         let known = KnownStrings()
-        for method in ["get", "a method with a long name, as Swift's are", "a method with a long name, as Swift's too"] {
+        for method in ["get", "a method with a long name, as Swift's are", "a method with a long name, as Swift's do"] {
             for id in 1...3 as ClosedRange<UInt64> {
                 let call = Envelope.call(
-                    CallID(id), service: "actor", method: method, arguments: [1, 2], request: nil, trace: []
+                    CallID(id),
+                    service: "actor",
+                    method: method,
+                    arguments: [1, 2],
+                    request: nil,
+                    trace: []
                 )
                 #expect(try Envelope(decoding: call.encoded(), known: known) == call)
             }

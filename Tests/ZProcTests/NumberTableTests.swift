@@ -24,7 +24,8 @@ import ZProc
         var table = NumberTable<String>()
         // As many that meet as go to their places, to larger tables, and elsewhere.
         let numbers = (0..<100).map { UInt64($0) << 40 }
-        let first = numbers.map { table.insert("first", for: $0) }, second = numbers.map { table.insert("second", for: $0) }
+        let first = numbers.map { table.insert("first", for: $0) }
+        let second = numbers.map { table.insert("second", for: $0) }
         #expect(first == numbers.map { _ in true })
         #expect(second == numbers.map { _ in false })
         #expect(table.count == numbers.count)

@@ -98,7 +98,9 @@ extension DistributedTarget {
     /// What all memory of the C library is aligned to.
     private static let usualAlignment = 16
 
-    /// Memory for one value. `allocate` asks the C library for a certain alignment, which takes it much longer.
+    /// Memory for one value.
+    ///
+    /// `allocate` asks the C library for a certain alignment, which takes it much longer.
     private static func makeRoom<Value>(for _: Value.Type) -> sending UnsafeMutablePointer<Value> {
         guard MemoryLayout<Value>.alignment <= usualAlignment, let room = malloc(MemoryLayout<Value>.size) else {
             return .allocate(capacity: 1)

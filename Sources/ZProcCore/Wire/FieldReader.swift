@@ -69,7 +69,7 @@ package struct FieldReader {
         }
     }
 
-    /// - Parameter known: strings that are not made again.
+    /// Reads a string, which is not made when it is known.
     package mutating func readString(known: KnownStrings? = nil) throws(TransportError) -> String {
         let marker = try readByte()
         let count: Int

@@ -23,7 +23,9 @@ package final class KnownStrings: Sendable {
 
     /// The string of these bytes; nil when they are no UTF-8.
     package func string(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
-        guard Self.byteCounts.contains(bytes.count), let start = bytes.baseAddress else { return String(checking: bytes) }
+        guard Self.byteCounts.contains(bytes.count), let start = bytes.baseAddress else {
+            return String(checking: bytes)
+        }
         return strings.withLock { strings in
             for string in strings where string.utf8.count == bytes.count {
                 let isThis = string.utf8.withContiguousStorageIfAvailable { utf8 in
