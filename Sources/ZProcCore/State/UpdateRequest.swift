@@ -1,6 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import DequeModule
+
 /// Names a change that a client asks for, so that asking again does not make it twice.
 ///
 /// A client that has lost its connection does not know whether its last requests were carried out. It sends them again
@@ -23,23 +25,27 @@ package struct UpdateRequest: Hashable, Sendable {
 /// Numbers a client's requests, and knows which have been answered.
 package struct RequestNumbers {
     private var last: UInt64 = 0
-    private var waiting: Set<UInt64> = []
-    /// Every number below this one has been answered.
-    private var floor: UInt64 = 1
+    /// Requests that have not been answered, in order: most are answered as they were made, so nearly always the first goes.
+    private var waiting: Deque<UInt64> = []
 
     package init() {}
 
     /// The number of the next request, and the floor to send along.
     package mutating func begin() -> (number: UInt64, answered: UInt64) {
         last += 1
-        waiting.insert(last)
-        return (last, floor)
+        waiting.append(last)
+        return (last, waiting[0])
     }
 
     /// A request has been answered, or given up.
     package mutating func end(_ number: UInt64) {
-        waiting.remove(number)
-        while floor <= last, !waiting.contains(floor) { floor += 1 }
+        var low = 0, high = waiting.count
+        if waiting.first == number { high = 0 }
+        while low < high {
+            let middle = (low + high) / 2
+            if waiting[middle] < number { low = middle + 1 } else { high = middle }
+        }
+        if low < waiting.count, waiting[low] == number { waiting.remove(at: low) }
     }
 }
 
