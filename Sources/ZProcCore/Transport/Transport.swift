@@ -52,6 +52,10 @@ public protocol TransportLink: AnyObject, Sendable {
     /// not put them together do not copy it.
     func send(_ head: [UInt8], body: [UInt8]) throws(TransportError)
     /// Ends the link. Its receiver hears nothing more.
+    ///
+    /// What has been sent before leaves first, for up to a second. Over TCP it may be lost all the same, when something
+    /// has come that has not been read: the system resets such a connection. The other side learns that the link has
+    /// ended, whatever it has of it.
     func close()
 }
 
