@@ -78,6 +78,7 @@ import ZProc
             }
             try #require(table.count == dictionary.count && table[newest] == dictionary[newest], "step \(step)")
         }
+        #expect(table.numbers == dictionary.keys.sorted())
         let rest = table.removeAll()
         #expect(rest == dictionary.sorted { $0.key < $1.key }.map(\.value))
     }

@@ -199,9 +199,10 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     /// Made once, because each call needs several; they hold this system until it is shut down.
     private let knownCoders = Mutex<(encoder: MessagePackEncoder, decoder: MessagePackDecoder)?>(nil)
 
-    var encoder: MessagePackEncoder { coders.encoder }
+    // Not both to have one, of which all threads count the references.
+    var encoder: MessagePackEncoder { knownCoders.withLock { $0?.encoder } ?? coders.encoder }
 
-    var decoder: MessagePackDecoder { coders.decoder }
+    var decoder: MessagePackDecoder { knownCoders.withLock { $0?.decoder } ?? coders.decoder }
 
     /// A closure as it travels.
     func encode(_ closure: PortableClosure) throws -> EncodedValue {

@@ -19,6 +19,11 @@ package struct NumberTable<Value> {
 
     package init() {}
 
+    /// Under which there are values, in order.
+    package var numbers: [UInt64] {
+        (places.compactMap { $0.value == nil ? nil : $0.number } + others.keys).sorted()
+    }
+
     /// How many values there are.
     package var count: Int { placedCount + others.count }
 

@@ -17,9 +17,10 @@ final class SwarmEngine: Stoppable {
 
     private struct State {
         var broker: Broker
-        // By numbers, here and below: a type of keys of one's own is hashed like any struct, in twice the time.
-        var jobs: [UInt64: any SwarmJob] = [:]
+        var jobs = NumberTable<any SwarmJob>()
         /// Why a job failed; the broker knows no errors.
+        ///
+        /// By numbers, here and below: a type of keys of one's own is hashed like any struct, in twice the time.
         var errors: [UInt64: any Error] = [:]
         var workers: [UInt64: any SwarmWorker] = [:]
         /// Those that have asked for work.
@@ -102,7 +103,7 @@ final class SwarmEngine: Stoppable {
         let (id, effects) = try state.withLock { state in
             if state.isClosed { throw SwarmError.hasEnded }
             let (id, effects) = state.broker.addJob(options, now: now)
-            state.jobs[id.number] = job
+            state.jobs.insert(job, for: id.number)
             state.add(effects)
             keepTime(&state)
             return (id, state.takeEffects())
@@ -400,7 +401,7 @@ final class SwarmEngine: Stoppable {
         let (workers, endCalls, effects, isFirst) = state.withLock { state in
             // All at once: a job that was added in between would never end.
             defer { state.isClosed = true }
-            for job in state.jobs.keys {
+            for job in state.jobs.numbers {
                 if state.errors[job] == nil { state.errors[job] = SwarmError.hasEnded }
                 state.add(state.broker.cancel(JobID(job), now: now))
             }
@@ -529,7 +530,8 @@ final class SwarmEngine: Stoppable {
 
     private func end(_ id: JobID, _ end: JobEnd) {
         let (job, known, startError, workers) = state.withLock { state in
-            let job = state.jobs.removeValue(forKey: id.number), known = state.errors.removeValue(forKey: id.number)
+            let job = state.jobs.remove(id.number)
+            let known = state.errors.isEmpty ? nil : state.errors.removeValue(forKey: id.number)
             // A single task's definition goes with its only chunk.
             let workers = job?.isSingle == false ? Array(state.workers.values) : []
             return (job, known, state.lastStartError, workers)

@@ -24,7 +24,7 @@ final class TaskWorker: SwarmWorker {
         mutating func forget(_ chunk: ChunkID) {
             current = nil
             open.remove(chunk.number)
-            cancelled.remove(chunk.number)
+            if !cancelled.isEmpty { cancelled.remove(chunk.number) }
         }
     }
 
@@ -82,7 +82,7 @@ final class TaskWorker: SwarmWorker {
             let task = Task(executorPreference: thread) { await work.job.work(on: work.range, in: run) }
             let isCancelled = state.withLock { state in
                 state.current = (chunk, task)
-                return state.cancelled.contains(chunk.number)
+                return !state.cancelled.isEmpty && state.cancelled.contains(chunk.number)
             }
             if isCancelled { task.cancel() }
             let end = await task.value

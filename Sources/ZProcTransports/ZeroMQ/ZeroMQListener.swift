@@ -68,8 +68,12 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     /// Tells of ends of links until the socket is closed.
     private func monitor(_ receiver: any ListenerReceiver) throws(ZeroMQError) {
         let events = try socket.monitor([.disconnected])
-        Task(executorPreference: socket.context.loop) { [weak receiver] in
-            for await event in events where event.kind == .disconnected { receiver?.listenerLostSomebody() }
+        let receiver = WeakReference<any (AnyObject & Sendable)>(receiver)
+        Task(executorPreference: socket.context.loop) {
+            for await event in events where event.kind == .disconnected {
+                // The reference does not know its conformances.
+                (receiver.object as? any ListenerReceiver)?.listenerLostSomebody()
+            }
         }
     }
 
