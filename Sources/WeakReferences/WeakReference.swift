@@ -10,6 +10,8 @@ public import CWeakReferences
 /// object must have none of those, not even one that is hardly used. This one is unowned, which is counted in the object
 /// itself, and asks the runtime whether the object still lives: the object's memory, not what it holds, stays until this
 /// reference is let go, too.
+///
+/// Public for this package's other modules, of which none hands it on: what is `package` is not inlined there.
 public final class WeakReference<Object: AnyObject & Sendable>: Sendable {
     /// Keeps the memory; never read, since that is an error when the object has ended.
     @usableFromInline unowned let unowned: Object

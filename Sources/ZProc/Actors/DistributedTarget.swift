@@ -102,7 +102,7 @@ extension DistributedTarget {
     ///
     /// `allocate` asks the C library for a certain alignment, which takes it much longer.
     private static func makeRoom<Value>(for _: Value.Type) -> sending UnsafeMutablePointer<Value> {
-        guard MemoryLayout<Value>.alignment <= usualAlignment, let room = malloc(MemoryLayout<Value>.size) else {
+        guard MemoryLayout<Value>.alignment <= usualAlignment, let room = malloc(MemoryLayout<Value>.stride) else {
             return .allocate(capacity: 1)
         }
         return room.assumingMemoryBound(to: Value.self)

@@ -199,7 +199,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     /// Made once, because each call needs several; they hold this system until it is shut down.
     private let knownCoders = Mutex<(encoder: MessagePackEncoder, decoder: MessagePackDecoder)?>(nil)
 
-    // Not both to have one, of which all threads count the references.
+    // Not through `coders`, which copies both: all threads count their references.
     var encoder: MessagePackEncoder { knownCoders.withLock { $0?.encoder } ?? coders.encoder }
 
     var decoder: MessagePackDecoder { knownCoders.withLock { $0?.decoder } ?? coders.decoder }
@@ -258,7 +258,11 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     public func actorReady<Act: DistributedActor>(_ actor: Act) where Act.ID == ActorID {
         let entry = WeakActor(actor)
         let number = actor.id.number
-        state.withLock { _ = $0.actors.insert(entry, for: number) }
+        state.withLock { state in
+            // One that comes back has the number of the last.
+            _ = state.actors.remove(number)
+            state.actors.insert(entry, for: number)
+        }
     }
 
     /// Forgets an actor that has ended.
@@ -275,7 +279,9 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     /// Has an actor live until it is released, or the system is shut down.
     func keep(_ actor: any DistributedActor) {
         guard let id = actor.id as? ActorID else { return }
-        state.withLock { $0.kept[id.number] = actor }
+        // One that it takes the place of goes outside the lock: its end resigns its id.
+        let former = state.withLock { $0.kept.updateValue(actor, forKey: id.number) }
+        withExtendedLifetime(former) {}
     }
 
     /// Lets a kept actor go; false when none of that number is kept.

@@ -23,7 +23,8 @@ package struct CallTable<Waiter> {
 
     /// Keeps who waits for the reply to `id`.
     package mutating func add(_ waiter: Waiter, for id: CallID) {
-        waiting.insert(waiter, for: id.number)
+        let isNew = waiting.insert(waiter, for: id.number)
+        assert(isNew, "a call was added twice, and would wait for ever")
     }
 
     /// A reply came; nil for one that nobody waits for any more, or a second one.

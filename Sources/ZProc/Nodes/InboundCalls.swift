@@ -185,7 +185,7 @@ extension InboundCalls: ListenerReceiver {
                 )
                 if let observation { observation.carryOut { handler.handle(call) } } else { handler.handle(call) }
             case .cancel(let id):
-                state.withLock { $0.callers[peer] }?.cancel(id)
+                state.withLock { $0.caller(peer) }?.cancel(id)
             case .welcome, .refused, .success, .failure, .probe:
                 throw TransportError(.malformed, "it sent what only a listener may send")
             }

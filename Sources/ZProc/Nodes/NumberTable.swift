@@ -46,7 +46,7 @@ package struct NumberTable<Value> {
                 return true
             } else if places[place].number == number {
                 return false
-            } else if placedCount >= places.count / Self.leastShare {
+            } else if places.count <= placedCount * Self.mostPlacesPerValue {
                 resize(to: places.count * 2)
             } else {
                 others[number] = value
@@ -77,8 +77,8 @@ package struct NumberTable<Value> {
     }
 
     private static var leastPlaceCount: Int { 16 }
-    /// A table with more places than so many times its values is not made larger.
-    private static var leastShare: Int { 4 }
+    /// A table that has more is not made larger.
+    private static var mostPlacesPerValue: Int { 4 }
 
     /// What had places of their own has them in a table of twice the size, too.
     private mutating func resize(to count: Int) {

@@ -27,10 +27,7 @@ struct ServiceTable: Sendable {
 
     mutating func add<Added: Service>(_ service: Added) { services.append((Added.name, service)) }
 
-    subscript(name: String) -> (any Service)? {
-        for known in services where known.name == name { return known.service }
-        return nil
-    }
+    subscript(name: String) -> (any Service)? { services.first { $0.name == name }?.service }
 }
 
 extension Service {

@@ -38,9 +38,14 @@ package struct RequestNumbers {
     }
 
     /// A request has been answered, or given up.
+    ///
+    /// Cost: that of moving those between it and the nearer end; most are at the front.
     package mutating func end(_ number: UInt64) {
+        if waiting.first == number {
+            waiting.removeFirst()
+            return
+        }
         var low = 0, high = waiting.count
-        if waiting.first == number { high = 0 }
         while low < high {
             let middle = (low + high) / 2
             if waiting[middle] < number { low = middle + 1 } else { high = middle }

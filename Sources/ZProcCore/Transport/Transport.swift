@@ -28,7 +28,7 @@ public protocol Transport: Sendable {
     ) throws(TransportError) -> any TransportLink
 
     /// Ends all links and listeners, and gives up threads and descriptors. Messages sent before are delivered when the
-    /// peer is alive. Safe to call twice.
+    /// peer is alive, but for what ``TransportLink/close()`` says of TCP. Safe to call twice.
     func shutdown() async
 }
 
@@ -55,7 +55,7 @@ public protocol TransportLink: AnyObject, Sendable {
     ///
     /// What has been sent before leaves first, for up to a second. Over TCP it may be lost all the same, when something
     /// has come that has not been read: the system resets such a connection. The other side learns that the link has
-    /// ended, whatever it has of it.
+    /// ended, however much has arrived.
     func close()
 }
 

@@ -84,7 +84,7 @@ package struct FieldReader {
         let start = position - bytes.startIndex
         let text = bytes.withUnsafeBufferPointer { bytes in
             let text = UnsafeBufferPointer(rebasing: bytes[start..<start + count])
-            return known == nil ? String(checking: text) : known?.string(text)
+            return if let known { known.string(text) } else { String(checking: text) }
         }
         guard let text else { throw malformed("invalid UTF-8") }
         position += count

@@ -43,7 +43,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     func start(_ receiver: any ListenerReceiver) throws(TransportError) {
         self.receiver.withLock { $0 = receiver }
         try wrapped(endpoint) { () throws(ZeroMQError) in
-            if isMonitored { try monitor(receiver) }
+            if isMonitored { try monitor() }
             try socket.deliver { [listener = WeakReference(self), receiver] batch in
                 guard let listener = listener.object else { return }
                 var batch = batch
@@ -66,13 +66,11 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     }
 
     /// Tells of ends of links until the socket is closed.
-    private func monitor(_ receiver: any ListenerReceiver) throws(ZeroMQError) {
+    private func monitor() throws(ZeroMQError) {
         let events = try socket.monitor([.disconnected])
-        let receiver = WeakReference<any (AnyObject & Sendable)>(receiver)
-        Task(executorPreference: socket.context.loop) {
+        Task(executorPreference: socket.context.loop) { [listener = WeakReference(self)] in
             for await event in events where event.kind == .disconnected {
-                // The reference does not know its conformances.
-                (receiver.object as? any ListenerReceiver)?.listenerLostSomebody()
+                listener.object?.receiver.withLock { $0 }?.listenerLostSomebody()
             }
         }
     }
