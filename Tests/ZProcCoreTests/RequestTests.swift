@@ -23,6 +23,24 @@ struct RequestTests {
         #expect(numbers.begin() == (7, 7))
     }
 
+    /// In whatever order requests are answered, or twice, or ones that were never made.
+    @Test func theFloorIsBelowNoUnansweredRequest() {
+        var random = SeededNumbers.announced("requests"), numbers = RequestNumbers(), waiting: Set<UInt64> = []
+        for _ in 0..<5_000 {
+            // The fewer wait, the more begin.
+            if Int.random(in: 0..<400, using: &random) > waiting.count {
+                let (number, floor) = numbers.begin()
+                waiting.insert(number)
+                #expect(floor == waiting.min())
+            } else {
+                let first = waiting.min() ?? 0
+                let number = UInt64.random(in: max(1, first) - 1...first + 300, using: &random)
+                numbers.end(number)
+                waiting.remove(number)
+            }
+        }
+    }
+
     @Test func repliesAreForgottenInTime() {
         var cache = ReplyCache()
         for number in 1...4 {

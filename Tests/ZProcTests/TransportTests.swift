@@ -134,7 +134,7 @@ import ZProcTransports
             try await eventually { answers.messages.count == 1 }
             await withDiscardingTaskGroup { group in
                 for number: UInt8 in 1...100 {
-                    // More than a socket takes at once.
+                    // Of one byte each, all would nearly always arrive.
                     group.addTask { try? link.send([UInt8](repeating: number, count: 3_000)) }
                 }
             }

@@ -21,6 +21,14 @@ protocol Service: AnyObject, Sendable {
     func has(_ method: String) -> Bool
 }
 
+extension Service {
+    func handleTogether(_ calls: () -> Void) { calls() }
+
+    /// What runs code is for those who may run code.
+    func role(for method: String) -> Role { .runner }
+    func has(_ method: String) -> Bool { false }
+}
+
 /// Services by their names, of which there are few: to compare them takes less than to hash one.
 struct ServiceTable: Sendable {
     private var services: [(name: String, service: any Service)] = []
@@ -28,12 +36,4 @@ struct ServiceTable: Sendable {
     mutating func add<Added: Service>(_ service: Added) { services.append((Added.name, service)) }
 
     subscript(name: String) -> (any Service)? { services.first { $0.name == name }?.service }
-}
-
-extension Service {
-    func handleTogether(_ calls: () -> Void) { calls() }
-
-    /// What runs code is for those who may run code.
-    func role(for method: String) -> Role { .runner }
-    func has(_ method: String) -> Bool { false }
 }

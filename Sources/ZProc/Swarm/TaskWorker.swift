@@ -82,7 +82,7 @@ final class TaskWorker: SwarmWorker {
             let task = Task(executorPreference: thread) { await work.job.work(on: work.range, in: run) }
             let isCancelled = state.withLock { state in
                 state.current = (chunk, task)
-                return !state.cancelled.isEmpty && state.cancelled.contains(chunk.number)
+                return state.cancelled.contains(chunk.number)
             }
             if isCancelled { task.cancel() }
             let end = await task.value
