@@ -100,9 +100,36 @@ struct SocketLoopTests {
         }
     }
 
+    /// One thread runs all jobs while these are short.
+    @Test(arguments: [2, 4]) func oneThreadRunsShortJobs(_ jobThreads: Int) async throws {
+        let loop = try SocketLoop(jobThreads: jobThreads)
+        await runShortJobs(on: loop)
+    }
+
+    /// As many jobs run at once as there are threads for them, also when one has run them alone before.
+    @Test(arguments: [2, 3, 8], [false, true])
+    func longJobsRunAtOnce(_ jobThreads: Int, _ afterShortOnes: Bool) async throws {
+        let loop = try SocketLoop(jobThreads: jobThreads)
+        for _ in 0..<2 {
+            if afterShortOnes { await runShortJobs(on: loop) }
+            let gates = (0..<jobThreads).map { _ in DispatchSemaphore(value: 0) }
+            await withTaskGroup { group in
+                for own in gates {
+                    group.addTask(executorPreference: loop) {
+                        // Each goes on when all have come.
+                        for gate in gates { gate.signal() }
+                        for _ in gates { block(until: own) }
+                    }
+                }
+            }
+        }
+    }
+
     /// The thread that has received runs the task itself; when that takes long, another one waits for the sockets.
-    @Test(arguments: [1, 2, 4]) func aJobThatBlocksHoldsUpNoSocket(_ jobThreads: Int) async throws {
+    @Test(arguments: [1, 2, 4], [false, true])
+    func aJobThatBlocksHoldsUpNoSocket(_ jobThreads: Int, _ afterShortOnes: Bool) async throws {
         let context = try SocketContext(jobThreads: jobThreads)
+        if afterShortOnes { await runShortJobs(on: context.loop) }
         let calls = try SocketPair(.pull, .push, over: .ipc, in: context)
         let signals = try SocketPair(.pull, .push, over: .ipc, in: context)
         let signal = DispatchSemaphore(value: 0)
@@ -132,6 +159,7 @@ struct SocketLoopTests {
         for round in 0..<40 {
             // Short jobs before it, so that one thread has taken to running them alone; or none.
             let count = round % 2 * 20
+            if round == 20 { await runShortJobs(on: loop) }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask(executorPreference: loop) {
                     for _ in 0..<count {
@@ -171,7 +199,8 @@ struct SocketLoopTests {
     @Test func jobsThatBlockHoldUpNoPromise() async throws {
         let context = try SocketContext(jobThreads: 2)
         let loop = context.loop
-        for _ in 0..<40 {
+        for round in 0..<40 {
+            if round == 20 { await runShortJobs(on: loop) }
             let signal = DispatchSemaphore(value: 0)
             let mayBegin = DispatchSemaphore(value: 0)
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -288,6 +317,25 @@ struct SocketLoopTests {
             #expect(isClean, "\(descriptors) → \(entries("/proc/self/fd")), \(threads) → \(entries("/proc/self/task"))")
         }
     }
+}
+
+/// Runs short jobs until one thread has run many of them alone.
+private func runShortJobs(on loop: SocketLoop) async {
+    for _ in 0..<5_000 {
+        let threads = Shared<Set<pthread_t>>([])
+        await withTaskGroup { group in
+            for _ in 0..<16 {
+                group.addTask(executorPreference: loop) {
+                    for _ in 0..<10 {
+                        threads.update { $0.insert(pthread_self()) }
+                        for _ in 0..<20 { await Task.yield() }
+                    }
+                }
+            }
+        }
+        if threads.value.count == 1 { return }
+    }
+    Issue.record("several threads run short jobs")
 }
 
 /// Blocks the thread.

@@ -23,20 +23,19 @@ final class LoopCore: Sendable {
 
     struct State: ~Copyable {
         var jobs: [QueuedJob] = []
-        /// What the threads of a loop with job threads do; see `LoopCore+Threads.swift`.
-        var threads = ThreadCounts()
+        /// How many jobs at the front have been taken.
+        var taken = 0
+        /// What the threads of a loop with job threads do.
+        var threads: LoopThreads
         /// What is to be done after some of the jobs, such as sending together what they have to send.
         var deferred: [@Sendable () -> Void] = []
-        var jobsSinceDeferral = 0
         /// Sockets to be served although their descriptor will not say so.
         var poked: [SocketCore] = []
-        /// Set by the thread before it sleeps, cleared by the one who wakes it, so that one write wakes it once.
-        var isAsleep = false
         var isStopping = false
         var loop: WeakReference<SocketLoop>?
     }
 
-    let state = Mutex(State())
+    let state: Mutex<State>
     /// How many jobs run at once besides the waiting; 0 for a loop whose one thread does both.
     let jobThreads: Int
     /// Threads with nothing to do sleep on this.
@@ -56,6 +55,7 @@ final class LoopCore: Sendable {
 
     init(jobThreads: Int) throws(ZeroMQError) {
         self.jobThreads = jobThreads
+        state = Mutex(State(threads: LoopThreads(most: jobThreads)))
         idle = Semaphore()
         watch = jobThreads > 0 ? try LoopWatch.shared() : nil
         poller = epoll_create1(Int32(EPOLL_CLOEXEC))
@@ -86,8 +86,7 @@ final class LoopCore: Sendable {
         if jobThreads > 0 { return enqueueForThreads(QueuedJob(job: job, lane: lane)) }
         let mustWake = state.withLock { state in
             state.jobs.append(QueuedJob(job: job, lane: lane))
-            defer { state.isAsleep = false }
-            return state.isAsleep
+            return state.threads.wakeLeader()
         }
         if mustWake { wake() }
     }
@@ -96,8 +95,7 @@ final class LoopCore: Sendable {
     func poke(_ socket: SocketCore) {
         let mustWake = state.withLock { state in
             if !state.poked.contains(where: { $0 === socket }) { state.poked.append(socket) }
-            defer { state.isAsleep = false }
-            return state.isAsleep
+            return state.threads.wakeLeader()
         }
         if mustWake { wake() }
     }
@@ -105,12 +103,7 @@ final class LoopCore: Sendable {
     /// Ends the thread when it has run all jobs.
     func stop() {
         let (mustWake, idling) = state.withLock { state in
-            state.isStopping = true
-            defer {
-                state.isAsleep = false
-                state.threads.idle = 0
-            }
-            return (state.isAsleep, state.threads.idle)
+            state.threads.stop()
         }
         if mustWake { wake() }
         for _ in 0..<idling { idle.signal() }
@@ -200,8 +193,8 @@ final class LoopCore: Sendable {
             let isStopping = state.withLock { state in
                 swap(&state.jobs, &batch)
                 swap(&state.poked, &poked)
-                state.isAsleep = batch.isEmpty && poked.isEmpty && !state.isStopping
-                return state.isStopping
+                state.threads.isLeaderAsleep = batch.isEmpty && poked.isEmpty && !state.threads.isStopping
+                return state.threads.isStopping
             }
             for socket in poked { socket.serve() }
             if !batch.isEmpty || !poked.isEmpty {
@@ -236,7 +229,7 @@ final class LoopCore: Sendable {
 
     func poll(into events: inout [epoll_event], timeout: Int32, beforeServing: () -> Void = {}) {
         let count = epoll_wait(poller, &events, Int32(events.count), timeout)
-        if timeout != 0 { state.withLock { $0.isAsleep = false } }
+        if timeout != 0 { state.withLock { $0.threads.isLeaderAsleep = false } }
         guard count > 0 else { return }
         beforeServing()
         for index in 0..<Int(count) where events[index].data.u64 != Self.wakeUpKey {
