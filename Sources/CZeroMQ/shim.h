@@ -72,9 +72,9 @@ static inline void czeromq_name_current_thread(const char *name) {
     prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
-// What the calling thread has used: RUSAGE_THREAD, which only programs with GNU's extensions see.
+// What the calling thread has used. The number is RUSAGE_THREAD, a name that only programs with GNU's extensions see.
 static inline int czeromq_usage_of_current_thread(struct rusage *usage) {
-    return getrusage((int)1, usage);
+    return getrusage(1, usage);
 }
 
 #endif

@@ -49,10 +49,11 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     /// processes; nil for as many as there are processors.
     ///
     /// Processes that live at the same time share that number, where ``ProcessOptions/threadCount`` does not say
-    /// otherwise: with 1, each of them has one thread. When calls are short and the other processors have processes of
-    /// their own, one thread makes more calls than two, which would contend for what each call touches. On `.threads`
-    /// it counts where the context has an address, is published or is connected to a hub; bodies run on Swift's own
-    /// threads.
+    /// otherwise: with 1, each of them has one thread. While what tasks do between two suspensions takes a few
+    /// microseconds, as it does for calls, one of the threads runs them all whatever the number is, since several would
+    /// contend for what each call touches; what takes longer is run by all of them, some milliseconds later. On
+    /// `.threads` it counts where the context has an address, is published or is connected to a hub; bodies run on
+    /// Swift's own threads.
     public var threadCount: Int?
     /// Whether SIGINT, SIGTERM and SIGHUP stop everything in order before the program ends of them.
     ///

@@ -28,7 +28,7 @@ public final class SocketContext: Sendable {
     /// - Parameters:
     ///   - ioThreads: How many threads of libzmq serve connections; one is enough for about a gigabyte per second.
     ///   - maxSockets: How many sockets may be open at a time.
-    ///   - jobThreads: How many jobs the ``loop`` runs at once, besides waiting for the sockets. 0 means that one
+    ///   - jobThreads: How many jobs the ``loop`` runs at once at most, besides waiting for the sockets. 0 means that one
     ///     thread does both.
     /// - Throws: ``ZeroMQError/Code/tooManySockets`` when the process has no descriptors left.
     public convenience init(ioThreads: Int = 1, maxSockets: Int = 1023, jobThreads: Int = 0) throws(ZeroMQError) {

@@ -1,6 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
+
 /// The thread of a context that waits for its sockets, and on which tasks and actors can run.
 ///
 /// When it has nothing to run, the thread sleeps in the kernel until libzmq signals one of the sockets. It then receives
@@ -15,8 +17,9 @@
 ///     }
 ///
 /// Jobs run one at a time, in the order they came. What runs here holds up every socket of the context, so it must not
-/// block; in a context with job threads, jobs run on these, in parallel, and whoever has nothing to run waits for the
-/// sockets, so that neither a hand-over is needed nor blocking jobs do harm. An actor that uses the loop keeps the loop or its context alive, as the one above does.
+/// block; in a context with job threads, jobs run on these, in parallel unless they take microseconds, and whoever has
+/// nothing to run waits for the sockets, so that no hand-over is needed, and a job that blocks holds others up for a few
+/// milliseconds only. An actor that uses the loop keeps the loop or its context alive, as the one above does.
 public final class SocketLoop: TaskExecutor {
     let core: LoopCore
 
@@ -41,6 +44,9 @@ public final class SocketLoop: TaskExecutor {
     ///
     /// For what is cheaper done once for many jobs. There is no closure on the heap when it is not called.
     package func deferred(_ action: @autoclosure () -> @Sendable () -> Void) -> Bool { core.deferred(action) }
+
+    /// Whether one of the job threads runs all jobs now, since they are short.
+    package var isNarrow: Bool { core.state.withLock { $0.threads.isNarrow } }
 
     /// The executor for actors that run on this thread.
     ///

@@ -19,6 +19,8 @@ import ZeroMQ
             #expect(machine.isServiceBlocked || machine.messages == 0 && !machine.hasPokes, "\(place)")
             #expect(machine.isServiceBlocked && machine.blocked == most || !machine.hasDeferred, "\(place)")
             #expect(machine.threads.hasLeader, "\(place)")
+            // Who is held needs no watch as long as the others have nothing to do.
+            #expect(!machine.isOnWatch || !machine.jobs.isEmpty || machine.isServiceBlocked, "\(place)")
             machine.release()
             machine.settle()
             #expect(machine.jobs.isEmpty && !machine.isOnWatch && machine.threads.active == 0, "\(place)")
@@ -73,16 +75,86 @@ import ZeroMQ
         for _ in 0..<10 { machine.addJob(.init(blocks: true)) }
         machine.run()
         #expect(machine.threads.running == 1)
-        machine.tick()
-        machine.run()
-        machine.tick()
-        machine.run()
+        for _ in 0..<4 {
+            machine.tick()
+            machine.run()
+        }
         #expect(machine.threads.running == 4)
         #expect(!machine.threads.isNarrow)
         // Nobody is left to run jobs, but the sockets are served.
         machine.messages = 3
         machine.settle()
         #expect(machine.messages == 0 && machine.jobs.count == 9)
+    }
+
+    /// The first look may come at once.
+    @Test func nobodyIsHeldAtTheFirstLook() {
+        var machine = Machine(most: 2, seed: 1, isChaotic: false)
+        machine.pace = true
+        machine.addJob()
+        machine.settle()
+        machine.addJob(.init(blocks: true))
+        machine.run()
+        machine.tick()
+        #expect(machine.threads.held == 0)
+        machine.tick()
+        #expect(machine.threads.held == 1)
+        // Another one waits for the sockets then, and nobody has to look.
+        machine.settle()
+        #expect(machine.threads.hasLeader && machine.threads.isNarrow && !machine.isOnWatch)
+    }
+
+    /// What is to be done after some of the jobs is done when these do not end, however much comes for the sockets.
+    @Test(arguments: [true, false]) func jobsThatBlockHoldUpNoDeferral(_ areShort: Bool) {
+        var machine = Machine(most: 2, seed: 1, isChaotic: false)
+        machine.pace = areShort
+        machine.addJob()
+        machine.settle()
+        machine.pace = nil
+        for _ in 0..<6 { machine.addJob(.init(blocks: true)) }
+        machine.settle()
+        machine.leave()
+        for _ in 0..<10 {
+            machine.messages = 1
+            machine.run()
+        }
+        #expect(!machine.hasDeferred)
+    }
+
+    /// Jobs that block for less than a look are not held, but few are done.
+    @Test func allThreadsRunJobsOfWhichFewAreDone() {
+        var machine = Machine(most: 3, seed: 1, isChaotic: false)
+        machine.pace = true
+        machine.addJob()
+        machine.settle()
+        machine.pace = nil
+        for _ in 0..<100 { machine.addJob() }
+        for _ in 0..<6 {
+            // A job or two each millisecond.
+            for _ in 0..<4 { machine.step() }
+            machine.tick()
+        }
+        #expect(!machine.threads.isNarrow)
+    }
+
+    /// A thousand messages at once are no reason to call others; many more are.
+    @Test func whatIsMadeOfManyMessagesIsNotLeftLying() {
+        var machine = Machine(most: 2, seed: 1, isChaotic: false)
+        machine.pace = true
+        machine.addJob()
+        machine.settle()
+        machine.pace = nil
+        machine.messages = 10_000
+        for _ in 0..<3 {
+            for _ in 0..<100 { machine.step() }
+            machine.tick()
+        }
+        #expect(machine.threads.isNarrow && machine.begunJobs == 1)
+        for _ in 0..<10 {
+            for _ in 0..<100 { machine.step() }
+            machine.tick()
+        }
+        #expect(machine.begunJobs > 1)
     }
 
     /// Sockets are looked at although jobs make jobs without end.
@@ -213,7 +285,7 @@ private struct Machine {
         obey(threads.jobCame(from: nil, work))
     }
 
-    private mutating func leave() {
+    mutating func leave() {
         hasDeferred = true
         obey(threads.deferralCame())
     }
@@ -306,7 +378,7 @@ private struct Machine {
         case .acting: states[index].doing = .arriving
         case .glancing, .leading:
             guard messages > 0 || isWoken else { return states[index].doing = .arriving }
-            if let place = states[index].place, threads.serves(at: place, work) { isOnWatch = true }
+            if let place = states[index].place, threads.beginsServing(at: place, work) { isOnWatch = true }
             let blocks = isChaotic && Int.random(in: 0..<40, using: &generator) == 0
             states[index].doing = .serving(messages: messages, blocks: blocks)
             (messages, isWoken) = (0, false)
@@ -374,6 +446,8 @@ private struct Machine {
         }
         mostActive = max(mostActive, active)
         if running > threads.most { violations.append("\(running) jobs run at once") }
+        let held = threads.held
+        if held < 0 || held > threads.active { violations.append("\(held) are held, of \(threads.active)") }
         if leading > 1 { violations.append("\(leading) wait for the sockets") }
         if living > threads.most + 1 { violations.append("there are \(living) threads") }
         if threads.isWatched != isOnWatch { violations.append("it is thought to be watched: \(threads.isWatched)") }

@@ -22,7 +22,7 @@ package struct JobPace {
     }
 
     private var jobs: UInt64 = 0
-    /// Waits of the loop's, which are no job's.
+    /// Waits of the loop's, which are no job's; those that were none are counted, too.
     private var ownWaits: UInt64 = 0
     private var start: Usage?
 
@@ -37,9 +37,9 @@ package struct JobPace {
     /// Jobs that take so many nanoseconds with all that is done for them, or less, are short.
     package static let short: UInt64 = 8_000
     /// Jobs block when more than this part of them do.
-    private static let blockingPart: UInt64 = 8
+    private static let blockingPart: UInt64 = 32
 
-    /// The thread is about to wait for what there is to do.
+    /// The thread is about to wait for what there is to do, if there is nothing yet.
     package mutating func waits() { ownWaits += 1 }
 
     /// A job has ended.

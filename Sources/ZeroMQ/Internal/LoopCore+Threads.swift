@@ -54,9 +54,15 @@ extension LoopCore {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         var pace = JobPace()
         var areShort: Bool?
+        var epoch = 0
         while true {
             let (step, orders) = state.withLock { state -> (Step, LoopThreads.Orders) in
-                if let areShort { state.threads.measured(areShort: areShort) }
+                if epoch != state.threads.epoch {
+                    epoch = state.threads.epoch
+                    pace = JobPace()
+                } else if let areShort {
+                    state.threads.measured(areShort: areShort)
+                }
                 let (step, orders) = state.threads.next(at: place, state.work)
                 return (take(step, from: &state), orders)
             }
@@ -71,12 +77,13 @@ extension LoopCore {
             case .poll(let milliseconds):
                 if milliseconds != 0 { pace.waits() }
                 poll(into: &events, timeout: milliseconds) {
-                    if state.withLock({ $0.threads.serves(at: place, $0.work) }) { watch?.add([self]) }
+                    if state.withLock({ $0.threads.beginsServing(at: place, $0.work) }) { watch?.add([self]) }
                 }
             case .idle:
-                pace.waits()
+                // What it has measured until now may be old when somebody calls it.
+                pace = JobPace()
                 idle.wait()
-            case .stop: return withExtendedLifetime(thread) {}
+            case .stop: return thread.leave()
             }
         }
     }
@@ -168,9 +175,14 @@ final class LoopThread: Sendable {
         return pthread_key_create(&key, nil) == 0 ? key : nil
     }()
 
-    /// Called by the thread, which keeps this until it ends.
+    /// Called by the thread, which keeps this until it leaves.
     func enter() {
         if let key = Self.key { pthread_setspecific(key, Unmanaged.passUnretained(self).toOpaque()) }
+    }
+
+    /// Called by the thread before it ends.
+    func leave() {
+        if let key = Self.key { pthread_setspecific(key, nil) }
     }
 
     /// That of the current thread, if it is one of this loop's.

@@ -25,13 +25,12 @@ final class LoopCore: Sendable {
         var jobs: [QueuedJob] = []
         /// How many jobs at the front have been taken.
         var taken = 0
-        /// What the threads of a loop with job threads do.
+        /// What the threads do; the one thread of a loop without job threads is always its leader.
         var threads: LoopThreads
         /// What is to be done after some of the jobs, such as sending together what they have to send.
         var deferred: [@Sendable () -> Void] = []
         /// Sockets to be served although their descriptor will not say so.
         var poked: [SocketCore] = []
-        var isStopping = false
         var loop: WeakReference<SocketLoop>?
     }
 
@@ -40,7 +39,7 @@ final class LoopCore: Sendable {
     let jobThreads: Int
     /// Threads with nothing to do sleep on this.
     let idle: Semaphore
-    /// Looks whether somebody waits for the sockets; nil where one thread does both.
+    /// Looks whether the threads go on; nil where one thread does both.
     let watch: LoopWatch?
     private let sources = Mutex(SourceTable())
     private let lastKey = Atomic<UInt64>(wakeUpKey)
@@ -102,9 +101,7 @@ final class LoopCore: Sendable {
 
     /// Ends the thread when it has run all jobs.
     func stop() {
-        let (mustWake, idling) = state.withLock { state in
-            state.threads.stop()
-        }
+        let (mustWake, idling) = state.withLock { $0.threads.stop() }
         if mustWake { wake() }
         for _ in 0..<idling { idle.signal() }
     }

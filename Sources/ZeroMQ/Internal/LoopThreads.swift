@@ -18,8 +18,9 @@
 /// Threads that run short jobs take turns with what all of them need: actors, counts of references, memory, the processors.
 /// With another process to talk to, as is the rule here, one of them alone does more than several. So while jobs are short
 /// (``JobPace`` finds that out) the loop is *narrow*: one thread runs them and sees to the sockets in between, and the others
-/// idle. A thread that two looks find at the same thing is *held*: another one takes over, and if jobs wait then, all threads
-/// run jobs until these have turned out to be short again.
+/// idle. A thread that a look finds at what it was at when the last look came is *held*: another one takes over. Where that
+/// one is held as well, or little is done for some looks while jobs wait, all threads run jobs until these have
+/// turned out to be short again.
 package struct LoopThreads {
     /// What a thread is to do.
     package enum Step: Equatable, Sendable {
@@ -84,6 +85,9 @@ package struct LoopThreads {
     private struct Progress {
         var departures: UInt64 = 0
         var begun: UInt64 = 0
+        var jobsBegun: UInt64 = 0
+        /// Whether less than a millisecond may have passed since.
+        var isFresh = false
     }
 
     /// How many run jobs at once at most.
@@ -96,8 +100,8 @@ package struct LoopThreads {
     package private(set) var running = 0
     /// Threads that do something: run, serve or act.
     package private(set) var active = 0
-    /// How many of these are at what they had begun before the last look but one.
-    private var held = 0
+    /// How many of these a look has found at what they were at when the look before came.
+    package private(set) var held = 0
     /// The newest activity that may be one of those.
     private var newestHeld: UInt64 = 0
     /// Whether a thread waits for the sockets, or serves them.
@@ -113,12 +117,18 @@ package struct LoopThreads {
     package private(set) var isStopping = false
     /// Whether the watch looks.
     package private(set) var isWatched = false
-    /// How many activities have begun.
+    /// How many activities have begun, and how many of them were jobs.
     private var begun: UInt64 = 0
-    /// How many had begun when somebody saw last that what is deferred has to wait.
+    private var jobsBegun: UInt64 = 0
+    /// How many jobs had begun when somebody saw last that what is deferred has to wait.
     private var begunAtDeferral: UInt64?
     private var jobsSinceDeferral = 0
     private var jobsSinceGlance = 0
+    /// Looks since a job began, while one waited, and looks at which few had.
+    private var looksWithoutJob = 0
+    private var slowLooks = 0
+    /// Counts how often a look has found that jobs are not short: what threads have measured before means nothing then.
+    package private(set) var epoch = 0
     /// How often a leader has left the sockets alone to run a job.
     private var departures: UInt64 = 0
     /// What was so at the last look.
@@ -129,6 +139,10 @@ package struct LoopThreads {
 
     private static let jobsBeforeActions = 32
     private static let jobsBeforeGlance = 256
+    /// Fewer jobs between two looks are few.
+    private static let fewJobs: UInt64 = 16
+    /// So many looks tell that jobs are not short; a thousand messages at once take two or three.
+    private static let looksToTell = 4
 
     /// Whether one thread does everything, but for those that are held.
     package var isNarrow: Bool { areJobsShort && !isStopping }
@@ -155,14 +169,14 @@ package struct LoopThreads {
             // For the others, besides the job that this thread is about to run.
             if !isNarrow, work.jobs > 1, running < most { orders.helper = summon() }
         }
-        if isNarrow ? active > 0 : step == .run && !hasLeader { orders.mustBeWatched = wantsWatch() }
+        if isNarrow ? active > held : step == .run && !hasLeader { orders.mustBeWatched = wantsWatch() }
         return (step, orders)
     }
 
     /// The thread at `place` has woken, and is about to serve the sockets.
     ///
     /// - Returns: whether the watch has to look.
-    package mutating func serves(at place: Int, _ work: Work) -> Bool {
+    package mutating func beginsServing(at place: Int, _ work: Work) -> Bool {
         isLeaderAsleep = false
         if places[place].activity == .none { begin(.serving, at: place) }
         // It may have been called for that.
@@ -184,7 +198,10 @@ package struct LoopThreads {
     private mutating func begin(_ activity: Activity, at place: Int) {
         begun &+= 1
         active += 1
-        if activity == .running { running += 1 }
+        if activity == .running {
+            running += 1
+            jobsBegun &+= 1
+        }
         places[place].activity = activity
         places[place].number = begun
     }
@@ -250,13 +267,13 @@ package struct LoopThreads {
 
     /// Whether it is time for what is deferred.
     private mutating func mustAct(_ work: Work) -> Bool {
-        let areAllBusy = running >= most || !mayBegin, isHeldUp = areAllBusy && begunAtDeferral == begun
+        let areAllBusy = running >= most || !mayBegin, isHeldUp = areAllBusy && begunAtDeferral == jobsBegun
         if work.jobs == 0 || isHeldUp || jobsSinceDeferral >= Self.jobsBeforeActions {
             jobsSinceDeferral = 0
             begunAtDeferral = nil
             return true
         }
-        if areAllBusy { begunAtDeferral = begun }
+        if areAllBusy { begunAtDeferral = jobsBegun }
         return false
     }
 
@@ -267,6 +284,7 @@ package struct LoopThreads {
     /// - Parameters:
     ///   - place: that of the calling thread if it is one of the loop's.
     ///   - work: what there is to do now.
+    /// - Returns: who takes it, unless somebody will anyway.
     package mutating func jobCame(from place: Int?, _ work: Work) -> Orders {
         // There may be a thousand messages to make jobs of.
         if let place, places[place].activity == .serving { goesOn(at: place) }
@@ -333,23 +351,48 @@ package struct LoopThreads {
     private mutating func wantsWatch() -> Bool {
         guard !isWatched else { return false }
         isWatched = true
-        seen = Progress(departures: departures, begun: begun)
+        seen = progress
+        seen.isFresh = true
         return true
     }
+
+    private var progress: Progress { Progress(departures: departures, begun: begun, jobsBegun: jobsBegun) }
 
     /// Finds somebody to help when a leader stays away, or something is left lying.
     ///
     /// - Returns: whether to look again, and who has to be called.
     package mutating func look(_ work: Work) -> (goesOn: Bool, helper: Helper) {
-        let hasLeft = seen.departures != departures, isStuck = seen.begun == begun
-        newestHeld = seen.begun
-        held = places.count { $0.activity != .none && $0.number <= newestHeld }
-        seen = Progress(departures: departures, begun: begun)
-        if isStuck, held > 0, work.jobs > 0 { areJobsShort = false }
+        let last = seen
+        seen = progress
+        let hasLeft = last.departures != departures
+        if !last.isFresh {
+            newestHeld = last.begun
+            held = places.count { $0.activity != .none && $0.number <= newestHeld }
+            judge(jobsBegun &- last.jobsBegun, work)
+        }
         let isDeserted = isNarrow ? !hasLeader && active == held : !hasLeader && !hasLeft && !isStopping
         let mayRun = work.jobs > 0 && running < most && mayBegin, mayAct = work.hasDeferred && mayBegin
+        let isLeftLying = last.jobsBegun == jobsBegun && (mayRun || mayAct)
         // A leader who stays needs nobody, and a job that all are too busy for is taken by the first to be free.
-        isWatched = mayRun || mayAct || isDeserted || isNarrow && active > 0 || hasLeft && !isStopping
-        return (isWatched, isDeserted || isStuck && (mayRun || mayAct) ? summon() : .nobody)
+        isWatched = mayRun || mayAct || isDeserted || isNarrow && active > held || hasLeft && !isStopping
+        return (isWatched, isDeserted || isLeftLying ? summon() : .nobody)
+    }
+
+    /// Judges by what has begun since the last look whether jobs are as short as they were.
+    private mutating func judge(_ newJobs: UInt64, _ work: Work) {
+        guard isNarrow, work.jobs > 0 else {
+            (looksWithoutJob, slowLooks) = (0, 0)
+            return
+        }
+        looksWithoutJob = newJobs == 0 ? looksWithoutJob + 1 : 0
+        // A thread that had no processor has begun none.
+        if newJobs >= Self.fewJobs { slowLooks = 0 } else if newJobs > 0 { slowLooks += 1 }
+        // What has come is looked for each millisecond, too.
+        if !hasLeader { jobsSinceGlance = Self.jobsBeforeGlance }
+        jobsSinceDeferral = Self.jobsBeforeActions
+        guard held > 1 || looksWithoutJob >= Self.looksToTell || slowLooks >= Self.looksToTell else { return }
+        areJobsShort = false
+        epoch += 1
+        (looksWithoutJob, slowLooks) = (0, 0)
     }
 }

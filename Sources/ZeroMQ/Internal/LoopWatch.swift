@@ -5,7 +5,7 @@ internal import CZeroMQ
 internal import Glibc
 internal import Synchronization
 
-/// One thread of the process that looks after all loops with job threads while nobody waits for their sockets.
+/// One thread of the process that looks after all loops with job threads while these are at something.
 ///
 /// It sleeps until a millisecond after the first has asked, or less when others have asked before; and looks every
 /// millisecond as long as there are loops that want it to.
