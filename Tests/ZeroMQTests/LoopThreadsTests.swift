@@ -64,7 +64,7 @@ import ZeroMQ
         #expect(machine.threads.isNarrow && machine.living <= 2)
     }
 
-    /// A job that blocks is found by two looks; then all threads run those that wait.
+    /// Who blocks is replaced; when that one blocks as well, all threads run what waits.
     @Test func allThreadsRunWhatWaitsBehindALongJob() {
         var machine = Machine(most: 4, seed: 1, isChaotic: false)
         machine.pace = true
@@ -255,7 +255,7 @@ private struct Machine {
     mutating func live(steps: Int) {
         for _ in 0..<steps {
             switch Int.random(in: 0..<100, using: &generator) {
-            case 0..<6: addJob(makeJob(depth: 2))
+            case 0..<6: addJob(makeJob())
             case 6..<10: messages += Int.random(in: 1...20, using: &generator)
             case 10..<12:
                 hasPokes = true
@@ -268,7 +268,7 @@ private struct Machine {
         }
     }
 
-    private mutating func makeJob(depth: Int) -> Job {
+    private mutating func makeJob() -> Job {
         var job = Job()
         switch Int.random(in: 0..<20, using: &generator) {
         case 0..<4: job.makes = Int.random(in: 1...4, using: &generator)
@@ -373,7 +373,7 @@ private struct Machine {
         case .serving(let messages, let blocks):
             guard messages > 0 else { return states[index].doing = .arriving }
             states[index].doing = .serving(messages: messages - 1, blocks: blocks)
-            jobs.append(isChaotic ? makeJob(depth: 1) : Job())
+            jobs.append(isChaotic ? makeJob() : Job())
             obey(threads.jobCame(from: states[index].place, work))
         case .acting: states[index].doing = .arriving
         case .glancing, .leading:

@@ -9,7 +9,7 @@ internal import Glibc
 /// Not by the clock, which goes on while the system has another program run.
 package struct JobPace {
     /// What the system tells of a thread.
-    package struct Usage: Equatable {
+    package struct Usage {
         /// Nanoseconds on a processor.
         package var processorTime: UInt64
         /// How often it has waited for something.

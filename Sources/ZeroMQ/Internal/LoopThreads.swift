@@ -93,9 +93,9 @@ package struct LoopThreads {
     /// How many run jobs at once at most.
     package let most: Int
     /// Threads there are or that are being started: one at first, and others when they are wanted.
-    package private(set) var started = 1
+    private var started = 1
     /// Threads asleep until they are called.
-    package private(set) var idle = 0
+    private var idle = 0
     /// Threads that run a job.
     package private(set) var running = 0
     /// Threads that do something: run, serve or act.
@@ -265,7 +265,7 @@ package struct LoopThreads {
         places[place].isLeader = true
     }
 
-    /// Whether it is time for what is deferred.
+    /// Whether it is time for what is deferred; remembers when that was put off.
     private mutating func mustAct(_ work: Work) -> Bool {
         let areAllBusy = running >= most || !mayBegin, isHeldUp = areAllBusy && begunAtDeferral == jobsBegun
         if work.jobs == 0 || isHeldUp || jobsSinceDeferral >= Self.jobsBeforeActions {
