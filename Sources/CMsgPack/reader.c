@@ -102,6 +102,12 @@ void cmsgpack_message_free(cmsgpack_message *message) {
         return (STATUS);                                                                                               \
     } while (0)
 
+/// The length of a short string or extension; none for numbers and the like.
+static uint64_t small_length(const uint8_t *at) {
+    cmsgpack_token found = cmsgpack_read(at);
+    return found.kind == CMSGPACK_STR || found.kind == CMSGPACK_EXT ? found.number : 0;
+}
+
 cmsgpack_status cmsgpack_scan(cmsgpack_message *message, cmsgpack_limits limits, uint32_t *end, cmsgpack_fault *fault) {
     const uint8_t *const bytes = message->bytes;
     const uint8_t *const stop = bytes + message->count;
@@ -114,6 +120,7 @@ cmsgpack_status cmsgpack_scan(cmsgpack_message *message, cmsgpack_limits limits,
     uint64_t values = 1;      // values seen or claimed so far
     message->span_count = 0;
     if (message->count == 0) { FAIL(CMSGPACK_EMPTY, 0); }
+    if (values > limits.values) { FAIL(CMSGPACK_TOO_MANY, values); }
 
     for (;;) {
         while (remaining == 0) {
@@ -136,6 +143,9 @@ cmsgpack_status cmsgpack_scan(cmsgpack_message *message, cmsgpack_limits limits,
         outstanding -= 1;
         if (__builtin_expect(size != 0, 1)) {
             if (size > left) { FAIL(CMSGPACK_TRUNCATED, size - 1); }
+            if (__builtin_expect(size > limits.length, 0) && small_length(at) > limits.length) {
+                FAIL(CMSGPACK_TOO_LONG, small_length(at));
+            }
             at += size;
             continue;
         }

@@ -39,7 +39,7 @@ public struct EncodedValue: Hashable, Sendable {
     public func decode<T: Decodable>(_ type: T.Type) throws -> T {
         // Most values that are stored are small, and a decoder costs several times what reading them does.
         let wellKnown = WellKnownType.of(type)
-        if wellKnown.isSmall, isSmall { return try wellKnown.readSmall(type, bytes) }
+        if wellKnown.isSmall, isSmall { return try bytes.withUnsafeBytes { try wellKnown.readSmall(type, $0) } }
         return try MessagePackDecoder().decode(type, from: bytes)
     }
 

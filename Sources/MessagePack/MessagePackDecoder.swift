@@ -50,6 +50,12 @@ public struct MessagePackDecoder: Sendable {
             self.maximumValueCount = maximumValueCount
         }
 
+        /// Whether what is told by its first byte needs no look at these.
+        fileprivate var allowSmallValues: Bool {
+            let most = CMSGPACK_SMALL_VALUE_SIZE
+            return maximumByteCount >= most && maximumLength >= most && maximumValueCount >= 1
+        }
+
         var raw: cmsgpack_limits {
             cmsgpack_limits(
                 depth: UInt32(clamping: maximumDepth),
@@ -91,8 +97,14 @@ public struct MessagePackDecoder: Sendable {
     ///
     /// The bytes must not change during the call; afterwards they are not needed, even if a type kept its decoder.
     public func decode<T: Decodable>(_ type: T.Type, from bytes: UnsafeRawBufferPointer) throws -> T {
-        var message = cmsgpack_message()
         let wellKnown = WellKnownType.of(type)
+        // What its first byte says is all that there is to check of a number or a short string.
+        if wellKnown.isSmall, limits.allowSmallValues, let first = bytes.baseAddress,
+            cmsgpack_is_small_value(first, bytes.count)
+        {
+            return try wellKnown.readSmall(type, bytes)
+        }
+        var message = cmsgpack_message()
         do throws(MessagePackError) {
             try scan(bytes, limits, &message)
             if wellKnown != .none {

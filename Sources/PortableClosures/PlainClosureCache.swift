@@ -8,14 +8,37 @@ internal import Synchronization
 /// Such a closure is code and nothing else: it is the same each time it is sent, and whoever receives the same bytes
 /// again gets the same function. So neither is done more than once. Whatever has captured a value passes by.
 package final class PlainClosureCache: Sendable {
-    private struct Known {
+    /// An object, because a closure has many parts to be copied.
+    private final class Known: Sendable {
         let closure: PortableClosure
         let bytes: [UInt8]
+
+        init(closure: PortableClosure, bytes: [UInt8]) {
+            self.closure = closure
+            self.bytes = bytes
+        }
     }
 
     private struct State {
         var sent: [PlainFunction: Known] = [:]
         var received: [Bytes: PortableClosure] = [:]
+        /// Those that came last, which are likely to come next.
+        var recentSent: (function: PlainFunction, known: Known)?
+        var recentReceived: Known?
+
+        mutating func known(_ function: PlainFunction) -> Known? {
+            if let recentSent, recentSent.function == function { return recentSent.known }
+            guard let known = sent[function] else { return nil }
+            recentSent = (function, known)
+            return known
+        }
+
+        mutating func closure(in bytes: [UInt8]) -> PortableClosure? {
+            if let recentReceived, recentReceived.bytes == bytes { return recentReceived.closure }
+            guard let closure = received[Bytes(bytes: bytes)] else { return nil }
+            recentReceived = Known(closure: closure, bytes: bytes)
+            return closure
+        }
     }
 
     /// Hashed all at once, not one by one.
@@ -37,13 +60,14 @@ package final class PlainClosureCache: Sendable {
     /// The encoded form of a closure: the known one, or what `encode` makes.
     package func bytes(of closure: PortableClosure, encode: (PortableClosure) throws -> [UInt8]) rethrows -> [UInt8] {
         guard let function = closure.plainFunction else { return try encode(closure) }
-        let known = state.withLock { $0.sent[function] }
+        let known = state.withLock { $0.known(function) }
         // The same function may be sent from several places, which errors are to name.
         if let known, known.closure.isFromSamePlace(as: closure) { return known.bytes }
         let bytes = try encode(closure)
         if bytes.count > Self.mostBytes { return bytes }
         state.withLock { state in
             if state.sent.count >= maximumCount { state.sent = [:] }
+            state.recentSent = nil
             state.sent[function] = Known(closure: closure, bytes: bytes)
         }
         return bytes
@@ -52,7 +76,7 @@ package final class PlainClosureCache: Sendable {
     /// The closure that bytes are the form of: the known one, or what `decode` makes.
     package func closure(in bytes: [UInt8], decode: ([UInt8]) throws -> PortableClosure) rethrows -> PortableClosure {
         if bytes.count > Self.mostBytes { return try decode(bytes) }
-        if let known = state.withLock({ $0.received[Bytes(bytes: bytes)] }) { return known }
+        if let known = state.withLock({ $0.closure(in: bytes) }) { return known }
         let closure = try decode(bytes)
         if closure.plainFunction != nil {
             state.withLock { state in
@@ -73,6 +97,8 @@ struct PlainFunction: Hashable {
     /// Nil for a function that has captured anything else.
     init?(_ function: FunctionValue, in holder: any ClosureHolder.Type) {
         self.holder = ObjectIdentifier(holder)
+        // A function that is wrapped in another, as most are.
+        addresses.reserveCapacity(3)
         guard add(function) else { return nil }
     }
 

@@ -116,6 +116,22 @@ struct HostileInputTests {
         }
     }
 
+    @Test func limitsHoldForNumbersAndShortStringsToo() throws {
+        let number: [UInt8] = [0xcd, 1, 0], text: [UInt8] = [0xa5] + "short".utf8
+        var decoder = MessagePackDecoder()
+        #expect(try decoder.decode(Int.self, from: number) == 256)
+        #expect(try decoder.decode(String.self, from: text) == "short")
+        decoder.limits.maximumByteCount = 2
+        var error = try #require(throws: MessagePackError.self) { try decoder.decode(Int.self, from: number) }
+        #expect(error.code == .tooManyBytes)
+        decoder.limits = MessagePackDecoder.Limits(maximumLength: 4)
+        error = try #require(throws: MessagePackError.self) { try decoder.decode(String.self, from: text) }
+        #expect(error.code == .tooLong)
+        decoder.limits = MessagePackDecoder.Limits(maximumValueCount: 0)
+        error = try #require(throws: MessagePackError.self) { try decoder.decode(Int.self, from: number) }
+        #expect(error.code == .tooManyValues)
+    }
+
     @Test func valueCountLimitCountsKeysToo() throws {
         var decoder = MessagePackDecoder()
         decoder.limits.maximumValueCount = 5

@@ -38,6 +38,8 @@ struct BrokerShell {
     var largestBatch = 0
     /// How long the chunk took that was done last.
     var lastTime: Duration = .zero
+    /// Chunks that a worker is just telling of.
+    private var told: Set<ChunkID> = []
     /// Chunks that workers have been done with.
     var done: [ChunkID] = []
     var retired: [WorkerID] = []
@@ -87,16 +89,22 @@ struct BrokerShell {
         carryOut(broker.workerFailedToStart(now: now))
     }
 
-    mutating func finishHead(of id: WorkerID, _ report: Report = .succeeded) {
-        guard let chunk = workers[id]?.chunks.first else { return }
-        let time = broker.range(of: chunk).map { $0.reduce(.zero) { $0 + cost($1) } } ?? .zero
-        lastTime = time
-        done.append(chunk)
-        workers[id]?.chunks.removeFirst()
+    /// The first chunks of a worker are done, and it tells of them together.
+    mutating func finishHead(of id: WorkerID, _ report: Report = .succeeded, count: Int = 1) {
+        guard let chunks = workers[id]?.chunks.prefix(count), !chunks.isEmpty else { return }
+        workers[id]?.chunks.removeFirst(chunks.count)
         workers[id]?.doneAt = nil
         startHead(of: id, after: .zero)
-        let isCancelled = cancelled.remove(chunk) != nil
-        carryOut(broker.finished(id, chunk, isCancelled ? .cancelled : report, runTime: time, now: now))
+        let finished = chunks.map { chunk in
+            lastTime = broker.range(of: chunk).map { $0.reduce(.zero) { $0 + cost($1) } } ?? .zero
+            done.append(chunk)
+            let isCancelled = cancelled.remove(chunk) != nil
+            return FinishedChunk(chunk, isCancelled ? .cancelled : report, runTime: lastTime)
+        }
+        told = Set(chunks)
+        carryOut(broker.finished(id, finished, now: now))
+        told = []
+        cancelled.subtract(chunks)
     }
 
     mutating func supply(_ index: Int, short: Int? = nil) {
@@ -180,8 +188,12 @@ struct BrokerShell {
                 workers[id]?.chunks += chunks
                 if wasIdle { startHead(of: id, after: handOver) }
             case .cancel(let id, let chunk):
-                // One whose time is up may be ended right before another of its chunks is cancelled.
-                #expect(workers[id]?.chunks.contains(chunk) == true || killed[before...].contains(id))
+                // One whose time is up may be ended right before another of its chunks is cancelled, and a chunk may have
+                // been told of with the one that ended its job.
+                #expect(
+                    workers[id]?.chunks.contains(chunk) == true || killed[before...].contains(id)
+                        || told.contains(chunk)
+                )
                 cancelled.insert(chunk)
             case .kill(let id):
                 killed.append(id)
@@ -191,6 +203,8 @@ struct BrokerShell {
                 #expect(jobs[id]?.end == nil, "a job ends twice")
                 jobs[id]?.end = end
                 pulls.removeAll { $0.0 == id }
+                // Its result comes with its end, if it has any.
+                if end == .finished, jobs[id]?.options.isTask == true, jobs[id]?.lost == [] { jobs[id]?.delivered = [0] }
                 if end == .finished, let job = jobs[id], let count = job.inputCount {
                     let out = (job.delivered + job.lost.flatMap { $0 }).sorted()
                     #expect(out == Array(0..<count), "items are lost or come twice")

@@ -149,17 +149,18 @@ import ZProcCore
             Issue.record("nothing was handed out")
             return
         }
-        #expect(shell.broker.isAssigned(chunk, to: first))
+        #expect(shell.broker.assignment(chunk, of: first)?.items == 0..<1)
         shell.workers[first]?.chunks = []
         shell.carryOut(shell.broker.retire(first, force: true, now: .zero))
-        #expect(!shell.broker.isAssigned(chunk, to: first))
+        #expect(shell.broker.assignment(chunk, of: first) == nil)
         let second = shell.join()
-        #expect(shell.broker.isAssigned(chunk, to: second))
-        shell.carryOut(shell.broker.finished(first, chunk, .failed, runTime: .zero, now: .zero))
+        #expect(shell.broker.assignment(chunk, of: second)?.items == 0..<1)
+        let late = FinishedChunk(chunk, .failed, runTime: .zero)
+        shell.carryOut(shell.broker.finished(first, [late], now: .zero))
         #expect(shell.jobs[job]?.end == nil)
         shell.run()
         #expect(shell.jobs[job]?.end == .finished)
-        #expect(!shell.broker.isAssigned(chunk, to: second))
+        #expect(shell.broker.assignment(chunk, of: second) == nil)
     }
 
     @Test func cheapTasksGoTogether() {

@@ -77,7 +77,10 @@ import ZProcCore
                 shell.pulls.removeAll { $0.0 == id }
                 shell.carryOut(shell.broker.inputFailed(id, now: shell.now))
             }
-        case 21: if let id = busy.randomElement(using: &random) { shell.finishHead(of: id, .failed) }
+        case 21:
+            if let id = busy.randomElement(using: &random) {
+                shell.finishHead(of: id, .failed, count: .random(in: 1...3, using: &random))
+            }
         case 22: shell.carryOut(shell.broker.setWorkerCount(.random(in: 0...5, using: &random), now: shell.now))
         case 23..<30: shell.carryOut(shell.broker.timePassed(now: shell.now))
         case 30..<35:
@@ -88,7 +91,10 @@ import ZProcCore
                 shell.supply(index, short: Int.random(in: 0..<4, using: &random) == 0 ? 1 : nil)
             }
         case 65..<68: tellAgain(&shell, &random, workers)
-        default: if let id = busy.randomElement(using: &random) { shell.finishHead(of: id) }
+        default:
+            if let id = busy.randomElement(using: &random) {
+                shell.finishHead(of: id, count: .random(in: 1...3, using: &random))
+            }
         }
     }
 
@@ -99,8 +105,9 @@ import ZProcCore
         guard let chunk = shell.done.randomElement(using: &random),
             shell.workers[worker]?.chunks.contains(chunk) != true
         else { return }
-        #expect(!shell.broker.isAssigned(chunk, to: worker))
-        #expect(shell.broker.finished(worker, chunk, .succeeded, runTime: .zero, now: shell.now) == [])
+        #expect(shell.broker.assignment(chunk, of: worker) == nil)
+        let again = FinishedChunk(chunk, .succeeded, runTime: .zero)
+        #expect(shell.broker.finished(worker, [again], now: shell.now) == [])
     }
 
     private func inputCount(_ random: inout SeededNumbers) -> Int? {

@@ -215,6 +215,40 @@ import ZProcCore
         }
     }
 
+    /// One worker takes many tasks with a message, some of them with the closure of the one before.
+    @Test(arguments: Backend.allCases)
+    func tasksOfManyKindsGoTogether(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            let swarm = try context.swarm(workers: 1)
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<300 {
+                    let byte = UInt8(truncatingIfNeeded: number), name = "task \(number)"
+                    group.addTask { try await swarm.run(byte) { $0 } == byte }
+                    group.addTask { try await swarm.run(byte) { $0 &+ 1 } == byte &+ 1 }
+                    group.addTask { try await swarm.run(number) { number &- $0 } == 0 }
+                    group.addTask { try await swarm.run([byte], name) { $0 + $1.utf8 } == [byte] + name.utf8 }
+                    group.addTask { try await swarm.run([[name], []]) { $0 } == [[name], []] }
+                    group.addTask { try await swarm.run(Optional(name)) { $0 } == name }
+                    group.addTask { try await swarm.run(Int?.none) { $0 } == nil }
+                    group.addTask { try await swarm.run([1.5: name]) { $0 } == [1.5: name] }
+                }
+                for try await isRight in group { #expect(isRight) }
+            }
+        }
+    }
+
+    @Test func whatCannotBeEncodedFailsItsTaskAlone() async throws {
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 1)
+            let failure = TestFailure(reason: "it does not like to travel")
+            await #expect(throws: failure) { try await swarm.run(1, Homebody(isResult: false)) { _, _ in 1 } }
+            let error = try await #require(throws: CallError.self) { try await swarm.run { Homebody(isResult: true) } }
+            #expect(error.code == .badResult)
+            #expect(error.description.contains(failure.reason), "\(error)")
+            #expect(try await swarm.run(1) { $0 + 1 } == 2)
+        }
+    }
+
     @Test(arguments: Backend.allCases)
     func tasksHaveTimesAndAreTriedAgain(on backend: Backend) async throws {
         try await withContext(backend) { context in
@@ -707,4 +741,11 @@ private final class Memory: Sendable {
 private final class RunCount: Sendable {
     private let count = Atomic(0)
     func next() -> Int { count.add(1, ordering: .relaxed).newValue }
+}
+
+/// A value that cannot be encoded.
+private struct Homebody: Codable, Sendable {
+    var isResult: Bool
+
+    func encode(to encoder: any Encoder) throws { throw TestFailure(reason: "it does not like to travel") }
 }

@@ -199,6 +199,9 @@ static inline uint64_t cmsgpack_load64(const uint8_t *at) {
 /// Whether the bytes are UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool cmsgpack_is_utf8(const uint8_t *bytes, size_t count);
 
+/// The most bytes of a value whose first byte tells its size.
+#define CMSGPACK_SMALL_VALUE_SIZE 32
+
 /// Whether the bytes are one value, and nothing else, whose first byte tells its size: no array and no map.
 bool cmsgpack_is_small_value(const uint8_t *bytes, size_t count);
 

@@ -75,14 +75,12 @@ extension WellKnownType {
     var isSmall: Bool { WellKnownType.bool.rawValue...WellKnownType.string.rawValue ~= rawValue }
 
     /// Reads a value of such a type from the bytes of a small value, which need no scan.
-    func readSmall<T>(_ type: T.Type, _ bytes: [UInt8]) throws -> T {
+    func readSmall<T>(_ type: T.Type, _ bytes: UnsafeRawBufferPointer) throws -> T {
         // No optional: the type of one would be looked up each time.
-        try bytes.withUnsafeBufferPointer { bytes in
-            var message = cmsgpack_message()
-            message.bytes = bytes.baseAddress
-            message.count = UInt32(bytes.count)
-            return try read(type, &message, cmsgpack_cursor(offset: 0, span: 0))
-        }
+        var message = cmsgpack_message()
+        message.bytes = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        message.count = UInt32(bytes.count)
+        return try read(type, &message, cmsgpack_cursor(offset: 0, span: 0))
     }
 }
 

@@ -1,6 +1,9 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import MessagePack
+internal import ZProcCore
+
 /// Arguments of a call or a body, as they travel: an array.
 struct ArgumentList<each Argument: Codable>: Codable {
     let values: (repeat each Argument)
@@ -19,3 +22,17 @@ struct ArgumentList<each Argument: Codable>: Codable {
 }
 
 extension ArgumentList: Sendable where repeat each Argument: Sendable {}
+
+extension MessagePackEncoder {
+    /// Encodes an array of one ``ArgumentList``, which needs no containers as long as the arguments need none.
+    func encode<each Argument: Codable>(row argument: repeat each Argument) throws -> [UInt8] {
+        var count = 0
+        for _ in repeat (each Argument).self { count += 1 }
+        var encoder = self
+        encoder.maximumDepth -= 2
+        var writer = FieldWriter(count: 1)
+        writer.append(arrayOf: count)
+        repeat try writer.append(each argument, with: encoder)
+        return writer.bytes
+    }
+}

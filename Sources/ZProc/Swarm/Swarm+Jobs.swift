@@ -24,7 +24,7 @@ extension Swarm {
         )
         // Now, so that what cannot travel is an error here, and what is captured travels as it is now.
         if context.backend == .processes { _ = try job.encodedWork() }
-        var request = JobOptions(options, now: engine.now)
+        var request = JobOptions(options, engine)
         request.isOrdered = options.order == .input
         request.chunkSize = options.chunkSize
         request.count = count
@@ -34,7 +34,7 @@ extension Swarm {
 
     /// Starts a job of one item.
     func start(_ job: TaskJob, _ options: MapOptions) throws -> JobID {
-        var request = JobOptions(options, now: engine.now)
+        var request = JobOptions(options, engine)
         request.isOrdered = false
         request.isTask = true
         return try engine.add(job, request)
@@ -138,12 +138,12 @@ extension Swarm {
 
 extension JobOptions {
     /// What holds for tasks and maps.
-    fileprivate init(_ options: MapOptions, now: Duration) {
+    fileprivate init(_ options: MapOptions, _ engine: SwarmEngine) {
         self.init()
         priority = options.priority
         maximumKills = options.maximumDeaths
         itemTimeout = options.itemTimeout?.countable
-        deadline = options.timeout.map { now + $0.countable }
+        deadline = options.timeout.map { engine.now + $0.countable }
     }
 }
 

@@ -50,20 +50,16 @@ extension Swarm {
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
     ) throws -> RunningTask<Output> {
-        let arguments = (repeat each argument), encoder = context.system.encoder
-        let work = TaskJob.Work(
-            closure: try travelling { PortableClosure(ZipClosure(transform: body), fileID: fileID, line: line) },
-            items: { try encoder.encode([ArgumentList(repeat each arguments)]) },
-            run: { run in try await run.result { try await body(repeat each arguments) } }
-        )
-        let decoder = context.system.decoder
-        return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { bytes in
-            let values = try decoder.decode([Output].self, from: bytes)
-            guard let value = values.first, values.count == 1 else {
-                throw CallError(.badResult, "a worker sent \(values.count) results for 1 item")
-            }
-            return value
+        let work: TaskJob.Work
+        switch context.backend {
+        case .threads:
+            let arguments = (repeat each argument)
+            work = .here { run in try await run.result { try await body(repeat each arguments) } }
+        case .processes:
+            let closure = PortableClosure(ZipClosure(transform: body), fileID: fileID, line: line)
+            work = .elsewhere(closure: try encode(closure), item: item(repeat each argument))
         }
+        return try RunningTask(TaskJob(work, retry: options.retry), on: self, options, decode: result())
     }
 
     private func voidTask<each Argument: Codable & Sendable>(
@@ -73,18 +69,42 @@ extension Swarm {
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) throws -> RunningTask<Void> {
-        let arguments = (repeat each argument), encoder = context.system.encoder
-        let work = TaskJob.Work(
-            closure: try travelling { PortableClosure(ZipEachClosure(body: body), fileID: fileID, line: line) },
-            items: { try encoder.encode([ArgumentList(repeat each arguments)]) },
-            run: { run in try await run.result { try await body(repeat each arguments) } }
-        )
+        let work: TaskJob.Work
+        switch context.backend {
+        case .threads:
+            let arguments = (repeat each argument)
+            work = .here { run in try await run.result { try await body(repeat each arguments) } }
+        case .processes:
+            let closure = PortableClosure(ZipEachClosure(body: body), fileID: fileID, line: line)
+            work = .elsewhere(closure: try encode(closure), item: item(repeat each argument))
+        }
         return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { _ in }
     }
 
-    /// A closure as it travels; nil on threads, where it does not.
-    private func travelling(_ closure: () -> PortableClosure) throws -> [UInt8]? {
-        context.backend == .processes ? try context.system.encode(closure()).bytes : nil
+    private func encode(_ closure: PortableClosure) throws -> [UInt8] { try context.system.encode(closure).bytes }
+
+    /// Encodes arguments as the only item of a chunk.
+    ///
+    /// When a worker takes it, and not before: until then large ones share their memory with what they were made of.
+    private func item<each Argument: Codable & Sendable>(
+        _ argument: repeat each Argument
+    ) -> @Sendable () throws -> [UInt8] {
+        let arguments = (repeat each argument), encoder = context.system.encoder
+        return { try encoder.encode(row: repeat each arguments) }
+    }
+
+    /// Decodes the only result of a chunk.
+    private func result<Output: Codable & Sendable>() -> @Sendable (ArraySlice<UInt8>) throws -> Output {
+        let decoder = context.system.decoder
+        return { bytes in
+            // An array of one: its only element is read as it is.
+            if bytes.first == 0x91 { return try decoder.decode(Output.self, from: bytes.dropFirst()) }
+            let values = try decoder.decode([Output].self, from: bytes)
+            guard let value = values.first, values.count == 1 else {
+                throw CallError(.badResult, "a worker sent \(values.count) results for 1 item")
+            }
+            return value
+        }
     }
 }
 

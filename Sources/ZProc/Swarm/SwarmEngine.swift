@@ -313,8 +313,7 @@ final class SwarmEngine: Stoppable {
     func work(_ chunks: [ChunkID], of worker: WorkerID) -> [Work?] {
         state.withLock { state in
             chunks.map { chunk in
-                guard state.broker.isAssigned(chunk, to: worker), let id = state.broker.job(of: chunk),
-                    let job = state.jobs[id.number], let range = state.broker.range(of: chunk)
+                guard let (id, range) = state.broker.assignment(chunk, of: worker), let job = state.jobs[id.number]
                 else { return nil }
                 return Work(id: id, job: job, range: range)
             }
@@ -367,7 +366,7 @@ final class SwarmEngine: Stoppable {
     /// What became of chunks of a worker, in the order in which it had them.
     func finished(_ worker: WorkerID, _ ends: [(chunk: ChunkID, end: ChunkEnd, runTime: Duration)]) {
         event { state, now in
-            ends.flatMap { chunk, end, runTime in
+            let finished = ends.map { chunk, end, runTime in
                 let report: Report
                 switch end {
                 case .succeeded: report = .succeeded
@@ -376,14 +375,13 @@ final class SwarmEngine: Stoppable {
                 case .failed(let error):
                     report = .failed
                     // A worker that was given up may tell of what another one has now.
-                    if let job = state.broker.job(of: chunk), state.errors[job.number] == nil,
-                        state.broker.isAssigned(chunk, to: worker)
-                    {
+                    if let (job, _) = state.broker.assignment(chunk, of: worker), state.errors[job.number] == nil {
                         state.errors[job.number] = error
                     }
                 }
-                return state.broker.finished(worker, chunk, report, runTime: runTime, now: now)
+                return FinishedChunk(chunk, report, runTime: runTime)
             }
+            return state.broker.finished(worker, finished, now: now)
         }
     }
 

@@ -90,14 +90,24 @@ extension ChunkReport {
 
 extension WorkBatch {
     /// The form it travels in, `[is last, [definition…], [forgotten job…], [[job, chunk, items]…]]`.
+    ///
+    /// Tasks that are called in one place have the same closure, which is there once as long as no other comes between.
     var encoded: [UInt8] {
-        var byteCount = 64 + 9 * forgotten.count
-        for definition in definitions { byteCount += definition.work.count + 64 }
+        var byteCount = 64 + 9 * forgotten.count, work: [UInt8] = []
+        for definition in definitions {
+            byteCount += 64
+            if definition.work != work { byteCount += definition.work.count }
+            work = definition.work
+        }
         for chunk in chunks { byteCount += chunk.items.count + 32 }
         var writer = FieldWriter(count: 4, capacity: byteCount)
         writer.append(isLast)
         writer.append(arrayOf: definitions.count)
-        for definition in definitions { definition.write(to: &writer) }
+        work = []
+        for definition in definitions {
+            definition.write(to: &writer, after: work)
+            work = definition.work
+        }
         writer.append(arrayOf: forgotten.count)
         for job in forgotten { writer.append(job) }
         writer.append(arrayOf: chunks.count)
@@ -117,7 +127,9 @@ extension WorkBatch {
         var reader = FieldReader(bytes: bytes)
         try reader.readArrayHeader(of: 4)
         isLast = try reader.readBool()
-        for _ in 0..<(try reader.readArrayHeader()) { definitions.append(try JobDefinition(from: &reader)) }
+        for _ in 0..<(try reader.readArrayHeader()) {
+            definitions.append(try JobDefinition(from: &reader, after: definitions.last?.work ?? []))
+        }
         for _ in 0..<(try reader.readArrayHeader()) { forgotten.append(try reader.readUInt()) }
         for _ in 0..<(try reader.readArrayHeader()) {
             try reader.readArrayHeader(of: 3)
@@ -135,23 +147,24 @@ extension JobDefinition {
         static let collectsFailures = Flags(rawValue: 1), mayRetry = Flags(rawValue: 2), isSingle = Flags(rawValue: 4)
     }
 
-    /// Writes `[job, closure, flags, [text…]]`.
-    fileprivate func write(to writer: inout FieldWriter) {
+    /// Writes `[job, closure, flags, [text…]]`; the closure is empty when it is that of the definition before.
+    fileprivate func write(to writer: inout FieldWriter, after former: [UInt8]) {
         var flags: Flags = []
         if collectsFailures { flags.insert(.collectsFailures) }
         if mayRetry { flags.insert(.mayRetry) }
         if isSingle { flags.insert(.isSingle) }
         writer.append(arrayOf: 4)
         writer.append(job)
-        writer.append(work)
+        writer.append(work == former ? [] : work)
         writer.append(flags.rawValue)
         writer.append(trace)
     }
 
-    fileprivate init(from reader: inout FieldReader) throws {
+    fileprivate init(from reader: inout FieldReader, after former: [UInt8]) throws {
         try reader.readArrayHeader(of: 4)
         job = try reader.readUInt()
-        work = try reader.readBinary()
+        let work = try reader.readBinary()
+        self.work = work.isEmpty ? former : work
         let flags = Flags(rawValue: try reader.readUInt())
         collectsFailures = flags.contains(.collectsFailures)
         mayRetry = flags.contains(.mayRetry)

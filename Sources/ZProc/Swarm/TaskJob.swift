@@ -7,13 +7,11 @@ internal import ZProcCore
 /// A job of one item, which knows no types: each task makes one.
 final class TaskJob: SwarmJob {
     /// What the types are needed for.
-    struct Work: Sendable {
-        /// The encoded closure; nil where it does not travel.
-        let closure: [UInt8]?
-        /// The item, as the encoded items of a chunk.
-        let items: @Sendable () throws -> [UInt8]
-        /// Does it in this process.
-        let run: @concurrent @Sendable (ChunkRun) async throws -> (any Sendable)?
+    enum Work: Sendable {
+        /// Done in this process.
+        case here(@concurrent @Sendable (ChunkRun) async throws -> any Sendable)
+        /// The closure as it travels, and what encodes the only item of the chunk.
+        case elsewhere(closure: [UInt8], item: @Sendable () throws -> [UInt8])
     }
 
     /// What has come out.
@@ -60,13 +58,16 @@ final class TaskJob: SwarmJob {
 
     // It is there at once.
     func pull(_ count: Int) -> (count: Int, isLast: Bool) { (0, true) }
-    func encodedWork() -> [UInt8] { work.closure ?? [] }
-    func encodedItems(_ range: Range<Int>) throws -> [UInt8] { try work.items() }
+    func encodedWork() -> [UInt8] { if case .elsewhere(let closure, _) = work { closure } else { [] } }
+    func encodedItems(_ range: Range<Int>) throws -> [UInt8] {
+        if case .elsewhere(_, let item) = work { try item() } else { [] }
+    }
 
     func work(on range: Range<Int>, in run: ChunkRun) async -> ChunkEnd {
         await ChunkEnd.of {
-            let value = try await context.carryOut { try await work.run(run) }
-            state.withLock { $0.value = value.map { .typed($0) } }
+            guard case .here(let work) = work else { return }
+            let value = try await context.carryOut { try await work(run) }
+            state.withLock { $0.value = .typed(value) }
         }
     }
 
@@ -81,14 +82,16 @@ final class TaskJob: SwarmJob {
     func deliver(_ range: Range<Int>, lostFor error: any Error) {}
 
     func end(_ error: (any Error)?) {
-        let (waiter, end) = state.withLock { state in
+        let (waiter, end) = state.withLock { state -> (UnsafeContinuation<Value, any Error>?, Result<Value, any Error>) in
+            let value = state.value.take()
             let end: Result<Value, any Error> =
-                if let error { .failure(error) } else if let value = state.value { .success(value) } else {
+                if let error { .failure(error) } else if let value { .success(value) } else {
                     .failure(CallError(.badResult, "the task ended without a result"))
                 }
-            state.value = nil
-            let waiter = state.waiter.take()
-            if waiter == nil { state.end = end }
+            guard let waiter = state.waiter.take() else {
+                state.end = end
+                return (nil, end)
+            }
             return (waiter, end)
         }
         waiter?.resume(with: end)

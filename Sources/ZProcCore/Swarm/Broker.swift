@@ -28,12 +28,12 @@ package struct Broker: Sendable {
         let options: JobOptions
         var chunking: Chunking
         /// Those that no worker has.
-        var ready: Deque<ChunkID> = []
+        var ready = ChunkLine()
         var isInLine = false
         /// Those that have not been delivered, in the order of the items.
         var sequence: Deque<ChunkID> = []
         /// Those that a worker has, in no order: a few for each worker.
-        var assigned: [ChunkID] = []
+        var assigned = ChunkLine()
         /// Neither delivered nor lost yet.
         var openCount = 0
         var progress = JobProgress()
@@ -124,9 +124,12 @@ package struct Broker: Sendable {
     /// The job of a chunk, if it has not ended.
     package func job(of chunk: ChunkID) -> JobID? { chunks[chunk].flatMap { jobs.contains($0.job) ? $0.job : nil } }
 
-    /// Whether a worker has a chunk of a job that has not ended, so that its report of it counts.
-    package func isAssigned(_ id: ChunkID, to worker: WorkerID) -> Bool {
-        chunks[id].map { $0.worker == worker && jobs.contains($0.job) } ?? false
+    /// Which items of which job a chunk has that a worker has.
+    ///
+    /// Nil when it does not have it or the job has ended, and what it reports does not count.
+    package func assignment(_ id: ChunkID, of worker: WorkerID) -> (job: JobID, items: Range<Int>)? {
+        guard let chunk = chunks[id], chunk.worker == worker, jobs.contains(chunk.job) else { return nil }
+        return (chunk.job, chunk.range)
     }
 
     package func progress(of job: JobID) -> JobProgress? { jobs.read(job) { $0.progress } }
@@ -212,39 +215,47 @@ package struct Broker: Sendable {
 
     // MARK: Work
 
-    /// What became of a chunk; the worker goes on with the one behind it.
-    package mutating func finished(
-        _ workerID: WorkerID,
-        _ id: ChunkID,
-        _ report: Report,
-        runTime: Duration,
-        now: Duration
-    ) -> [Effect] {
-        guard let place = workers.read(workerID, { $0.chunks.firstIndex(of: id) }) ?? nil else { return [] }
+    /// What became of chunks of a worker, in the order in which it had them; it goes on with the one behind them.
+    package mutating func finished(_ worker: WorkerID, _ finished: [FinishedChunk], now: Duration) -> [Effect] {
+        // Mostly several of the same job.
+        var known: [JobID] = []
+        var isAny = false
+        for finished in finished {
+            let (isKnown, chunk) = take(finished.id, from: worker, now)
+            guard isKnown else { continue }
+            isAny = true
+            guard let chunk else { continue }
+            settle(finished.id, chunk, finished.report, finished.runTime, now)
+            if jobs.contains(chunk.job), known.last != chunk.job { known.append(chunk.job) }
+        }
+        guard isAny else { return [] }
+        if workers.read(worker, { $0.messages.isEmpty && !$0.isRetiring }) == true { idle.append(worker) }
+        standAhead(worker)
+        watchHead(of: worker, now)
+        if let limit = limits.itemsPerWorker,
+            workers.read(worker, { $0.itemCount >= limit && !$0.isRetiring && $0.isOwn }) == true
+        {
+            workers.change(worker) { $0.isRetiring = true }
+            adjustWorkers(now)
+        }
+        retireIfDone(worker, now)
+        dispatch(now)
+        for job in known { pull(job) }
+        return takeEffects(now)
+    }
+
+    /// Takes a chunk that is done from its worker.
+    ///
+    /// - Returns: whether the worker had it, and the chunk, if somebody still waits for it.
+    private mutating func take(_ id: ChunkID, from worker: WorkerID, _ now: Duration) -> (Bool, Chunk?) {
+        guard let place = workers.read(worker, { $0.chunks.firstIndex(of: id) }) ?? nil else { return (false, nil) }
         let chunk = chunks[id]
-        let (isProof, isIdle) =
-            workers.change(workerID) { worker in
-                let isProof = worker.finished(place, of: chunk?.range.count ?? 0, now: now)
-                return (isProof, worker.messages.isEmpty && !worker.isRetiring)
-            } ?? (false, false)
-        if isIdle { idle.append(workerID) }
-        if isProof {
+        let isProof = workers.change(worker) { $0.finished(place, of: chunk?.range.count ?? 0, now: now) }
+        if isProof == true {
             forgetStartFailures()
             adjustWorkers(now)
         }
-        standAhead(workerID)
-        watchHead(of: workerID, now)
-        if let chunk { settle(id, chunk, report, runTime, now) }
-        if let limit = limits.itemsPerWorker,
-            workers.read(workerID, { $0.itemCount >= limit && !$0.isRetiring && $0.isOwn }) == true
-        {
-            workers.change(workerID) { $0.isRetiring = true }
-            adjustWorkers(now)
-        }
-        retireIfDone(workerID, now)
-        dispatch(now)
-        if let job = chunk?.job { pull(job) }
-        return takeEffects(now)
+        return (true, chunk)
     }
 
     private mutating func settle(
@@ -258,15 +269,13 @@ package struct Broker: Sendable {
             chunks.remove(id)
             return
         }
+        if report == .succeeded, jobs.read(chunk.job, { $0.options.isTask }) == true {
+            return finishTask(id, chunk, runTime, now)
+        }
         release(id, of: chunk.job)
         switch report {
         case .succeeded:
-            if jobs.read(chunk.job, { $0.options.isTask }) == true {
-                let seconds = max(0, runTime / .seconds(1))
-                taskTime = taskTime.map { 0.9 * $0 + 0.1 * seconds } ?? seconds
-            } else {
-                jobs.change(chunk.job) { $0.chunking.measured(chunk.range.count, items: runTime) }
-            }
+            jobs.change(chunk.job) { $0.chunking.measured(chunk.range.count, items: runTime) }
             settle(id, .results, now)
         case .failed:
             end(chunk.job, .failed(id), now)
@@ -282,6 +291,17 @@ package struct Broker: Sendable {
             end(chunk.job, .failed(id), now)
             chunks.remove(id)
         }
+    }
+
+    /// Ends a task, whose only chunk this is, in fewer steps than other jobs take: it stands in no line.
+    private mutating func finishTask(_ id: ChunkID, _ chunk: Chunk, _ runTime: Duration, _ now: Duration) {
+        let (seconds, attoseconds) = runTime.components
+        let time = max(0, Double(seconds) + Double(attoseconds) * 1e-18)
+        taskTime = taskTime.map { 0.9 * $0 + 0.1 * time } ?? time
+        chunks.remove(id)
+        jobs.remove(chunk.job)
+        effects.append(.ended(chunk.job, .finished))
+        if jobs.isEmpty, limits.idleLimit != nil { watchIdleWorkers(now) }
     }
 
     /// Delivers what is known of a chunk, as soon as it is its turn.
@@ -315,12 +335,7 @@ package struct Broker: Sendable {
     /// No worker has the chunk any more.
     mutating func release(_ id: ChunkID, of job: JobID) {
         chunks.change(id) { $0.worker = nil }
-        jobs.change(job) { job in
-            guard let place = job.assigned.firstIndex(of: id), let last = job.assigned.popLast(), last != id else {
-                return
-            }
-            job.assigned[place] = last
-        }
+        jobs.change(job) { $0.assigned.remove(id) }
     }
 
     mutating func finishIfDone(_ id: JobID, _ now: Duration) {
@@ -331,12 +346,12 @@ package struct Broker: Sendable {
     mutating func end(_ id: JobID, _ end: JobEnd, _ now: Duration) {
         guard let job = jobs.remove(id) else { return }
         readyCount -= job.ready.count
-        for chunk in job.ready { chunks.remove(chunk) }
+        job.ready.forEach { chunks.remove($0) }
         for chunk in job.sequence where chunks[chunk]?.worker == nil { chunks.remove(chunk) }
         tidyLines()
         effects.append(.ended(id, end))
-        for chunk in job.assigned {
-            guard let worker = chunks[chunk]?.worker else { continue }
+        job.assigned.forEach { chunk in
+            guard let worker = chunks[chunk]?.worker else { return }
             effects.append(.cancel(worker, chunk))
             // One that has a time for its items keeps it.
             if job.options.itemTimeout == nil, workers.read(worker, { $0.chunks.first == chunk }) == true {

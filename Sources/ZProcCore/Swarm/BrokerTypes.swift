@@ -84,6 +84,20 @@ package enum Report: Sendable {
     case tooLarge
 }
 
+/// A chunk that a worker is done with.
+package struct FinishedChunk: Sendable {
+    package let id: ChunkID
+    package let report: Report
+    /// How long it ran.
+    package let runTime: Duration
+
+    package init(_ id: ChunkID, _ report: Report, runTime: Duration) {
+        self.id = id
+        self.report = report
+        self.runTime = runTime
+    }
+}
+
 /// What is to be carried out, in order.
 package enum Effect: Hashable, Sendable {
     /// Take so many items from the input, and answer with `supplied` or `inputFailed`.
@@ -94,7 +108,7 @@ package enum Effect: Hashable, Sendable {
     case cancel(WorkerID, ChunkID)
     /// Its chunk runs for too long: end it, and answer with `workerLeft`.
     case kill(WorkerID)
-    /// Give these items' results to the consumer.
+    /// Give these items' results to the consumer; that of a task comes with its end.
     case deliver(JobID, Range<Int>, Delivery)
     /// Comes once for each job; nothing of the job comes after it but `cancel`.
     case ended(JobID, JobEnd)

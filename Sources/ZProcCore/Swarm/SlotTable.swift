@@ -12,17 +12,16 @@ protocol SlotID: Sendable {
 /// A name holds the value's place, so that nothing is hashed to find it; and how many names there were before, so that
 /// nothing is found under a name whose value is gone, and later ones are larger, of four billion in a row.
 struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
-    /// Beside each other, so that looking for a place touches no value; 0 is a place that is free.
-    private var numbers: [UInt64] = []
-    private var values: [Value] = []
+    /// Beside each other, so that looking for a place touches no value; 0 is a place that is free, as the first always is.
+    private var numbers: [UInt64] = [0]
+    /// The first is what lies in places that are free.
+    private var values: [Value]
     private var free: [UInt32] = []
     private var lastSerial: UInt32 = 0
-    /// What lies in places that are free.
-    private let blank: Value
 
-    init(blank: Value) { self.blank = blank }
+    init(blank: Value) { values = [blank] }
 
-    var count: Int { numbers.count - free.count }
+    var count: Int { numbers.count - 1 - free.count }
     var isEmpty: Bool { count == 0 }
     /// Of all that there are, in the order of the names.
     var ids: [ID] { numbers.filter { $0 != 0 }.sorted().map { ID($0) } }
@@ -49,7 +48,7 @@ struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
         guard let place = place(of: id) else { return nil }
         numbers[place] = 0
         free.append(UInt32(place))
-        var value = blank
+        var value = values[0]
         swap(&value, &values[place])
         return value
     }
@@ -70,6 +69,6 @@ struct SlotTable<ID: SlotID, Value: Sendable>: Sendable {
 
     private func place(of id: ID) -> Int? {
         let place = Int(truncatingIfNeeded: id.number & 0xffff_ffff)
-        return id.number != 0 && place < numbers.count && numbers[place] == id.number ? place : nil
+        return place > 0 && place < numbers.count && numbers[place] == id.number ? place : nil
     }
 }

@@ -63,6 +63,11 @@ package struct FieldWriter {
 
     package mutating func append(_ value: EncodedValue) { bytes.append(contentsOf: value.bytes) }
 
+    /// Appends any value as the encoder writes it.
+    package mutating func append<Value: Encodable>(_ value: Value, with encoder: MessagePackEncoder) throws {
+        try encoder.encode(value, into: &bytes)
+    }
+
     /// Begins an array.
     package mutating func append(arrayOf count: Int) {
         switch count {
@@ -76,7 +81,9 @@ package struct FieldWriter {
 
     package mutating func appendNil() { bytes.append(0xc0) }
 
-    package mutating func append(_ texts: some Collection<String>) {
+    package mutating func append(_ texts: [String]) { append(texts[...]) }
+
+    package mutating func append(_ texts: ArraySlice<String>) {
         append(arrayOf: texts.count)
         for text in texts { append(text) }
     }
