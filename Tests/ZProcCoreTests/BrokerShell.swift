@@ -204,7 +204,9 @@ struct BrokerShell {
                 jobs[id]?.end = end
                 pulls.removeAll { $0.0 == id }
                 // Its result comes with its end, if it has any.
-                if end == .finished, jobs[id]?.options.isTask == true, jobs[id]?.lost == [] { jobs[id]?.delivered = [0] }
+                if end == .finished, let job = jobs[id], job.options.isTask, job.lost == [] {
+                    jobs[id]?.delivered = [0]
+                }
                 if end == .finished, let job = jobs[id], let count = job.inputCount {
                     let out = (job.delivered + job.lost.flatMap { $0 }).sorted()
                     #expect(out == Array(0..<count), "items are lost or come twice")

@@ -251,6 +251,61 @@ import ZeroMQ
         }
     }
 
+    /// A client that says hello in a bundle may be answered in bundles; one that does not is not.
+    @Test(arguments: [false, true])
+    func onlyThoseGetBundlesThatSayHelloInOne(_ isBundled: Bool) async throws {
+        try await withContext(.threads) { hub in
+            let zmq = try SocketContext()
+            let socket = try zmq.makeSocket(.dealer)
+            try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*"))
+            let hello = Envelope.hello(PeerInfo(build: "many", node: .random(), processID: 1)).encoded()
+            let count: UInt64 = 2_000
+            let pings = (1...count).map {
+                Envelope.call(CallID($0), service: "hub", method: "ping", arguments: [0x90]).encoded()
+            }
+            // What comes later goes in bundles in both cases.
+            for message in isBundled ? Bundle.joined([hello]) : [hello] { try await socket.send(Message(message)) }
+            for message in Bundle.joined(pings) { try await socket.send(Message(message)) }
+            var answered: Set<UInt64> = [], bundles = 0
+            while answered.count < Int(count) {
+                let frame = Array(try await socket.receive()), bundle = Bundle.messages(in: frame)
+                if bundle != nil { bundles += 1 }
+                for message in bundle ?? [frame] {
+                    if case .success(let id, _) = try Envelope(decoding: message) {
+                        #expect(answered.insert(id.number).inserted)
+                    }
+                }
+            }
+            #expect(answered == Set(1...count))
+            #expect((bundles > 0) == isBundled)
+            socket.close()
+            await zmq.shutdown()
+        }
+    }
+
+    @Test func aBundleInABundleIsRefused() async throws {
+        try await withContext(.threads) { hub in
+            let zmq = try SocketContext()
+            let socket = try zmq.makeSocket(.dealer)
+            try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*"))
+            let hello = Envelope.hello(PeerInfo(build: "deep", node: .random(), processID: 1)).encoded()
+            let ping = Envelope.call(CallID(1), service: "hub", method: "ping", arguments: [0x90]).encoded()
+            let inner = Bundle.joined([hello])[0]
+            for message in Bundle.joined([inner, hello, ping]) { try await socket.send(Message(message)) }
+            var answers: [Envelope] = []
+            while answers.count < 3 {
+                let frame = Array(try await socket.receive())
+                answers += try (Bundle.messages(in: frame) ?? [frame]).map { try Envelope(decoding: $0) }
+            }
+            guard case .refused = answers[0], case .welcome = answers[1], case .success = answers[2] else {
+                Issue.record("\(answers)")
+                return
+            }
+            socket.close()
+            await zmq.shutdown()
+        }
+    }
+
     @Test func garbageToServicesIsAnsweredWithErrors() async throws {
         let caller = try Context(.threads), callee = try Context(.threads)
         let address = try callee.system.address()

@@ -82,9 +82,10 @@ final class TaskJob: SwarmJob {
     func deliver(_ range: Range<Int>, lostFor error: any Error) {}
 
     func end(_ error: (any Error)?) {
-        let (waiter, end) = state.withLock { state -> (UnsafeContinuation<Value, any Error>?, Result<Value, any Error>) in
+        typealias End = Result<Value, any Error>
+        let (waiter, end) = state.withLock { state -> (UnsafeContinuation<Value, any Error>?, End) in
             let value = state.value.take()
-            let end: Result<Value, any Error> =
+            let end: End =
                 if let error { .failure(error) } else if let value { .success(value) } else {
                     .failure(CallError(.badResult, "the task ended without a result"))
                 }

@@ -99,11 +99,16 @@ public struct PeerID: Hashable, Sendable {
     public let bytes: [UInt8]
     /// The key that the peer has proved to have; nil without encryption.
     public let key: PublicKey?
+    /// Whether what named the link was a ``Bundle``, and the peer takes some.
+    package let takesBundles: Bool
 
     /// Names a link; for implementations of ``Transport``.
-    public init(_ bytes: [UInt8], key: PublicKey? = nil) {
+    public init(_ bytes: [UInt8], key: PublicKey? = nil) { self.init(bytes, key: key, takesBundles: false) }
+
+    package init(_ bytes: [UInt8], key: PublicKey?, takesBundles: Bool) {
         self.bytes = bytes
         self.key = key
+        self.takesBundles = takesBundles
     }
 
     /// Whether both are the same link.

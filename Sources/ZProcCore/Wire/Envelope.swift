@@ -17,6 +17,8 @@
 /// | `[5, id, code, text, type, payload]` | listener | the call failed; `type` and `payload` are binary, often empty |
 /// | `[6, id]` | caller | nobody waits for the answer any more |
 /// | `[7]` | listener | nothing; it finds out whether the caller is still there |
+///
+/// Over ZeroMQ several may go as one, which is a ``Bundle`` and no envelope.
 package enum Envelope: Equatable, Sendable {
     case hello(PeerInfo)
     case welcome(PeerInfo)

@@ -34,7 +34,14 @@ final class ZeroMQLink: TransportLink, SocketOwner {
         ])
         try socket.deliver { [receiver] batch in
             var batch = batch
-            while !batch.isEmpty { if let message = batch.popMessage() { receiver.linkReceived(message) } }
+            while !batch.isEmpty {
+                guard let message = batch.popMessage() else { continue }
+                guard let messages = Bundle.messages(in: message) else {
+                    receiver.linkReceived(message)
+                    continue
+                }
+                for message in messages { receiver.linkReceived(message) }
+            }
         }
         try socket.connect(to: endpoint.description)
         // Ends when the socket is closed.
@@ -88,7 +95,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
 
     private func send(_ messages: [[UInt8]]) -> ZeroMQError? {
         var batch = MessageBatch()
-        for message in messages { batch.append(Message(message)) }
+        for message in Bundle.joined(messages) { batch.append(Message(message)) }
         do throws(ZeroMQError) {
             _ = try socket.trySend(&batch)
             return nil

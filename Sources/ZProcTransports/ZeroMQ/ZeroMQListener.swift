@@ -49,7 +49,13 @@ final class ZeroMQListener: TransportListener, SocketOwner {
                 var batch = batch
                 // What is answered at once goes out as one batch, too.
                 _ = listener.outbox.collect {
-                    if batch.count == 1 { return listener.handOver(&batch, to: receiver) }
+                    if batch.count == 1 {
+                        guard let (peer, message) = batch.popAddressed(withUser: listener.isEncrypted) else { return }
+                        guard let messages = Bundle.messages(in: message) else {
+                            return receiver.listenerReceived(message, from: peer)
+                        }
+                        return receiver.listenerReceivedTogether { Self.handOver(messages, from: peer, to: receiver) }
+                    }
                     receiver.listenerReceivedTogether { listener.handOver(&batch, to: receiver) }
                 } send: { messages in
                     listener.send(messages)
@@ -61,8 +67,18 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     private func handOver(_ batch: inout MessageBatch, to receiver: any ListenerReceiver) {
         while !batch.isEmpty {
             guard let (peer, message) = batch.popAddressed(withUser: isEncrypted) else { continue }
-            receiver.listenerReceived(message, from: peer)
+            if let messages = Bundle.messages(in: message) {
+                Self.handOver(messages, from: peer, to: receiver)
+            } else {
+                receiver.listenerReceived(message, from: peer)
+            }
         }
+    }
+
+    /// Hands over what has come in a bundle, from a peer that takes bundles, too.
+    private static func handOver(_ messages: [[UInt8]], from peer: PeerID, to receiver: any ListenerReceiver) {
+        let peer = PeerID(peer.bytes, key: peer.key, takesBundles: true)
+        for message in messages { receiver.listenerReceived(message, from: peer) }
     }
 
     /// Tells of ends of links until the socket is closed.
@@ -90,6 +106,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     }
 
     private func send(_ messages: [(PeerID, [UInt8])]) -> ZeroMQError? {
+        let messages = Self.joined(messages)
         var batch = MessageBatch()
         for (peer, message) in messages { batch.append(Message(peer.bytes), Message(message)) }
         while !batch.isEmpty {
@@ -107,6 +124,24 @@ final class ZeroMQListener: TransportListener, SocketOwner {
             }
         }
         return nil
+    }
+
+    /// The same messages with those together that go to the same peer one after the other, if it takes that.
+    private static func joined(_ messages: [(PeerID, [UInt8])]) -> [(PeerID, [UInt8])] {
+        if messages.count == 1 { return messages }
+        var joined: [(PeerID, [UInt8])] = [], start = 0
+        while start < messages.count {
+            let peer = messages[start].0
+            var end = start + 1
+            if peer.takesBundles { while end < messages.count, messages[end].0 == peer { end += 1 } }
+            if end - start == 1 {
+                joined.append(messages[start])
+            } else {
+                for bundle in Bundle.joined(messages[start..<end].map(\.1)) { joined.append((peer, bundle)) }
+            }
+            start = end
+        }
+        return joined
     }
 
     /// When it has sent what was to be sent.

@@ -6,6 +6,11 @@
 /// The frames between nodes: what can be read is written and read again as the same.
 enum EnvelopeTarget {
     static func run(_ bytes: [UInt8]) -> Bool {
+        if let messages = Bundle.messages(in: bytes) {
+            precondition(!messages.isEmpty, "a bundle of nothing")
+            precondition((try? Envelope(decoding: bytes)) == nil, "a bundle is an envelope")
+            return true
+        }
         guard let envelope = try? Envelope(decoding: bytes) else { return false }
         let again = envelope.encoded()
         precondition(again.count <= bytes.count, "the shortest form is longer than another one")
@@ -42,6 +47,9 @@ enum EnvelopeTarget {
             "cancel": .cancel(CallID(.max)),
             "probe": .probe,
         ]
-        return envelopes.mapValues { $0.encoded() }
+        var seeds = envelopes.mapValues { $0.encoded() }
+        let probe = Envelope.probe.encoded()
+        seeds["bundle"] = Bundle.joined([[UInt8](Envelope.hello(peer).encoded()), probe])[0]
+        return seeds
     }
 }

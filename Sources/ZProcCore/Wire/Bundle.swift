@@ -1,0 +1,59 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Several small messages that travel as one, `[8, message, …]`, where each message has its price.
+///
+/// A listener sends bundles to those only whose hello came in one, so a hello always goes in a bundle, if alone.
+package enum Bundle {
+    private static let kind: UInt64 = 8
+    /// What a bundle has at most, and a message of one: larger ones cost no less together.
+    private static let mostBytes = 16 << 10, mostMessages = 256, largeMessage = 2 << 10
+
+    /// What is to be sent for some messages, in their order: bundles, and large messages as they are.
+    package static func joined(_ messages: [[UInt8]]) -> [[UInt8]] {
+        if messages.count == 1, !isHello(messages[0]) { return messages }
+        var joined: [[UInt8]] = [], start = 0, byteCount = 0
+        func close(at end: Int) {
+            if end - start > 1 || end - start == 1 && isHello(messages[start]) {
+                joined.append(bundle(messages[start..<end], byteCount))
+            } else if end > start {
+                joined.append(messages[start])
+            }
+            (start, byteCount) = (end, 0)
+        }
+        for (index, message) in messages.enumerated() {
+            let isFull = byteCount + message.count > mostBytes || index - start == mostMessages
+            if isFull || message.count > largeMessage { close(at: index) }
+            byteCount += message.count
+            if message.count > largeMessage { close(at: index + 1) }
+        }
+        close(at: messages.count)
+        return joined
+    }
+
+    private static func bundle(_ messages: ArraySlice<[UInt8]>, _ byteCount: Int) -> [UInt8] {
+        var writer = FieldWriter(count: 1 + messages.count, first: kind, capacity: byteCount + 3 * messages.count)
+        for message in messages { writer.append(message) }
+        return writer.bytes
+    }
+
+    private static func isHello(_ message: [UInt8]) -> Bool {
+        message.count > 1 && message[0] == 0x96 && message[1] == 0
+    }
+
+    /// The messages of a bundle; nil for bytes that are none.
+    package static func messages(in bytes: [UInt8]) -> [[UInt8]]? {
+        var reader = FieldReader(bytes: bytes)
+        do throws(TransportError) {
+            let count = try reader.readArrayHeader()
+            guard count > 1, try reader.readUInt() == kind else { return nil }
+            var messages: [[UInt8]] = []
+            messages.reserveCapacity(count - 1)
+            for _ in 1..<count { messages.append(try reader.readBinary()) }
+            try reader.finish()
+            return messages
+        } catch {
+            return nil
+        }
+    }
+}
