@@ -23,7 +23,9 @@ final class TaskJob: SwarmJob {
 
     private struct State {
         var value: Value?
-        var end: Result<Value, any Error>?
+        /// Why there is none, once that is known.
+        var error: (any Error)?
+        var isOver = false
         /// Whether somebody has it, or waits for it.
         var isTaken = false
         var waiter: UnsafeContinuation<Value, any Error>?
@@ -44,14 +46,25 @@ final class TaskJob: SwarmJob {
     /// What has come out, as soon as it has; for one reader.
     func value() async throws -> Value {
         try await withUnsafeThrowingContinuation { (waiter: UnsafeContinuation<Value, any Error>) in
-            let end = state.withLock { state -> Result<Value, any Error>? in
-                if state.isTaken { return .failure(CallError(.badResult, "the task's value has been taken already")) }
-                state.isTaken = true
-                if state.end == nil { state.waiter = waiter }
-                return state.end.take()
+            let (isTaken, isOver) = state.withLock { state in
+                defer { state.isTaken = true }
+                if !state.isTaken, !state.isOver { state.waiter = waiter }
+                return (state.isTaken, state.isOver)
             }
-            if let end { waiter.resume(with: end) }
+            if isTaken {
+                waiter.resume(throwing: CallError(.badResult, "the task's value has been taken already"))
+            } else if isOver {
+                resume(waiter)
+            }
         }
+    }
+
+    /// Hands over what there is after the end.
+    private func resume(_ waiter: UnsafeContinuation<Value, any Error>) {
+        let (value, error) = state.withLock { ($0.value.take(), $0.error) }
+        if let error { return waiter.resume(throwing: error) }
+        if let value { return waiter.resume(returning: value) }
+        waiter.resume(throwing: CallError(.badResult, "the task ended without a result"))
     }
 
     // MARK: What the engine asks for
@@ -82,19 +95,11 @@ final class TaskJob: SwarmJob {
     func deliver(_ range: Range<Int>, lostFor error: any Error) {}
 
     func end(_ error: (any Error)?) {
-        typealias End = Result<Value, any Error>
-        let (waiter, end) = state.withLock { state -> (UnsafeContinuation<Value, any Error>?, End) in
-            let value = state.value.take()
-            let end: End =
-                if let error { .failure(error) } else if let value { .success(value) } else {
-                    .failure(CallError(.badResult, "the task ended without a result"))
-                }
-            guard let waiter = state.waiter.take() else {
-                state.end = end
-                return (nil, end)
-            }
-            return (waiter, end)
+        let waiter = state.withLock { state in
+            state.error = error
+            state.isOver = true
+            return state.waiter.take()
         }
-        waiter?.resume(with: end)
+        if let waiter { resume(waiter) }
     }
 }
