@@ -98,7 +98,7 @@ public struct MessagePackDecoder: Sendable {
     /// The bytes must not change during the call; afterwards they are not needed, even if a type kept its decoder.
     public func decode<T: Decodable>(_ type: T.Type, from bytes: UnsafeRawBufferPointer) throws -> T {
         let wellKnown = WellKnownType.of(type)
-        // What its first byte says is all that there is to check of a number or a short string.
+        // What its first byte says is all that there is to check, but for the UTF-8 of a short string, which reading does.
         if wellKnown.isSmall, limits.allowSmallValues, let first = bytes.baseAddress,
             cmsgpack_is_small_value(first, bytes.count)
         {

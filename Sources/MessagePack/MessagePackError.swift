@@ -71,7 +71,7 @@ public struct MessagePackError: Error, Hashable, Sendable, CustomStringConvertib
     }
 
     /// The error with a step in front of its path.
-    func under(_ step: String) -> MessagePackError {
+    package func under(_ step: String) -> MessagePackError {
         MessagePackError(code, message, codingPath: [step] + codingPath, byteOffset: byteOffset)
     }
 

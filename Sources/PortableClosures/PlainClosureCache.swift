@@ -21,7 +21,7 @@ package final class PlainClosureCache: Sendable {
 
     private struct State {
         var sent: [PlainFunction: Known] = [:]
-        var received: [Bytes: PortableClosure] = [:]
+        var received: [Bytes: Known] = [:]
         /// Those that came last, which are likely to come next.
         var recentSent: (function: PlainFunction, known: Known)?
         var recentReceived: Known?
@@ -35,9 +35,9 @@ package final class PlainClosureCache: Sendable {
 
         mutating func closure(in bytes: [UInt8]) -> PortableClosure? {
             if let recentReceived, recentReceived.bytes == bytes { return recentReceived.closure }
-            guard let closure = received[Bytes(bytes: bytes)] else { return nil }
-            recentReceived = Known(closure: closure, bytes: bytes)
-            return closure
+            guard let known = received[Bytes(bytes: bytes)] else { return nil }
+            recentReceived = known
+            return known.closure
         }
     }
 
@@ -80,8 +80,8 @@ package final class PlainClosureCache: Sendable {
         let closure = try decode(bytes)
         if closure.plainFunction != nil {
             state.withLock { state in
-                if state.received.count >= maximumCount { state.received = [:] }
-                state.received[Bytes(bytes: bytes)] = closure
+                if state.received.count >= maximumCount { (state.received, state.recentReceived) = ([:], nil) }
+                state.received[Bytes(bytes: bytes)] = Known(closure: closure, bytes: bytes)
             }
         }
         return closure

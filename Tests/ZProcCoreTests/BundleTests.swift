@@ -26,9 +26,9 @@ import ZProcCore
             for (message, next) in zip(sent, sent.dropFirst()) {
                 guard let bundle = Bundle.messages(in: message) else { continue }
                 #expect(bundle.count > 1)
-                #expect(message.count < 18_000 && bundle.count <= 256)
+                #expect(message.count <= Bundle.maximumByteCount && bundle.count <= 64)
                 let following = Bundle.messages(in: next)?[0].count ?? next.count
-                #expect(message.count + following > 16_000 || bundle.count == 256 || following > 2_048)
+                #expect(message.count + following > 4_096 || bundle.count == 64 || following > 1_024)
             }
         }
     }
@@ -46,6 +46,22 @@ import ZProcCore
         #expect(received(Bundle.joined([large, Self.hello])) == [large, Self.hello])
         #expect(Bundle.joined([large, Self.hello]).count == 2)
         #expect(Bundle.joined([]).isEmpty)
+        #expect(received(Bundle.joined([[], call, []])) == [[], call, []])
+    }
+
+    /// What is larger than any that is sent is none, whatever is in it.
+    @Test func aBundleHasItsLimits() {
+        func bundle(_ count: Int, of message: [UInt8]) -> [UInt8] {
+            var writer = FieldWriter(count: 1 + count, first: 8)
+            for _ in 0..<count { writer.append(message) }
+            return writer.bytes
+        }
+        #expect(Bundle.messages(in: bundle(64, of: [7]))?.count == 64)
+        #expect(Bundle.messages(in: bundle(65, of: [7])) == nil)
+        #expect(Bundle.messages(in: bundle(100_000, of: [7])) == nil)
+        #expect(Bundle.messages(in: bundle(2, of: [UInt8](repeating: 7, count: 2_000)))?.count == 2)
+        #expect(Bundle.messages(in: bundle(2, of: [UInt8](repeating: 7, count: 3_000))) == nil)
+        #expect(Bundle.messages(in: bundle(2, of: [])) == nil)
     }
 
     @Test(arguments: EnvelopeTests.all)
@@ -64,6 +80,6 @@ import ZProcCore
 
     @Test func aBundleHasAnyFormOfAnArray() {
         #expect(Bundle.messages(in: [0xdc, 0, 2, 0x08, 0xc5, 0, 1, 7]) == [[7]])
-        #expect(Bundle.messages(in: [0xdd, 0, 0, 0, 3, 0xcc, 8, 0xc4, 0, 0xc6, 0, 0, 0, 1, 7]) == [[], [7]])
+        #expect(Bundle.messages(in: [0xdd, 0, 0, 0, 3, 0xcc, 8, 0xc4, 1, 6, 0xc6, 0, 0, 0, 1, 7]) == [[6], [7]])
     }
 }

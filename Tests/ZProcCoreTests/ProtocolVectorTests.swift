@@ -14,7 +14,19 @@ import ZProcCore
             var message: Value
             var hex: String
         }
+        struct Bundle: Decodable {
+            var name: String
+            /// Each in hexadecimal.
+            var messages: [String]
+            var hex: String
+        }
         var envelopes: [Envelope]
+        var bundles: [Bundle]
+
+        static func read() throws -> Vectors {
+            let file = URL(filePath: #filePath).appending(path: "../../../Docs/protocol-vectors.json")
+            return try JSONDecoder().decode(Vectors.self, from: Data(contentsOf: file.standardized))
+        }
     }
 
     /// The messages of the file by their names.
@@ -73,8 +85,7 @@ import ZProcCore
     private static func packed(_ values: [Value]) -> ArraySlice<UInt8> { Value.array(values).encoded()[...] }
 
     @Test func envelopesHaveTheBytesThatAreWrittenDown() throws {
-        let file = URL(filePath: #filePath).appending(path: "../../../Docs/protocol-vectors.json")
-        let vectors = try JSONDecoder().decode(Vectors.self, from: Data(contentsOf: file.standardized))
+        let vectors = try Vectors.read()
         #expect(Set(vectors.envelopes.map(\.name)) == Set(Self.envelopes.keys))
         for vector in vectors.envelopes {
             let envelope = try #require(Self.envelopes[vector.name]), name = Comment(rawValue: vector.name)
@@ -82,6 +93,19 @@ import ZProcCore
             #expect(envelope.encoded() == written, name)
             #expect(try Envelope(decoding: written) == envelope, name)
             #expect(try Value(decoding: written) == described(vector.message), name)
+        }
+    }
+}
+
+extension ProtocolVectorTests {
+    @Test func bundlesHaveTheBytesThatAreWrittenDown() throws {
+        let vectors = try Vectors.read().bundles
+        #expect(!vectors.isEmpty)
+        for vector in vectors {
+            let messages = try vector.messages.map { try #require(bytes(ofHex: $0)) }
+            let written = try #require(bytes(ofHex: vector.hex))
+            #expect(Bundle.messages(in: written) == messages, Comment(rawValue: vector.name))
+            #expect(Bundle.joined(messages) == [written], Comment(rawValue: vector.name))
         }
     }
 }

@@ -260,8 +260,10 @@ import ZeroMQ
             try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*"))
             let hello = Envelope.hello(PeerInfo(build: "many", node: .random(), processID: 1)).encoded()
             let count: UInt64 = 2_000
-            let pings = (1...count).map {
-                Envelope.call(CallID($0), service: "hub", method: "ping", arguments: [0x90]).encoded()
+            let pings = (1...count).map { number in
+                // Some are refused at once.
+                let service = number % 3 == 0 ? "nobody" : "hub"
+                return Envelope.call(CallID(number), service: service, method: "ping", arguments: [0x90]).encoded()
             }
             // What comes later goes in bundles in both cases.
             for message in isBundled ? Bundle.joined([hello]) : [hello] { try await socket.send(Message(message)) }
@@ -271,13 +273,52 @@ import ZeroMQ
                 let frame = Array(try await socket.receive()), bundle = Bundle.messages(in: frame)
                 if bundle != nil { bundles += 1 }
                 for message in bundle ?? [frame] {
-                    if case .success(let id, _) = try Envelope(decoding: message) {
+                    switch try Envelope(decoding: message) {
+                    case .success(let id, _) where id.number % 3 > 0, .failure(let id, _) where id.number % 3 == 0:
                         #expect(answered.insert(id.number).inserted)
+                    case .welcome: #expect(answered.isEmpty)
+                    case let other: Issue.record("\(other)")
                     }
                 }
             }
             #expect(answered == Set(1...count))
             #expect((bundles > 0) == isBundled)
+            socket.close()
+            await zmq.shutdown()
+        }
+    }
+
+    /// Limits hold for each message of a bundle, and one that is too large is refused as a whole.
+    @Test func limitsHoldInBundles() async throws {
+        var options = HubOptions()
+        options.limits.requestsPerSecond = 50
+        options.limits.messageByteCount = 1
+        try await withContext(.threads) { hub in
+            let zmq = try SocketContext()
+            let socket = try zmq.makeSocket(.dealer)
+            try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*", options))
+            let hello = Envelope.hello(PeerInfo(build: "much", node: .random(), processID: 1)).encoded()
+            let pings = (1...1_000).map {
+                Envelope.call(CallID($0), service: "hub", method: "ping", arguments: [0x90]).encoded()
+            }
+            for message in Bundle.joined([hello] + pings) { try await socket.send(Message(message)) }
+            var large = FieldWriter(count: 66, first: 8)
+            for ping in pings.prefix(65) { large.append(ping) }
+            try await socket.send(Message(large.bytes))
+            var refused = 0, answered = 0, isRefusedAsAWhole = false
+            while answered + refused < 1_000 || !isRefusedAsAWhole {
+                let frame = Array(try await socket.receive())
+                for message in Bundle.messages(in: frame) ?? [frame] {
+                    switch try Envelope(decoding: message) {
+                    case .success: answered += 1
+                    case .failure(_, let error) where error.code == "overLimit": refused += 1
+                    case .refused: isRefusedAsAWhole = true
+                    default: break
+                    }
+                }
+            }
+            #expect(refused > 0 && answered >= 50)
+            #expect(refused + answered == 1_000)
             socket.close()
             await zmq.shutdown()
         }

@@ -28,6 +28,22 @@ import ZProc
         }
     }
 
+    /// Whoever submits a task may forget what its closure has captured.
+    @Test(arguments: Backend.allCases)
+    func whatIsCapturedLivesUntilTheTaskHasEnded(on backend: Backend) async throws {
+        try await withContext(backend) { context in
+            // Nobody works on it yet.
+            let swarm = try context.swarm(workers: 0)
+            func submit() async throws -> TaskResult<Int> {
+                let counter = Counter(actorSystem: context.system)
+                return try await swarm.submit(2) { try await counter.increment(by: $0) }
+            }
+            let result = try await submit()
+            swarm.resize(to: 1)
+            #expect(try await result.take() == 2)
+        }
+    }
+
     @Test(arguments: Backend.allCases)
     func errorsAreKeptToo(on backend: Backend) async throws {
         try await withContext(backend) { context in

@@ -21,7 +21,7 @@ struct AccessPolicy: Sendable {
         if let limits {
             options.sendHighWaterMark = max(1, limits.unreadMessages)
             options.receiveHighWaterMark = max(1, limits.requestBacklog)
-            options.maximumMessageByteCount = max(1_024, limits.messageByteCount)
+            options.maximumMessageByteCount = max(Bundle.maximumByteCount, limits.messageByteCount)
             options.heartbeat = Self.heartbeat
             options.isForOwnUserOnly = true
         }

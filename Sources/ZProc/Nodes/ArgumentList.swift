@@ -32,7 +32,24 @@ extension MessagePackEncoder {
         encoder.maximumDepth -= 2
         var writer = FieldWriter(count: 1)
         writer.append(arrayOf: count)
-        repeat try writer.append(each argument, with: encoder)
+        var index = 0
+        repeat try writer.append(each argument, at: &index, with: encoder)
         return writer.bytes
+    }
+}
+
+extension FieldWriter {
+    /// Appends an argument; an error says which one it was.
+    fileprivate mutating func append<Value: Encodable>(
+        _ value: Value,
+        at index: inout Int,
+        with encoder: MessagePackEncoder
+    ) throws {
+        do {
+            try append(value, with: encoder)
+        } catch let error as MessagePackError {
+            throw error.under("[\(index)]")
+        }
+        index += 1
     }
 }

@@ -50,14 +50,15 @@ extension Swarm {
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Output
     ) throws -> RunningTask<Output> {
-        let work: TaskJob.Work
+        let arguments = (repeat each argument), work: TaskJob.Work
         switch context.backend {
-        case .threads:
-            let arguments = (repeat each argument)
-            work = .here { run in try await run.result { try await body(repeat each arguments) } }
+        case .threads: work = .here { run in try await run.result { try await body(repeat each arguments) } }
         case .processes:
-            let closure = PortableClosure(ZipClosure(transform: body), fileID: fileID, line: line)
-            work = .elsewhere(closure: try encode(closure), item: item(repeat each argument))
+            let closure = ZipClosure(transform: body), encoder = context.system.encoder
+            let bytes = try encode(PortableClosure(closure, fileID: fileID, line: line))
+            work = .elsewhere(closure: bytes) {
+                try withExtendedLifetime(closure) { try encoder.encode(row: repeat each arguments) }
+            }
         }
         return try RunningTask(TaskJob(work, retry: options.retry), on: self, options, decode: result())
     }
@@ -69,29 +70,20 @@ extension Swarm {
         line: Int,
         body: @escaping @concurrent @Sendable (repeat each Argument) async throws -> Void
     ) throws -> RunningTask<Void> {
-        let work: TaskJob.Work
+        let arguments = (repeat each argument), work: TaskJob.Work
         switch context.backend {
-        case .threads:
-            let arguments = (repeat each argument)
-            work = .here { run in try await run.result { try await body(repeat each arguments) } }
+        case .threads: work = .here { run in try await run.result { try await body(repeat each arguments) } }
         case .processes:
-            let closure = PortableClosure(ZipEachClosure(body: body), fileID: fileID, line: line)
-            work = .elsewhere(closure: try encode(closure), item: item(repeat each argument))
+            let closure = ZipEachClosure(body: body), encoder = context.system.encoder
+            let bytes = try encode(PortableClosure(closure, fileID: fileID, line: line))
+            work = .elsewhere(closure: bytes) {
+                try withExtendedLifetime(closure) { try encoder.encode(row: repeat each arguments) }
+            }
         }
         return try RunningTask(TaskJob(work, retry: options.retry), on: self, options) { _ in }
     }
 
     private func encode(_ closure: PortableClosure) throws -> [UInt8] { try context.system.encode(closure).bytes }
-
-    /// Encodes arguments as the only item of a chunk.
-    ///
-    /// When a worker takes it, and not before: until then large ones share their memory with what they were made of.
-    private func item<each Argument: Codable & Sendable>(
-        _ argument: repeat each Argument
-    ) -> @Sendable () throws -> [UInt8] {
-        let arguments = (repeat each argument), encoder = context.system.encoder
-        return { try encoder.encode(row: repeat each arguments) }
-    }
 
     /// Decodes the only result of a chunk.
     private func result<Output: Codable & Sendable>() -> @Sendable (ArraySlice<UInt8>) throws -> Output {

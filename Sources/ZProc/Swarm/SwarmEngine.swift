@@ -366,16 +366,19 @@ final class SwarmEngine: Stoppable {
     /// What became of chunks of a worker, in the order in which it had them.
     func finished(_ worker: WorkerID, _ ends: [(chunk: ChunkID, end: ChunkEnd, runTime: Duration)]) {
         event { state, now in
-            let finished = ends.map { chunk, end, runTime in
-                let report: Report
+            let finished = ends.indices.map { index in
+                let (chunk, end, runTime) = ends[index], report: Report
                 switch end {
                 case .succeeded: report = .succeeded
                 case .cancelled: report = .cancelled
                 case .tooLarge: report = .tooLarge
                 case .failed(let error):
                     report = .failed
-                    // A worker that was given up may tell of what another one has now.
-                    if let (job, _) = state.broker.assignment(chunk, of: worker), state.errors[job.number] == nil {
+                    // A worker that was given up may tell of what another one has now, and only what is told first of a
+                    // chunk counts.
+                    if !ends[..<index].contains(where: { $0.chunk == chunk }),
+                        let (job, _) = state.broker.assignment(chunk, of: worker), state.errors[job.number] == nil
+                    {
                         state.errors[job.number] = error
                     }
                 }

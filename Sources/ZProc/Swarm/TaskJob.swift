@@ -10,7 +10,10 @@ final class TaskJob: SwarmJob {
     enum Work: Sendable {
         /// Done in this process.
         case here(@concurrent @Sendable (ChunkRun) async throws -> any Sendable)
-        /// The closure as it travels, and what encodes the only item of the chunk.
+        /// The closure as it travels, and what encodes the arguments, as the only item of a chunk, when a worker takes it:
+        /// until then large ones share their memory with what they were made of.
+        ///
+        /// It also holds what the closure has captured, such as an actor of this process, which others call.
         case elsewhere(closure: [UInt8], item: @Sendable () throws -> [UInt8])
     }
 
@@ -97,6 +100,7 @@ final class TaskJob: SwarmJob {
     func end(_ error: (any Error)?) {
         let waiter = state.withLock { state in
             state.error = error
+            if error != nil { state.value = nil }
             state.isOver = true
             return state.waiter.take()
         }

@@ -32,7 +32,7 @@ package struct Broker: Sendable {
         var isInLine = false
         /// Those that have not been delivered, in the order of the items.
         var sequence: Deque<ChunkID> = []
-        /// Those that a worker has, in no order: a few for each worker.
+        /// Those that a worker has, in the order in which they were given out: a few for each worker.
         var assigned = ChunkLine()
         /// Neither delivered nor lost yet.
         var openCount = 0

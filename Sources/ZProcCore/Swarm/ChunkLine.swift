@@ -3,7 +3,7 @@
 
 internal import DequeModule
 
-/// Chunks in a line, of which there is mostly one: that one takes no memory of its own.
+/// Chunks in a line; where there is one, as in a task, it takes no memory of its own.
 struct ChunkLine: Sendable {
     private(set) var first: ChunkID?
     /// Those behind it; empty when there is none.

@@ -99,7 +99,7 @@ public struct PeerID: Hashable, Sendable {
     public let bytes: [UInt8]
     /// The key that the peer has proved to have; nil without encryption.
     public let key: PublicKey?
-    /// Whether what named the link was a ``Bundle``, and the peer takes some.
+    /// Whether it said hello in a ``Bundle``, and so takes some; of that message's peer only.
     package let takesBundles: Bool
 
     /// Names a link; for implementations of ``Transport``.

@@ -3,11 +3,15 @@
 
 /// Several small messages that travel as one, `[8, message, …]`, where each message has its price.
 ///
-/// A listener sends bundles to those only whose hello came in one, so a hello always goes in a bundle, if alone.
+/// A listener sends bundles to those only whose hello came in one, so a hello always goes in a bundle, if alone. What is
+/// larger than a bundle may be is none, whoever sends it: nothing is made of it.
 package enum Bundle {
     private static let kind: UInt64 = 8
-    /// What a bundle has at most, and a message of one: larger ones cost no less together.
-    private static let mostBytes = 16 << 10, mostMessages = 256, largeMessage = 2 << 10
+    /// What the messages of one have at most, together and each: larger ones cost no less together.
+    private static let mostBytes = 4 << 10, largeMessage = 1 << 10
+    private static let mostMessages = 64
+    /// The most bytes of a bundle.
+    package static let maximumByteCount = mostBytes + 3 * mostMessages + 8
 
     /// What is to be sent for some messages, in their order: bundles, and large messages as they are.
     package static func joined(_ messages: [[UInt8]]) -> [[UInt8]] {
@@ -23,9 +27,11 @@ package enum Bundle {
         }
         for (index, message) in messages.enumerated() {
             let isFull = byteCount + message.count > mostBytes || index - start == mostMessages
-            if isFull || message.count > largeMessage { close(at: index) }
+            // An empty message is none.
+            let isAlone = message.count > largeMessage || message.isEmpty
+            if isFull || isAlone { close(at: index) }
             byteCount += message.count
-            if message.count > largeMessage { close(at: index + 1) }
+            if isAlone { close(at: index + 1) }
         }
         close(at: messages.count)
         return joined
@@ -37,19 +43,25 @@ package enum Bundle {
         return writer.bytes
     }
 
-    private static func isHello(_ message: [UInt8]) -> Bool {
+    /// Whether this is a hello, or begins like one.
+    package static func isHello(_ message: [UInt8]) -> Bool {
         message.count > 1 && message[0] == 0x96 && message[1] == 0
     }
 
     /// The messages of a bundle; nil for bytes that are none.
     package static func messages(in bytes: [UInt8]) -> [[UInt8]]? {
+        guard bytes.count <= maximumByteCount else { return nil }
         var reader = FieldReader(bytes: bytes)
         do throws(TransportError) {
-            let count = try reader.readArrayHeader()
-            guard count > 1, try reader.readUInt() == kind else { return nil }
+            let count = try reader.readArrayHeader() - 1
+            guard count > 0, try reader.readUInt() == kind, count <= mostMessages else { return nil }
             var messages: [[UInt8]] = []
-            messages.reserveCapacity(count - 1)
-            for _ in 1..<count { messages.append(try reader.readBinary()) }
+            messages.reserveCapacity(count)
+            for _ in 0..<count {
+                let message = try reader.readBinary()
+                if message.isEmpty { return nil }
+                messages.append(message)
+            }
             try reader.finish()
             return messages
         } catch {

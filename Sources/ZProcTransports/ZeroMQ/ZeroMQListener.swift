@@ -47,38 +47,50 @@ final class ZeroMQListener: TransportListener, SocketOwner {
             try socket.deliver { [listener = WeakReference(self), receiver] batch in
                 guard let listener = listener.object else { return }
                 var batch = batch
-                // What is answered at once goes out as one batch, too.
-                _ = listener.outbox.collect {
-                    if batch.count == 1 {
-                        guard let (peer, message) = batch.popAddressed(withUser: listener.isEncrypted) else { return }
-                        guard let messages = Bundle.messages(in: message) else {
-                            return receiver.listenerReceived(message, from: peer)
-                        }
-                        return receiver.listenerReceivedTogether { Self.handOver(messages, from: peer, to: receiver) }
+                while !batch.isEmpty {
+                    // What is answered at once goes out as one batch, too.
+                    _ = listener.outbox.collect {
+                        listener.handOver(&batch, to: receiver)
+                    } send: { messages in
+                        listener.send(messages)
                     }
-                    receiver.listenerReceivedTogether { listener.handOver(&batch, to: receiver) }
-                } send: { messages in
-                    listener.send(messages)
                 }
             }
         }
     }
 
+    /// So many messages are handed over at most before their answers go out.
+    private static let mostTogether = 1_000
+
     private func handOver(_ batch: inout MessageBatch, to receiver: any ListenerReceiver) {
-        while !batch.isEmpty {
-            guard let (peer, message) = batch.popAddressed(withUser: isEncrypted) else { continue }
-            if let messages = Bundle.messages(in: message) {
-                Self.handOver(messages, from: peer, to: receiver)
-            } else {
-                receiver.listenerReceived(message, from: peer)
+        if batch.count == 1 {
+            guard let (peer, message) = batch.popAddressed(withUser: isEncrypted) else { return }
+            guard let messages = Bundle.messages(in: message) else {
+                return receiver.listenerReceived(message, from: peer)
+            }
+            return receiver.listenerReceivedTogether { Self.handOver(messages, from: peer, to: receiver) }
+        }
+        receiver.listenerReceivedTogether {
+            var count = 0
+            while !batch.isEmpty, count < Self.mostTogether {
+                guard let (peer, message) = batch.popAddressed(withUser: isEncrypted) else { continue }
+                if let messages = Bundle.messages(in: message) {
+                    Self.handOver(messages, from: peer, to: receiver)
+                    count += messages.count
+                } else {
+                    receiver.listenerReceived(message, from: peer)
+                    count += 1
+                }
             }
         }
     }
 
-    /// Hands over what has come in a bundle, from a peer that takes bundles, too.
+    /// Hands over what has come in a bundle.
     private static func handOver(_ messages: [[UInt8]], from peer: PeerID, to receiver: any ListenerReceiver) {
-        let peer = PeerID(peer.bytes, key: peer.key, takesBundles: true)
-        for message in messages { receiver.listenerReceived(message, from: peer) }
+        for message in messages {
+            let greeter = Bundle.isHello(message) ? PeerID(peer.bytes, key: peer.key, takesBundles: true) : peer
+            receiver.listenerReceived(message, from: greeter)
+        }
     }
 
     /// Tells of ends of links until the socket is closed.

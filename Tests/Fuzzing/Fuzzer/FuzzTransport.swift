@@ -62,7 +62,9 @@ final class FuzzListener: TransportListener {
     // MARK: The peers' side
 
     func receive(_ message: [UInt8], from peer: PeerID) {
-        state.withLock { $0.receiver }?.listenerReceived(message, from: peer)
+        let receiver = state.withLock { $0.receiver }
+        // As over ZeroMQ.
+        for message in Bundle.messages(in: message) ?? [message] { receiver?.listenerReceived(message, from: peer) }
     }
 
     func answer(to id: CallID, of peer: PeerID) -> Envelope? {
