@@ -26,9 +26,9 @@ import ZProcCore
             for (message, next) in zip(sent, sent.dropFirst()) {
                 guard let bundle = Bundle.messages(in: message) else { continue }
                 #expect(bundle.count > 1)
-                #expect(message.count <= Bundle.maximumByteCount && bundle.count <= 64)
+                #expect(message.count <= Bundle.maximumByteCount && bundle.count <= 128)
                 let following = Bundle.messages(in: next)?[0].count ?? next.count
-                #expect(message.count + following > 4_096 || bundle.count == 64 || following > 1_024)
+                #expect(message.count + following > 8_192 || bundle.count == 128 || following > 1_024)
             }
         }
     }
@@ -56,11 +56,11 @@ import ZProcCore
             for _ in 0..<count { writer.append(message) }
             return writer.bytes
         }
-        #expect(Bundle.messages(in: bundle(64, of: [7]))?.count == 64)
-        #expect(Bundle.messages(in: bundle(65, of: [7])) == nil)
+        #expect(Bundle.messages(in: bundle(128, of: [7]))?.count == 128)
+        #expect(Bundle.messages(in: bundle(129, of: [7])) == nil)
         #expect(Bundle.messages(in: bundle(100_000, of: [7])) == nil)
-        #expect(Bundle.messages(in: bundle(2, of: [UInt8](repeating: 7, count: 2_000)))?.count == 2)
-        #expect(Bundle.messages(in: bundle(2, of: [UInt8](repeating: 7, count: 3_000))) == nil)
+        #expect(Bundle.messages(in: bundle(2, of: [UInt8](repeating: 7, count: 4_000)))?.count == 2)
+        #expect(Bundle.messages(in: bundle(2, of: [UInt8](repeating: 7, count: 5_000))) == nil)
         #expect(Bundle.messages(in: bundle(2, of: [])) == nil)
     }
 

@@ -26,13 +26,13 @@ public struct HubLimits: Hashable, Sendable, Codable {
     public var callsInFlight = 10_000
     /// How many requests a client may make in a second; nil for any number.
     public var requestsPerSecond: Int?
-    /// How many bytes a message of a client may have, 256 MiB and a little more at most, and 5 KiB at least; a client that
+    /// How many bytes a message of a client may have, 256 MiB and a little more at most, and 9 KiB at least; a client that
     /// sends a larger one is cut off.
     public var messageByteCount = 257 << 20
     /// How many requests of a client are taken in before the hub has looked at them; a client that sends more is slowed
     /// down.
     ///
-    /// Over ZeroMQ small ones come in bundles of up to 64 and 4 KiB, of which each counts as one; so do answers.
+    /// Over ZeroMQ small ones come in bundles of up to 128 and 8 KiB, of which each counts as one; so do answers.
     public var requestBacklog = 100
     /// How many answers may wait for a client that does not take them; one with more is disconnected.
     public var unreadMessages = 10_000

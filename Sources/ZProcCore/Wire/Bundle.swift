@@ -8,8 +8,8 @@
 package enum Bundle {
     private static let kind: UInt64 = 8
     /// What the messages of one have at most, together and each: larger ones cost no less together.
-    private static let mostBytes = 4 << 10, largeMessage = 1 << 10
-    private static let mostMessages = 64
+    private static let mostBytes = 8 << 10, largeMessage = 1 << 10
+    private static let mostMessages = 128
     /// The most bytes of a bundle.
     package static let maximumByteCount = mostBytes + 3 * mostMessages + 8
 
