@@ -184,9 +184,11 @@ private final class Visitor: Sendable {
             while let answer = batch.popFirst() {
                 let frames = [[UInt8]](answer)
                 #expect(frames.count == 1)
-                switch try? frames.first.map({ try Envelope(decoding: $0) }) {
-                case .welcome, .refused, .success, .failure, .probe: break
-                case .hello, .call, .cancel, nil: Issue.record("the hub sent \(frames)")
+                for message in frames.first.flatMap({ Bundle.messages(in: $0) }) ?? frames {
+                    switch try? Envelope(decoding: message) {
+                    case .welcome, .refused, .success, .failure, .probe: break
+                    case .hello, .call, .cancel, nil: Issue.record("the hub sent \(frames)")
+                    }
                 }
             }
         }
@@ -214,7 +216,18 @@ private struct Nonsense {
 
     mutating func chance(_ count: Int, of all: Int) -> Bool { random(1...all) <= count }
 
-    mutating func frame() -> [UInt8] {
+    mutating func frame() -> [UInt8] { chance(1, of: 20) ? bundle() : message() }
+
+    /// Messages that go together, or would if they were fewer, or none of them empty.
+    private mutating func bundle() -> [UInt8] {
+        let messages = (0..<random(0...(chance(1, of: 10) ? 200 : 20))).map { _ in message() }
+        if chance(1, of: 2) { return Bundle.joined([Self.hello] + messages)[0] }
+        var writer = FieldWriter(count: 1 + messages.count, first: 8)
+        for message in messages { writer.append(message) }
+        return chance(1, of: 4) ? mutated(writer.bytes) : writer.bytes
+    }
+
+    private mutating func message() -> [UInt8] {
         switch random(0...19) {
         case 0: return garbage()
         case 1: return Self.hello
