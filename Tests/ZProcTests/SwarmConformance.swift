@@ -242,6 +242,12 @@ import ZProcCore
             let swarm = try context.swarm(workers: 1)
             let failure = TestFailure(reason: "it does not like to travel")
             await #expect(throws: failure) { try await swarm.run(1, Homebody(isResult: false)) { _, _ in 1 } }
+            let deep = (0..<600).reduce(Value.nil) { value, _ in .array([value]) }
+            let tooDeep = try await #require(throws: MessagePackError.self) {
+                try await swarm.run(1, deep) { _, _ in 1 }
+            }
+            #expect(tooDeep.code == .tooDeep)
+            #expect(tooDeep.codingPath.first == "[1]", "it does not say which argument")
             let error = try await #require(throws: CallError.self) { try await swarm.run { Homebody(isResult: true) } }
             #expect(error.code == .badResult)
             #expect(error.description.contains(failure.reason), "\(error)")

@@ -32,9 +32,11 @@ public struct HubLimits: Hashable, Sendable, Codable {
     /// How many requests of a client are taken in before the hub has looked at them; a client that sends more is slowed
     /// down.
     ///
-    /// Over ZeroMQ small ones come in bundles of up to 128 and 8 KiB, of which each counts as one; so do answers.
+    /// Over ZeroMQ small ones come in bundles of up to 128 and 8 KiB, of which each counts as one.
     public var requestBacklog = 100
     /// How many answers may wait for a client that does not take them; one with more is disconnected.
+    ///
+    /// Over ZeroMQ a bundle of them counts as one.
     public var unreadMessages = 10_000
     /// How many namespaces there may be before clients may make no more.
     public var namespaces = 10_000

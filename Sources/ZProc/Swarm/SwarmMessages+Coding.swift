@@ -93,20 +93,16 @@ extension WorkBatch {
     ///
     /// Tasks that are called in one place have the same closure, which is there once as long as no other comes between.
     var encoded: [UInt8] {
-        var byteCount = 64 + 9 * forgotten.count, work: [UInt8] = []
-        for definition in definitions {
-            byteCount += 64
-            if definition.work != work { byteCount += definition.work.count }
-            work = definition.work
-        }
+        // As if all had the closure of the first.
+        var byteCount = 64 + 9 * forgotten.count + 64 * definitions.count + (definitions.first?.work.count ?? 0)
         for chunk in chunks { byteCount += chunk.items.count + 32 }
         var writer = FieldWriter(count: 4, capacity: byteCount)
         writer.append(isLast)
         writer.append(arrayOf: definitions.count)
-        work = []
+        var former: [UInt8] = []
         for definition in definitions {
-            definition.write(to: &writer, after: work)
-            work = definition.work
+            definition.write(to: &writer, after: former)
+            former = definition.work
         }
         writer.append(arrayOf: forgotten.count)
         for job in forgotten { writer.append(job) }

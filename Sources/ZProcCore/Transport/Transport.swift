@@ -99,7 +99,7 @@ public struct PeerID: Hashable, Sendable {
     public let bytes: [UInt8]
     /// The key that the peer has proved to have; nil without encryption.
     public let key: PublicKey?
-    /// Whether it said hello in a ``Bundle``, and so takes some; of that message's peer only.
+    /// Whether it takes a ``Bundle``; known of the peer that a hello in one came from, to which answers go.
     package let takesBundles: Bool
 
     /// Names a link; for implementations of ``Transport``.

@@ -48,8 +48,7 @@ enum EnvelopeTarget {
             "probe": .probe,
         ]
         var seeds = envelopes.mapValues { $0.encoded() }
-        let probe = Envelope.probe.encoded()
-        seeds["bundle"] = Bundle.joined([[UInt8](Envelope.hello(peer).encoded()), probe])[0]
+        seeds["bundle"] = Bundle.joined([Envelope.hello(peer).encoded(), Envelope.probe.encoded()])[0]
         return seeds
     }
 }
