@@ -82,7 +82,7 @@ let package = Package(
             name: "ZProc",
             dependencies: [
                 "CZProc", "CSharedStore", "ZProcCore", "ZProcSharedEngine", "ZProcTransports", "PortableClosures",
-                "MessagePack", "WeakReferences", logging, metrics, tracing,
+                "MessagePack", "WeakReferences", logging, metrics, tracing, deques,
             ],
             swiftSettings: settings
         ),

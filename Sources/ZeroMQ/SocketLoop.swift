@@ -3,6 +3,12 @@
 
 internal import Synchronization
 
+/// Things to do, of which others may come to be at any time: does the next one.
+///
+/// Gives back whether there was one. When others wait, calls what it is given first: another thread may do them at the same
+/// time.
+package typealias LoopWork = @Sendable (_ othersWait: () -> Void) -> Bool
+
 /// The thread of a context that waits for its sockets, and on which tasks and actors can run.
 ///
 /// When it has nothing to run, the thread sleeps in the kernel until libzmq signals one of the sockets. It then receives
@@ -36,7 +42,15 @@ public final class SocketLoop: TaskExecutor {
 
     /// Runs a job on the thread, after all that came before.
     public func enqueue(_ job: consuming ExecutorJob) {
-        core.enqueue(UnownedJob(job), onBehalfOf: .task)
+        core.enqueue(.task(UnownedJob(job)))
+    }
+
+    /// Has `work` done by the job threads, after all jobs that came before.
+    ///
+    /// Only a loop with job threads does work: for another one this is a mistake.
+    package func enqueue(loopWork work: @escaping LoopWork) {
+        precondition(core.jobThreads > 0, "a socket loop without job threads runs jobs only")
+        core.enqueue(.work(work))
     }
 
     /// Has `action` called soon, when some of the jobs that wait here have run; false, and it is not, when hardly any
@@ -74,7 +88,7 @@ final class LoopActorExecutor: SerialExecutor {
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        core.enqueue(UnownedJob(job), onBehalfOf: .actor)
+        core.enqueue(.actor(UnownedJob(job)))
     }
 
     func checkIsolated() {

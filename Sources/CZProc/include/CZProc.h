@@ -152,4 +152,8 @@ int czproc_accept(int socket);
 /// The user on the other side of a connected Unix domain socket; -1 and errno when the system does not know.
 int czproc_peer_user(int socket, uid_t *user);
 
+/// What this thread has set; NULL at first.
+void *czproc_thread_slot(void);
+void czproc_set_thread_slot(void *slot);
+
 #endif

@@ -18,6 +18,9 @@ final class DistributedTarget: @unchecked Sendable {
     /// Nil for nothing.
     private let resultType: (any Codable.Type)?
 
+    /// Whether its calls wait for anything.
+    let habit = WaitingHabit()
+
     /// Nil for what can only be called as the language does: generic methods, and those of generic actors.
     init?(_ method: String) {
         let utf8 = Array(method.utf8)

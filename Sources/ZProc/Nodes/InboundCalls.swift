@@ -106,14 +106,23 @@ final class InboundCalls: Sendable {
     ///   - makeTask: makes the task, with the preference it is given; what a task does is not handed on, because each
     ///     hand costs a closure and two frames.
     func start(_ call: IncomingCall, _ makeTask: ((any TaskExecutor)?) -> Task<Void, Never>) {
-        switch open(call) {
-        case .gone: return
-        case .refused(let error): return reply(.failure(error), to: call)
-        case .open: break
-        }
         // Not with the lock, for which the answers of others wait.
-        call.begin(makeTask(transport.taskExecutor))
+        if opens(call) { call.begin(makeTask(transport.taskExecutor)) }
     }
+
+    /// Enters a call that somebody will answer, unless nobody waits for it, or too many do.
+    func opens(_ call: IncomingCall) -> Bool {
+        switch open(call) {
+        case .gone: return false
+        case .refused(let error):
+            reply(.failure(error), to: call)
+            return false
+        case .open: return true
+        }
+    }
+
+    /// The threads that its messages come by.
+    var threads: (any TransportExecutor)? { transport.taskExecutor }
 
     /// Enters a call that waits for its answer from now on.
     func open(_ call: IncomingCall) -> Opening {

@@ -97,6 +97,11 @@ final class IncomingCall: Sendable {
         }
     }
 
+    /// Whether it has been answered, or nobody waits any more.
+    var isOver: Bool {
+        work.withLock { if case .over = $0 { true } else { false } }
+    }
+
     // MARK: Cancelling
 
     /// Names the task that works on it, which is cancelled at once when the call has been.

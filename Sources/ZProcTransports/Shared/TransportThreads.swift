@@ -3,8 +3,8 @@
 
 internal import Glibc
 internal import Synchronization
-package import ZProcCore
-package import ZeroMQ
+public import ZProcCore
+public import ZeroMQ
 
 /// The threads that wait for the sockets of one or several transports, and run tasks.
 ///
@@ -50,4 +50,9 @@ package final class TransportThreads: Sendable {
             }
         }
     }
+}
+
+extension SocketLoop: TransportExecutor {
+    /// See ``TransportExecutor/enqueue(work:)``.
+    public func enqueue(work: @escaping TransportWork) { enqueue(loopWork: work) }
 }

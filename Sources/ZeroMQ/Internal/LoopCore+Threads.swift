@@ -10,7 +10,9 @@ internal import WeakReferences
 extension LoopCore {
     private enum Step {
         /// On behalf of the loop, unless nobody holds it any more.
-        case run(QueuedJob, SocketLoop?)
+        case run(UnownedJob, SocketLoop?)
+        /// All of it, unless other threads do it as well.
+        case work(LoopWork, isAlone: Bool)
         case serve([SocketCore])
         case act([@Sendable () -> Void])
         case poll(milliseconds: Int32)
@@ -63,15 +65,23 @@ extension LoopCore {
                 } else if let areShort {
                     state.threads.measured(areShort: areShort)
                 }
+                state.working.removeAll { $0.place == place }
                 let (step, orders) = state.threads.next(at: place, state.work)
-                return (take(step, from: &state), orders)
+                return (take(step, at: place, from: &state), orders)
             }
             obey(orders)
             areShort = nil
             switch step {
-            case .run(let queued, let loop):
-                run(queued, on: loop)
+            case .run(let job, let loop):
+                if let loop {
+                    job.runSynchronously(on: loop.asUnownedTaskExecutor())
+                } else {
+                    // Nobody holds the loop, and yet the job must run.
+                    job.runSynchronously(on: actorExecutor.asUnownedSerialExecutor())
+                }
                 areShort = pace.jobEnded { .ofThisThread }
+            case .work(let work, let isAlone):
+                areShort = run(work, isAlone: isAlone, on: thread, &pace)
             case .serve(let sockets): for socket in sockets { socket.serve() }
             case .act(let actions): for action in actions { action() }
             case .poll(let milliseconds):
@@ -89,9 +99,15 @@ extension LoopCore {
     }
 
     /// Takes what a step is for.
-    private func take(_ step: LoopThreads.Step, from state: inout State) -> Step {
+    private func take(_ step: LoopThreads.Step, at place: Int, from state: inout State) -> Step {
         switch step {
-        case .run: return .run(state.takeJob(), state.loop?.object)
+        case .run:
+            switch state.takeJob() {
+            case .task(let job), .actor(let job): return .run(job, state.loop?.object)
+            case .work(let work):
+                state.working.append((place, work))
+                return .work(work, isAlone: jobThreads == 1 || state.threads.isNarrow)
+            }
         case .serve:
             defer { state.poked = [] }
             return .serve(state.poked)
@@ -105,20 +121,59 @@ extension LoopCore {
         }
     }
 
-    /// Calls a thread when a leader stays away or a job is left lying.
+    /// Does work: all of it alone, but for others' turns; or one thing of it, and another thread the next one.
+    ///
+    /// - Returns: whether jobs are short, when that has been found out.
+    private func run(_ work: @escaping LoopWork, isAlone: Bool, on thread: LoopThread, _ pace: inout JobPace) -> Bool? {
+        var areShort: Bool?
+        for count in 1...Self.workAtOnce {
+            thread.othersWait = false
+            let isLast = !isAlone || count == Self.workAtOnce
+            let wasOne = work {
+                thread.othersWait = true
+                if isLast { enqueue(.work(work)) }
+            }
+            guard wasOne else { break }
+            areShort = pace.jobEnded { .ofThisThread } ?? areShort
+            guard thread.othersWait, !isLast else { break }
+            if count % Self.workBetweenSigns == 0 {
+                state.withLock { $0.threads.hasDone(Self.workBetweenSigns, at: thread.place) }
+            }
+        }
+        thread.othersWait = false
+        return areShort
+    }
+
+    /// So much is done before others have their turn.
+    private static let workAtOnce = 32
+    /// And so much before the thread shows that it is not held.
+    private static let workBetweenSigns = 16
+
+    /// Calls a thread when a leader stays away or a job is left lying, or for what is left of the work of one that is held.
     ///
     /// - Returns: whether to look again; if not, whoever does something that has to be watched asks for it.
     func look() -> Bool {
-        let (goesOn, helper) = state.withLock { $0.threads.look($0.work) }
+        let (goesOn, helper, orders) = state.withLock { state in
+            let (goesOn, helper) = state.threads.look(state.work)
+            var orders = LoopThreads.Orders()
+            while let index = state.working.firstIndex(where: { state.threads.isHeld($0.place) }) {
+                state.jobs.append(.work(state.working.remove(at: index).work))
+                orders = state.threads.jobCame(from: nil, state.work)
+            }
+            return (goesOn, helper, orders)
+        }
         call(helper)
-        return goesOn
+        call(orders.helper)
+        return goesOn || orders.mustBeWatched
     }
 
     /// Has `action` called when some of the jobs that wait have run, or none has begun for a while; false when hardly any
     /// wait, or nobody runs them.
     func deferred(_ action: () -> @Sendable () -> Void) -> Bool {
         let orders = state.withLock { state -> LoopThreads.Orders? in
-            guard jobThreads > 0, state.work.jobs >= Self.jobsToDefer else { return nil }
+            guard jobThreads > 0, state.work.jobs >= Self.jobsToDefer || LoopThread.othersWait(in: self) else {
+                return nil
+            }
             state.deferred.append(action())
             return state.threads.deferralCame()
         }
@@ -129,13 +184,6 @@ extension LoopCore {
 
     private static let jobsToDefer = 4
 
-    private func run(_ queued: QueuedJob, on loop: SocketLoop?) {
-        guard let loop else {
-            // Nobody holds the loop, and yet the job must run.
-            return queued.job.runSynchronously(on: actorExecutor.asUnownedSerialExecutor())
-        }
-        queued.job.runSynchronously(on: loop.asUnownedTaskExecutor())
-    }
 }
 
 extension LoopCore.State {
@@ -162,7 +210,9 @@ extension LoopCore.State {
 /// Which loop the current thread is one of, and which of its threads.
 final class LoopThread: Sendable {
     private let core: LoopCore
-    private let place: Int
+    let place: Int
+    /// Whether it is at work, and there is more of it than what it is at. Only the thread itself looks.
+    nonisolated(unsafe) fileprivate(set) var othersWait = false
 
     init(core: LoopCore, place: Int) {
         self.core = core
@@ -190,6 +240,13 @@ final class LoopThread: Sendable {
         guard let key, let pointer = pthread_getspecific(key) else { return nil }
         let thread = Unmanaged<LoopThread>.fromOpaque(pointer)
         return thread._withUnsafeGuaranteedRef { $0.core === core ? $0.place : nil }
+    }
+
+    /// Whether the current thread is one of this loop's and at work of which there is more.
+    static func othersWait(in core: LoopCore) -> Bool {
+        guard let key, let pointer = pthread_getspecific(key) else { return false }
+        let thread = Unmanaged<LoopThread>.fromOpaque(pointer)
+        return thread._withUnsafeGuaranteedRef { $0.core === core && $0.othersWait }
     }
 }
 

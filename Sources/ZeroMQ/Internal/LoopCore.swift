@@ -12,13 +12,10 @@ internal import WeakReferences
 /// each write is an edge. For a socket, libzmq writes to its descriptor only after all commands have been processed,
 /// which is the state in which a waiter is left behind (see ``SocketCore``); so no edge is missed and none repeats.
 final class LoopCore: Sendable {
-    enum Lane: Sendable {
-        case task, actor
-    }
-
-    struct QueuedJob {
-        let job: UnownedJob
-        let lane: Lane
+    enum QueuedJob {
+        case task(UnownedJob), actor(UnownedJob)
+        /// One or more things to do, for loops with job threads.
+        case work(LoopWork)
     }
 
     struct State: ~Copyable {
@@ -32,6 +29,8 @@ final class LoopCore: Sendable {
         /// Sockets to be served although their descriptor will not say so.
         var poked: [SocketCore] = []
         var loop: WeakReference<SocketLoop>?
+        /// The threads at work of which there may be more, and that work.
+        var working: [(place: Int, work: LoopWork)] = []
     }
 
     let state: Mutex<State>
@@ -81,10 +80,10 @@ final class LoopCore: Sendable {
 
     // MARK: Jobs
 
-    func enqueue(_ job: UnownedJob, onBehalfOf lane: Lane) {
-        if jobThreads > 0 { return enqueueForThreads(QueuedJob(job: job, lane: lane)) }
+    func enqueue(_ job: QueuedJob) {
+        if jobThreads > 0 { return enqueueForThreads(job) }
         let mustWake = state.withLock { state in
-            state.jobs.append(QueuedJob(job: job, lane: lane))
+            state.jobs.append(job)
             return state.threads.wakeLeader()
         }
         if mustWake { wake() }
@@ -215,10 +214,16 @@ final class LoopCore: Sendable {
         let loop = state.withLock { $0.loop?.object }
         let actorExecutor = actorExecutor.asUnownedSerialExecutor()
         for queued in batch {
-            if let loop, queued.lane == .task {
-                queued.job.runSynchronously(on: loop.asUnownedTaskExecutor())
-            } else {
-                queued.job.runSynchronously(on: actorExecutor)
+            switch queued {
+            case .task(let job):
+                if let loop {
+                    job.runSynchronously(on: loop.asUnownedTaskExecutor())
+                } else {
+                    job.runSynchronously(on: actorExecutor)
+                }
+            case .actor(let job): job.runSynchronously(on: actorExecutor)
+            // Only job threads have it.
+            case .work: break
             }
         }
         batch.removeAll(keepingCapacity: true)

@@ -183,6 +183,17 @@ package struct LoopThreads {
         return work.jobs > 0 && wantsWatch()
     }
 
+    /// The thread at `place` is at a job that has turned out to be so many, and is not held by one of them.
+    package mutating func hasDone(_ count: Int, at place: Int) {
+        goesOn(at: place)
+        jobsBegun &+= UInt64(count)
+        jobsSinceGlance += count
+        jobsSinceDeferral += count
+    }
+
+    /// Whether a look has found the thread at `place` at what it was at when the look before came.
+    package func isHeld(_ place: Int) -> Bool { places[place].activity != .none && places[place].number <= newestHeld }
+
     /// The jobs of a thread have turned out to be short, or not.
     package mutating func measured(areShort: Bool) { areJobsShort = areShort }
 

@@ -1,0 +1,11 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "CZProc.h"
+
+static _Thread_local void *thread_slot;
+
+// Calls, not inlined: an async function may go on on another thread than the one whose address it has looked up.
+void *czproc_thread_slot(void) { return thread_slot; }
+
+void czproc_set_thread_slot(void *slot) { thread_slot = slot; }
