@@ -19,7 +19,7 @@ import ZeroMQ
                 for _ in 0..<own { pace.waits() }
                 usage.processorTime += nanoseconds
                 usage.waits += waits + own
-                let answer = pace.jobEnded {
+                let answer = pace.jobsEnded(1) {
                     questions += 1
                     return usage
                 }

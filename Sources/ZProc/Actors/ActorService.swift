@@ -1,10 +1,8 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import DequeModule
 internal import Distributed
 internal import MessagePack
-internal import Synchronization
 internal import WeakReferences
 internal import ZProcCore
 
@@ -13,72 +11,29 @@ final class ActorService: Service {
     static let name = "actor"
 
     /// The system's node owns this service, and the system owns the node.
-    private let system: WeakReference<ZProcSystem>
+    let system: WeakReference<ZProcSystem>
+    private let shortCalls = ShortCalls()
 
     init(_ system: ZProcSystem) { self.system = WeakReference(system) }
-
-    /// A call that is open, of a method that is likely not to wait for anything.
-    private struct ShortCall {
-        let call: IncomingCall
-        let target: DistributedTarget
-    }
-    /// In the order they came.
-    private let shortCalls = Mutex(Deque<ShortCall>())
 
     func handle(_ call: IncomingCall) {
         guard let system = system.object else { return }
         if call.method == Self.terminated { return answerTermination(call, system) }
-        guard let target = system.targets.known(call.method), target.habit.expectsNoWait,
-            let threads = call.inbound.threads
+        guard let target = system.targets.known(call.method), target.habit.expectsNoWait(),
+            call.observation?.hasSpan != true, let threads = call.inbound.threads
         else { return start(call, system) }
-        guard call.inbound.opens(call) else { return }
-        let isFirst = shortCalls.withLock { calls in
-            defer { calls.append(ShortCall(call: call, target: target)) }
-            return calls.isEmpty
-        }
-        // Those behind it are found by whoever carries it out.
-        if isFirst { threads.enqueue { [self] othersWait in carryOutNext(othersWait) } }
+        if call.inbound.opens(call) { shortCalls.put(call, target, on: threads, by: self) }
     }
-
-    // MARK: Short calls
-
-    /// Carries out the short call that has waited longest, on the calling thread.
-    ///
-    /// One after the other, each from its bytes to its answer: what a call needs is in the processor's caches by then, where
-    /// the things of a hundred calls that have been begun are not.
-    ///
-    /// - Returns: whether there was one.
-    private func carryOutNext(_ othersWait: () -> Void) -> Bool {
-        let (next, isLast) = shortCalls.withLock { ($0.popFirst(), $0.isEmpty) }
-        guard let next else { return false }
-        if !isLast { othersWait() }
-        if let observation = next.call.observation {
-            observation.carryOut { carryOut(next) }
-        } else {
-            carryOut(next)
-        }
-        return true
-    }
-
-    private func carryOut(_ short: ShortCall) {
-        guard let system = system.object, let (arguments, actor) = prepare(short.call, system) else { return }
-        UnboundTask.runHere { [call = short.call, target = short.target] in
-            let task = Task(priority: arguments.circumstances?.taskPriority) { @UnboundTask in
-                await Self.execute(call, arguments, target, on: actor, system)
-            }
-            call.begin(task)
-        }
-        short.target.habit.ended(withoutWait: short.call.isOver)
-    }
-
-    // MARK: Calls
 
     /// Has a task of its own carry out a call.
     private func start(_ call: IncomingCall, _ system: ZProcSystem) {
         guard let (arguments, actor) = prepare(call, system) else { return }
         call.inbound.start(call) { threads in
             Task(executorPreference: threads, priority: arguments.circumstances?.taskPriority) {
-                await Self.execute(call, arguments, system.targets.known(call.method), on: actor, system)
+                let target = system.targets.known(call.method)
+                target?.habit.beginsWaiting()
+                await Self.execute(call, arguments, target, on: actor, system)
+                target?.habit.endsWaiting()
             }
         }
     }
@@ -106,7 +61,14 @@ final class ActorService: Service {
         return (arguments, actor)
     }
 
-    @concurrent private static func execute(
+    /// What is to be carried out, once it has been read; nil when it cannot be, which its caller has been told.
+    func prepare(_ call: IncomingCall, _ target: DistributedTarget, _ system: ZProcSystem) -> ShortCalls.Prepared? {
+        guard let (arguments, actor) = prepare(call, system) else { return nil }
+        return ShortCalls.Prepared(call: call, target: target, arguments: arguments, actor: actor)
+    }
+
+    /// Carries out a call, off every actor, and answers it.
+    @concurrent static func execute(
         _ call: IncomingCall,
         _ arguments: CallArguments,
         _ target: DistributedTarget?,

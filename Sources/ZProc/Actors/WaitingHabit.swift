@@ -3,33 +3,53 @@
 
 internal import Synchronization
 
-/// Whether a method is likely to return without having waited for anything, by what became of its last calls.
+/// Whether a method is likely to return without waiting for anything, by what became of its last calls.
 ///
-/// A method that waits is tried again after more and more calls, each of which costs a hand-over to another thread.
+/// A method that waits is tried again after more and more calls, since each trial costs it a hand-over to another thread. To find
+/// somebody in the actor is to wait, too; so those calls do not count that may have found only such calls there as
+/// were made while the method was taken for one that waits.
+///
+/// Callers count at the same time, and may lose a count: a habit is all it is.
 final class WaitingHabit: Sendable {
-    private let callsUntilTry = Atomic(0)
-    private let pause = Atomic(WaitingHabit.shortest)
+    /// How many calls are still to be taken for ones that wait.
+    private let callsUntilTrial = Atomic(0)
+    /// How many there will be of these after the next failure.
+    private let pause = Atomic(WaitingHabit.shortestPause)
+    /// How many calls may wait without being counted as failures.
+    private let indulgence = Atomic(WaitingHabit.firstIndulgence)
+    /// How many calls that were taken for ones that wait have not ended.
+    private let waiting = Atomic(0)
 
-    private static let shortest = 16
-    private static let longest = 16_384
+    private static let shortestPause = 16
+    private static let longestPause = 16_384
+    /// Before the first call of a method has returned any number of others may have come.
+    private static let firstIndulgence = 1_024
 
-    /// Asked before each call.
-    var expectsNoWait: Bool {
-        let left = callsUntilTry.load(ordering: .relaxed)
-        if left <= 0 { return true }
-        // Two at a time may count as one.
-        callsUntilTry.store(left - 1, ordering: .relaxed)
+    /// Says for the next call whether it is likely not to wait.
+    func expectsNoWait() -> Bool {
+        let left = callsUntilTrial.load(ordering: .relaxed)
+        if left == 0 { return true }
+        callsUntilTrial.store(left - 1, ordering: .relaxed)
+        if left == 1 { indulgence.store(waiting.load(ordering: .relaxed) + 1, ordering: .relaxed) }
         return false
     }
 
-    /// Told after each call of which it was expected.
-    func ended(withoutWait: Bool) {
+    /// Told what became of a call that was likely not to wait: as soon as it waits, or ends.
+    func learn(waits: Bool) {
         let last = pause.load(ordering: .relaxed)
-        if withoutWait {
-            if last != Self.shortest { pause.store(Self.shortest, ordering: .relaxed) }
-        } else {
-            callsUntilTry.store(last, ordering: .relaxed)
-            pause.store(min(last * 2, Self.longest), ordering: .relaxed)
+        guard waits else {
+            if last != Self.shortestPause { pause.store(Self.shortestPause, ordering: .relaxed) }
+            return
         }
+        let left = indulgence.load(ordering: .relaxed)
+        if left > 0 { return indulgence.store(left - 1, ordering: .relaxed) }
+        callsUntilTrial.store(last, ordering: .relaxed)
+        pause.store(min(last * 2, Self.longestPause), ordering: .relaxed)
     }
+
+    /// A call that is taken for one that waits has begun.
+    func beginsWaiting() { waiting.add(1, ordering: .relaxed) }
+
+    /// It has ended.
+    func endsWaiting() { waiting.subtract(1, ordering: .relaxed) }
 }

@@ -14,8 +14,8 @@ final class IncomingCall: Sendable {
         case task(Task<Void, Never>)
         case other(onCancel: @Sendable () -> Void)
         case cancelled
-        /// It has been answered, or nobody waits any more.
-        case over
+        /// It has been answered.
+        case over(wasCancelled: Bool)
     }
 
     let method: String
@@ -97,9 +97,10 @@ final class IncomingCall: Sendable {
         }
     }
 
-    /// Whether it has been answered, or nobody waits any more.
-    var isOver: Bool {
-        work.withLock { if case .over = $0 { true } else { false } }
+    /// Whether it has been answered, and nobody has tried to cancel it before, nor will: what works on it can do
+    /// something else.
+    var hasEndedUncancelled: Bool {
+        work.withLock { if case .over(wasCancelled: false) = $0 { true } else { false } }
     }
 
     // MARK: Cancelling
@@ -120,7 +121,7 @@ final class IncomingCall: Sendable {
 
     /// Cancels what works on it, once.
     func cancel() {
-        switch take(leaving: .cancelled) {
+        switch takeForCancelling() {
         case .task(let task): task.cancel()
         case .other(let onCancel): onCancel()
         case .expected, .cancelled, .over: break
@@ -128,14 +129,26 @@ final class IncomingCall: Sendable {
     }
 
     /// It is not open any more: it can be cancelled no longer, and what could have been is let go.
-    func close() { _ = take(leaving: .over) }
+    func close() {
+        let ended = work.withLock { work in
+            let ended = work
+            switch ended {
+            case .over: break
+            case .cancelled: work = .over(wasCancelled: true)
+            case .expected, .task, .other: work = .over(wasCancelled: false)
+            }
+            return ended
+        }
+        withExtendedLifetime(ended) {}
+    }
 
-    private func take(leaving next: Work) -> Work {
+    /// What is to be cancelled.
+    private func takeForCancelling() -> Work {
         work.withLock { work in
             let taken = work
             // What is over stays so.
             if case .over = taken { return taken }
-            work = next
+            work = .cancelled
             return taken
         }
     }

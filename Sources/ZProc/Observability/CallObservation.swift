@@ -31,6 +31,9 @@ final class CallObservation: Sendable {
         name = service.has(method) ? "\(known).\(method)" : known
     }
 
+    /// Whether what a call does belongs to a span.
+    var hasSpan: Bool { span != nil }
+
     /// Has what a call does belong to its span.
     func carryOut(_ work: () -> Void) {
         if let span { ServiceContext.withValue(span.context, operation: work) } else { work() }

@@ -42,13 +42,16 @@ package struct JobPace {
     /// The thread is about to wait for what there is to do, if there is nothing yet.
     package mutating func waits() { ownWaits += 1 }
 
-    /// A job has ended.
+    /// Jobs have ended, one after the other.
     ///
-    /// - Parameter usage: asked now and then.
+    /// - Parameters:
+    ///   - count: how many.
+    ///   - usage: asked now and then.
     /// - Returns: whether jobs are short; nil when that is not known yet.
-    package mutating func jobEnded(_ usage: () -> Usage) -> Bool? {
-        jobs += 1
-        guard jobs % Self.jobsBeforeLook == 0 || start == nil else { return nil }
+    package mutating func jobsEnded(_ count: Int, _ usage: () -> Usage) -> Bool? {
+        let before = jobs
+        jobs += UInt64(count)
+        guard jobs / Self.jobsBeforeLook != before / Self.jobsBeforeLook || start == nil else { return nil }
         let now = usage()
         guard let start else {
             (jobs, ownWaits, self.start) = (0, 0, now)

@@ -79,7 +79,7 @@ extension LoopCore {
                     // Nobody holds the loop, and yet the job must run.
                     job.runSynchronously(on: actorExecutor.asUnownedSerialExecutor())
                 }
-                areShort = pace.jobEnded { .ofThisThread }
+                areShort = pace.jobsEnded(1) { .ofThisThread }
             case .work(let work, let isAlone):
                 areShort = run(work, isAlone: isAlone, on: thread, &pace)
             case .serve(let sockets): for socket in sockets { socket.serve() }
@@ -121,24 +121,22 @@ extension LoopCore {
         }
     }
 
-    /// Does work: all of it alone, but for others' turns; or one thing of it, and another thread the next one.
+    /// Does work: what there is of it alone, but for others' turns; or one thing of it, and another thread the next one.
     ///
     /// - Returns: whether jobs are short, when that has been found out.
     private func run(_ work: @escaping LoopWork, isAlone: Bool, on thread: LoopThread, _ pace: inout JobPace) -> Bool? {
-        var areShort: Bool?
-        for count in 1...Self.workAtOnce {
+        var areShort: Bool?, done = 0
+        while true {
+            let isLast = !isAlone || done + Self.workBetweenSigns >= Self.workAtOnce
             thread.othersWait = false
-            let isLast = !isAlone || count == Self.workAtOnce
-            let wasOne = work {
+            let count = work(isAlone ? Self.workBetweenSigns : 1) {
                 thread.othersWait = true
                 if isLast { enqueue(.work(work)) }
             }
-            guard wasOne else { break }
-            areShort = pace.jobEnded { .ofThisThread } ?? areShort
+            areShort = pace.jobsEnded(count) { .ofThisThread } ?? areShort
+            done += count
             guard thread.othersWait, !isLast else { break }
-            if count % Self.workBetweenSigns == 0 {
-                state.withLock { $0.threads.hasDone(Self.workBetweenSigns, at: thread.place) }
-            }
+            state.withLock { $0.threads.hasDone(count, at: thread.place) }
         }
         thread.othersWait = false
         return areShort
