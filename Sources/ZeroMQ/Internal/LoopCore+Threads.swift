@@ -143,7 +143,7 @@ extension LoopCore {
     }
 
     /// So much is done before others have their turn.
-    private static let workAtOnce = 32
+    private static let workAtOnce = 128
     /// And so much before the thread shows that it is not held.
     private static let workBetweenSigns = 16
 

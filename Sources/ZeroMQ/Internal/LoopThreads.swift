@@ -138,6 +138,8 @@ package struct LoopThreads {
     package init(most: Int) { self.most = most }
 
     private static let jobsBeforeActions = 32
+    /// The same for short ones; each look is an end to it, too.
+    private static let shortJobsBeforeActions = 128
     private static let jobsBeforeGlance = 256
     /// Fewer jobs between two looks are few.
     private static let fewJobs: UInt64 = 16
@@ -279,7 +281,8 @@ package struct LoopThreads {
     /// Whether it is time for what is deferred; remembers when that was put off.
     private mutating func mustAct(_ work: Work) -> Bool {
         let areAllBusy = running >= most || !mayBegin, isHeldUp = areAllBusy && begunAtDeferral == jobsBegun
-        if work.jobs == 0 || isHeldUp || jobsSinceDeferral >= Self.jobsBeforeActions {
+        let most = isNarrow ? Self.shortJobsBeforeActions : Self.jobsBeforeActions
+        if work.jobs == 0 || isHeldUp || jobsSinceDeferral >= most {
             jobsSinceDeferral = 0
             begunAtDeferral = nil
             return true
@@ -400,7 +403,7 @@ package struct LoopThreads {
         if newJobs >= Self.fewJobs { slowLooks = 0 } else if newJobs > 0 { slowLooks += 1 }
         // What has come is looked for each millisecond, too.
         if !hasLeader { jobsSinceGlance = Self.jobsBeforeGlance }
-        jobsSinceDeferral = Self.jobsBeforeActions
+        jobsSinceDeferral = Self.shortJobsBeforeActions
         guard held > 1 || looksWithoutJob >= Self.looksToTell || slowLooks >= Self.looksToTell else { return }
         areJobsShort = false
         epoch += 1
