@@ -3,12 +3,6 @@
 
 internal import Synchronization
 
-/// Things to do, of which others may come to be at any time: does the next ones.
-///
-/// Does at most as many as it is told, at least one if there is one, and gives back how many. When others wait than the
-/// first of them, it calls what it is given before it begins: another thread may do them at the same time.
-package typealias LoopWork = @Sendable (_ most: Int, _ othersWait: () -> Void) -> Int
-
 /// The thread of a context that waits for its sockets, and on which tasks and actors can run.
 ///
 /// When it has nothing to run, the thread sleeps in the kernel until libzmq signals one of the sockets. It then receives
@@ -48,7 +42,7 @@ public final class SocketLoop: TaskExecutor {
     /// Has `work` done by the job threads, after all jobs that came before.
     ///
     /// Only a loop with job threads does work: for another one this is a mistake.
-    package func enqueue(loopWork work: @escaping LoopWork) {
+    package func enqueue(_ work: @escaping LoopWork) {
         precondition(core.jobThreads > 0, "a socket loop without job threads runs jobs only")
         core.enqueue(.work(work))
     }

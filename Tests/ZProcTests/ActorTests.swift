@@ -112,22 +112,22 @@ private distributed actor Switchboard {
     }
 
     /// A proxy as it travels; with an endpoint, of an actor that is to be reached there.
-    static func proxy(
-        of counter: Counter,
+    static func proxy<Act: DistributedActor>(
+        of actor: Act,
         of callee: Context,
         at caller: Context,
         by endpoint: Endpoint? = nil
-    ) throws -> Counter {
+    ) throws -> Act where Act.ID == ActorID, Act.ActorSystem == ZProcSystem {
         var encoder = MessagePackEncoder(), decoder = MessagePackDecoder()
         encoder.userInfo[.actorSystemKey] = callee.system
         decoder.userInfo[.actorSystemKey] = caller.system
-        var bytes = try encoder.encode(counter)
+        var bytes = try encoder.encode(actor.id)
         if let endpoint {
             var parts = try decoder.decode([Value].self, from: bytes)
             parts[2] = .string(endpoint.description)
             bytes = try encoder.encode(parts)
         }
-        return try decoder.decode(Counter.self, from: bytes)
+        return try Act.resolve(id: decoder.decode(ActorID.self, from: bytes), using: caller.system)
     }
 
     static func conforms(_ counter: Counter, _ context: Context) async throws {

@@ -320,7 +320,7 @@ struct SocketLoopTests {
 }
 
 /// Runs short jobs until one thread runs them alone.
-private func runShortJobs(on loop: SocketLoop) async {
+func runShortJobs(on loop: SocketLoop) async {
     for _ in 0..<1_000 where !loop.isNarrow {
         await withTaskExecutorPreference(loop) { for _ in 0..<600 { await Task.yield() } }
     }
@@ -328,7 +328,7 @@ private func runShortJobs(on loop: SocketLoop) async {
 }
 
 /// Blocks the thread.
-private func block(until signal: DispatchSemaphore) { signal.wait() }
+func block(until signal: DispatchSemaphore) { signal.wait() }
 
 /// Whether a signal was there, which is then taken.
 private func isSignalled(_ signal: DispatchSemaphore) -> Bool { signal.wait(timeout: .now()) == .success }

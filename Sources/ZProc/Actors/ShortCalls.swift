@@ -38,21 +38,21 @@ final class ShortCalls: Sendable {
             return waiting.isEmpty
         }
         // Those behind it are found by whoever carries it out.
-        if isFirst { threads.enqueue { [self] most, othersWait in carryOut(atMost: most, othersWait, by: service) } }
+        if isFirst { threads.enqueue { [self] turn in carryOut(in: turn, by: service) } }
     }
 
     /// Carries out calls on the calling thread, those first that have waited longest.
     ///
     /// - Returns: how many there were.
-    private func carryOut(atMost most: Int, _ othersWait: () -> Void, by service: ActorService) -> Int {
+    private func carryOut(in turn: any WorkTurn, by service: ActorService) -> Int {
         let (first, isLast) = waiting.withLock { ($0.popFirst(), $0.isEmpty) }
         guard let first else { return 0 }
-        if !isLast { othersWait() }
+        if !isLast { turn.othersWait() }
         guard let system = service.system.object else { return 1 }
         guard var next = service.prepare(first.call, first.target, system) else { return 1 }
         var count = 0
         while true {
-            let run = Run(of: self, atMost: isLast ? 1 : most - count, by: service, in: system)
+            let run = Run(of: self, atMost: isLast ? 1 : turn.most - count, in: turn, by: service, system)
             let (done, rest) = run.carryOut(next)
             count += done
             guard let rest else { return count }
@@ -84,13 +84,21 @@ private final class Run: Sendable {
 
     private let calls: ShortCalls
     private let most: Int
+    private let turn: any WorkTurn
     private let service: ActorService
     private let system: ZProcSystem
     private let state = Mutex(State())
 
-    init(of calls: ShortCalls, atMost most: Int, by service: ActorService, in system: ZProcSystem) {
+    init(
+        of calls: ShortCalls,
+        atMost most: Int,
+        in turn: any WorkTurn,
+        by service: ActorService,
+        _ system: ZProcSystem
+    ) {
         self.calls = calls
         self.most = most
+        self.turn = turn
         self.service = service
         self.system = system
     }
@@ -134,7 +142,7 @@ private final class Run: Sendable {
             guard !state.isLeft else { return nil }
             state.current = nil
             state.count += 1
-            return state.count < most ? state.task : nil
+            return state.count < most && !turn.isOver ? state.task : nil
         }
         guard let task else { return nil }
         last.target.habit.learn(waits: false)

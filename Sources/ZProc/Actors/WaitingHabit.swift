@@ -10,7 +10,7 @@ internal import Synchronization
 /// were made while the method was taken for one that waits.
 ///
 /// Callers count at the same time, and may lose a count: a habit is all it is.
-final class WaitingHabit: Sendable {
+package final class WaitingHabit: Sendable {
     /// How many calls are still to be taken for ones that wait.
     private let callsUntilTrial = Atomic(0)
     /// How many there will be of these after the next failure.
@@ -25,8 +25,10 @@ final class WaitingHabit: Sendable {
     /// Before the first call of a method has returned any number of others may have come.
     private static let firstIndulgence = 1_024
 
+    package init() {}
+
     /// Says for the next call whether it is likely not to wait.
-    func expectsNoWait() -> Bool {
+    package func expectsNoWait() -> Bool {
         let left = callsUntilTrial.load(ordering: .relaxed)
         if left == 0 { return true }
         callsUntilTrial.store(left - 1, ordering: .relaxed)
@@ -35,7 +37,7 @@ final class WaitingHabit: Sendable {
     }
 
     /// Told what became of a call that was likely not to wait: as soon as it waits, or ends.
-    func learn(waits: Bool) {
+    package func learn(waits: Bool) {
         let last = pause.load(ordering: .relaxed)
         guard waits else {
             if last != Self.shortestPause { pause.store(Self.shortestPause, ordering: .relaxed) }
@@ -48,8 +50,8 @@ final class WaitingHabit: Sendable {
     }
 
     /// A call that is taken for one that waits has begun.
-    func beginsWaiting() { waiting.add(1, ordering: .relaxed) }
+    package func beginsWaiting() { waiting.add(1, ordering: .relaxed) }
 
     /// It has ended.
-    func endsWaiting() { waiting.subtract(1, ordering: .relaxed) }
+    package func endsWaiting() { waiting.subtract(1, ordering: .relaxed) }
 }

@@ -1,14 +1,23 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Things to do, of which others may come to be at any time: does the next ones.
-///
-/// Does at most as many as it is told, at least one if there is one, and gives back how many. When others wait than the
-/// first of them, it calls what it is given before it begins: another thread may do them at the same time.
-public typealias TransportWork = @Sendable (_ most: Int, _ othersWait: () -> Void) -> Int
+/// The turn of one thread of a transport at work of which there may be any amount.
+public protocol WorkTurn: Sendable {
+    /// How many things to do at most.
+    var most: Int { get }
+    /// Whether others do what is left: one thing has taken long.
+    var isOver: Bool { get }
+    /// Others wait behind the first thing, which is about to be done.
+    func othersWait()
+}
 
 /// The threads that wait for a transport's messages, and run tasks.
 public protocol TransportExecutor: TaskExecutor {
-    /// Has `work` done until it says that there is nothing to do, after all that came before.
-    func enqueue(work: @escaping TransportWork)
+    /// Has `work` done, after all that came before.
+    ///
+    /// - Parameter work: does the next of the things there are to do, and gives back how many: at least one if there is one.
+    ///   Before it begins the first it says whether others wait, and before each other one it looks whether its turn is over.
+    ///   It is called until no others have waited; several threads may be at it at the same time. It may be called when
+    ///   there is nothing left to do.
+    func enqueue(_ work: @escaping @Sendable (any WorkTurn) -> Int)
 }

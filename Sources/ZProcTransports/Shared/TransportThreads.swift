@@ -53,6 +53,8 @@ package final class TransportThreads: Sendable {
 }
 
 extension SocketLoop: TransportExecutor {
-    /// See ``TransportExecutor/enqueue(work:)``.
-    public func enqueue(work: @escaping TransportWork) { enqueue(loopWork: work) }
+    /// See ``TransportExecutor/enqueue(_:)``.
+    public func enqueue(_ work: @escaping @Sendable (any WorkTurn) -> Int) { enqueue { (turn: LoopTurn) in work(turn) } }
 }
+
+extension LoopTurn: WorkTurn {}

@@ -11,8 +11,7 @@ extension LoopCore {
     private enum Step {
         /// On behalf of the loop, unless nobody holds it any more.
         case run(UnownedJob, SocketLoop?)
-        /// All of it, unless other threads do it as well.
-        case work(LoopWork, isAlone: Bool)
+        case work(LoopTurn)
         case serve([SocketCore])
         case act([@Sendable () -> Void])
         case poll(milliseconds: Int32)
@@ -22,8 +21,10 @@ extension LoopCore {
     /// How long a leader waits when there is something that must not wait for the sockets.
     private static let shortWait: Int32 = 1
 
-    func enqueueForThreads(_ queued: QueuedJob) {
-        let place = LoopThread.place(in: self)
+    func enqueueForThreads(_ queued: QueuedJob) { enqueueForThreads(queued, from: LoopThread.place(in: self)) }
+
+    /// - Parameter place: that of the calling thread, when it is going to look for a job.
+    func enqueueForThreads(_ queued: QueuedJob, from place: Int?) {
         let orders = state.withLock { state in
             state.jobs.append(queued)
             return state.threads.jobCame(from: place, state.work)
@@ -65,7 +66,7 @@ extension LoopCore {
                 } else if let areShort {
                     state.threads.measured(areShort: areShort)
                 }
-                state.working.removeAll { $0.place == place }
+                state.turns.removeAll { $0.place == place }
                 let (step, orders) = state.threads.next(at: place, state.work)
                 return (take(step, at: place, from: &state), orders)
             }
@@ -80,8 +81,7 @@ extension LoopCore {
                     job.runSynchronously(on: actorExecutor.asUnownedSerialExecutor())
                 }
                 areShort = pace.jobsEnded(1) { .ofThisThread }
-            case .work(let work, let isAlone):
-                areShort = run(work, isAlone: isAlone, on: thread, &pace)
+            case .work(let turn): areShort = take(turn, on: thread, &pace)
             case .serve(let sockets): for socket in sockets { socket.serve() }
             case .act(let actions): for action in actions { action() }
             case .poll(let milliseconds):
@@ -105,8 +105,12 @@ extension LoopCore {
             switch state.takeJob() {
             case .task(let job), .actor(let job): return .run(job, state.loop?.object)
             case .work(let work):
-                state.working.append((place, work))
-                return .work(work, isAlone: jobThreads == 1 || state.threads.isNarrow)
+                guard jobThreads == 1 || state.threads.isNarrow else {
+                    return .work(LoopTurn(at: work, atMost: 1, in: self))
+                }
+                let turn = LoopTurn(at: work, atMost: Self.workBetweenSigns, in: self)
+                state.turns.append((place, turn))
+                return .work(turn)
             }
         case .serve:
             defer { state.poked = [] }
@@ -121,25 +125,21 @@ extension LoopCore {
         }
     }
 
-    /// Does work: what there is of it alone, but for others' turns; or one thing of it, and another thread the next one.
+    /// Does work: all there is of it, but for others' turns; or one thing of it, and another thread the next one.
     ///
     /// - Returns: whether jobs are short, when that has been found out.
-    private func run(_ work: @escaping LoopWork, isAlone: Bool, on thread: LoopThread, _ pace: inout JobPace) -> Bool? {
+    private func take(_ turn: LoopTurn, on thread: LoopThread, _ pace: inout JobPace) -> Bool? {
+        thread.turn = turn
+        defer { thread.turn = nil }
         var areShort: Bool?, done = 0
         while true {
-            let isLast = !isAlone || done + Self.workBetweenSigns >= Self.workAtOnce
-            thread.othersWait = false
-            let count = work(isAlone ? Self.workBetweenSigns : 1) {
-                thread.othersWait = true
-                if isLast { enqueue(.work(work)) }
-            }
+            let isLast = turn.most == 1 || done + turn.most >= Self.workAtOnce
+            let (count, goesOn) = turn.goOn(leavingOthers: isLast)
             areShort = pace.jobsEnded(count) { .ofThisThread } ?? areShort
             done += count
-            guard thread.othersWait, !isLast else { break }
+            guard goesOn else { return areShort }
             state.withLock { $0.threads.hasDone(count, at: thread.place) }
         }
-        thread.othersWait = false
-        return areShort
     }
 
     /// So much is done before others have their turn.
@@ -154,8 +154,10 @@ extension LoopCore {
         let (goesOn, helper, orders) = state.withLock { state in
             let (goesOn, helper) = state.threads.look(state.work)
             var orders = LoopThreads.Orders()
-            while let index = state.working.firstIndex(where: { state.threads.isHeld($0.place) }) {
-                state.jobs.append(.work(state.working.remove(at: index).work))
+            while let index = state.turns.firstIndex(where: { state.threads.isHeld($0.place) }) {
+                let turn = state.turns.remove(at: index).turn
+                turn.end()
+                state.jobs.append(.work(turn.work))
                 orders = state.threads.jobCame(from: nil, state.work)
             }
             return (goesOn, helper, orders)
@@ -169,7 +171,7 @@ extension LoopCore {
     /// wait, or nobody runs them.
     func deferred(_ action: () -> @Sendable () -> Void) -> Bool {
         let orders = state.withLock { state -> LoopThreads.Orders? in
-            guard jobThreads > 0, state.work.jobs >= Self.jobsToDefer || LoopThread.othersWait(in: self) else {
+            guard jobThreads > 0, state.work.jobs >= Self.jobsToDefer || LoopThread.haveOthersWaited(in: self) else {
                 return nil
             }
             state.deferred.append(action())
@@ -181,7 +183,6 @@ extension LoopCore {
     }
 
     private static let jobsToDefer = 4
-
 }
 
 extension LoopCore.State {
@@ -209,8 +210,8 @@ extension LoopCore.State {
 final class LoopThread: Sendable {
     private let core: LoopCore
     let place: Int
-    /// Whether it is at work, and there is more of it than what it is at. Only the thread itself looks.
-    nonisolated(unsafe) fileprivate(set) var othersWait = false
+    /// The work it is at. Only the thread itself looks.
+    nonisolated(unsafe) fileprivate(set) var turn: LoopTurn?
 
     init(core: LoopCore, place: Int) {
         self.core = core
@@ -240,11 +241,11 @@ final class LoopThread: Sendable {
         return thread._withUnsafeGuaranteedRef { $0.core === core ? $0.place : nil }
     }
 
-    /// Whether the current thread is one of this loop's and at work of which there is more.
-    static func othersWait(in core: LoopCore) -> Bool {
+    /// Whether the current thread is one of this loop's and at work of which there is more than one thing.
+    static func haveOthersWaited(in core: LoopCore) -> Bool {
         guard let key, let pointer = pthread_getspecific(key) else { return false }
         let thread = Unmanaged<LoopThread>.fromOpaque(pointer)
-        return thread._withUnsafeGuaranteedRef { $0.core === core && $0.othersWait }
+        return thread._withUnsafeGuaranteedRef { $0.core === core && $0.turn?.haveOthersWaited == true }
     }
 }
 

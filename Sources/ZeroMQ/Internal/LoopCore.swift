@@ -29,8 +29,8 @@ final class LoopCore: Sendable {
         /// Sockets to be served although their descriptor will not say so.
         var poked: [SocketCore] = []
         var loop: WeakReference<SocketLoop>?
-        /// The threads at work of which there may be more, and that work.
-        var working: [(place: Int, work: LoopWork)] = []
+        /// The threads that do all of some work, for which nobody else is called.
+        var turns: [(place: Int, turn: LoopTurn)] = []
     }
 
     let state: Mutex<State>

@@ -1,0 +1,288 @@
+// This source file is part of ZProc for Swift.
+// SPDX-License-Identifier: Apache-2.0
+
+import Dispatch
+import Distributed
+import Synchronization
+import Testing
+import ZProc
+
+/// Calls that wait for nothing, of which one thread carries out many: what one of them does is nothing to the others.
+@Suite(.tags(.actors), .timeLimit(.minutes(5))) struct ShortCallTests {
+    /// A method that has always returned at once and now blocks its thread, or waits: what came behind it is answered.
+    @Test(arguments: Way.allCases, [false, true])
+    func aCallThatTakesLongHoldsUpNoOther(_ way: Way, _ blocks: Bool) async throws {
+        try await way.withClerks { slow, quick, gate in
+            try await Self.call(times: 2_000) { _ = try await quick.stamp($0) }
+            try await Self.call(times: 2_000) { _ in
+                if blocks { try await slow.block(false) } else { try await slow.pause(false) }
+            }
+            for round in 0..<20 {
+                let begun = gate.begunCount
+                let long = Task { if blocks { try await slow.block(true) } else { try await slow.pause(true) } }
+                // Behind it, beside it, or when it is known to be at it.
+                if round % 2 == 0 { try await eventually { gate.begunCount > begun } }
+                try await Self.call(times: 300) { number in
+                    let answer = try await quick.stamp(number)
+                    #expect(answer == number)
+                }
+                try await eventually { gate.begunCount > begun }
+                if blocks { gate.unblock() } else { gate.open() }
+                try await long.value
+            }
+        }
+    }
+
+    /// Many calls of one method that wait, among others of it that do not.
+    @Test(arguments: Way.allCases) func thoseOfAMethodThatWaitAreAnswered(_ way: Way) async throws {
+        try await way.withClerks { clerk, _, gate in
+            for _ in 0..<5 {
+                let begun = gate.begunCount
+                let long = (0..<200).map { _ in Task { try await clerk.pause(true) } }
+                try await Self.call(times: 300) { _ in try await clerk.pause(false) }
+                try await eventually { gate.begunCount == begun + long.count }
+                for _ in long { gate.open() }
+                for call in long { try await call.value }
+            }
+        }
+    }
+
+    /// That a call is cancelled is seen by it alone, not by those that its task carries out before and after.
+    @Test(arguments: Way.allCases) func onlyWhoIsCancelledIsCancelled(_ way: Way) async throws {
+        try await way.withClerks { clerk, _, _ in
+            try await Self.call(times: 500) { _ in _ = try await clerk.isCancelled() }
+            var cancelledCount = 0
+            for _ in 0..<40 {
+                let calls = (0..<100).map { number in
+                    let call = Task { try await clerk.isCancelled() }
+                    if number % 3 == 0 { call.cancel() }
+                    return call
+                }
+                for (number, call) in calls.enumerated() {
+                    if number % 3 == 1 { call.cancel() }
+                    do {
+                        let isCancelled = try await call.value
+                        #expect(!isCancelled || number % 3 < 2)
+                    } catch is CancellationError {
+                        #expect(number % 3 < 2)
+                        cancelledCount += 1
+                    }
+                }
+            }
+            #expect(cancelledCount > 0)
+        }
+    }
+
+    /// A call that waits, though its method seemed not to, is cancelled as any other.
+    @Test(arguments: Way.allCases) func aCallThatWaitsIsCancelled(_ way: Way) async throws {
+        try await way.withClerks { clerk, _, gate in
+            try await Self.call(times: 500) { _ in try await clerk.sleep(false) }
+            for _ in 0..<20 {
+                let begun = gate.begunCount
+                let calls = (0..<10).map { _ in Task { try await clerk.sleep(true) } }
+                try await eventually { gate.begunCount == begun + calls.count }
+                for call in calls { call.cancel() }
+                for call in calls { await #expect(throws: CancellationError.self) { try await call.value } }
+                try await eventually { gate.cancelledCount == gate.begunCount }
+            }
+        }
+    }
+
+    /// Calls of different priorities at the same time.
+    @Test(arguments: Way.allCases) func eachHasItsCallersPriority(_ way: Way) async throws {
+        try await way.withClerks { clerk, _, _ in
+            try await Self.call(times: 500) { _ in _ = try await clerk.priority() }
+            let priorities: [TaskPriority] = [.background, .low, .medium, .high]
+            for _ in 0..<20 {
+                let calls = (0..<60).map { number in
+                    Task(priority: priorities[number % 4]) {
+                        // Whoever waits for a task may have raised it meanwhile.
+                        let before = Task.currentPriority
+                        let there = try await clerk.priority()
+                        return (before.rawValue...max(before, Task.currentPriority).rawValue).contains(there)
+                    }
+                }
+                for call in calls {
+                    let isRight = try await call.value
+                    #expect(isRight)
+                }
+            }
+        }
+    }
+
+    /// Errors, and what cannot be called, among calls that succeed.
+    @Test(arguments: Way.allCases) func eachHasItsOwnError(_ way: Way) async throws {
+        try await way.withClerks { clerk, _, _ in
+            for _ in 0..<5 {
+                try await Self.call(times: 300) { number in
+                    if number % 3 == 0 {
+                        let error = TestFailure(reason: "\(number)")
+                        await #expect(throws: error) { try await clerk.fail(error.reason) }
+                    } else {
+                        let answer = try await clerk.stamp(number)
+                        #expect(answer == number)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A method that waits is taken for one after a while, and seldom tried again.
+    @Test func aMethodThatWaitsIsSeldomTried() async throws {
+        let habit = WaitingHabit()
+        var trials = 0
+        for _ in 0..<100_000 where habit.expectsNoWait() {
+            trials += 1
+            habit.learn(waits: true)
+        }
+        // Those before anything was known, and few more.
+        #expect(trials > 1_024 && trials < 1_100, "\(trials)")
+        // One that waits no more is found out, in the end.
+        for _ in 0..<40_000 where habit.expectsNoWait() { habit.learn(waits: false) }
+        trials = 0
+        for _ in 0..<100 where habit.expectsNoWait() {
+            trials += 1
+            habit.learn(waits: false)
+        }
+        #expect(trials == 100)
+    }
+
+    /// As long as calls are about that were made while the method was taken for one that waits, others may find them in
+    /// the actor.
+    @Test func callsThatWaitForOthersTeachNothing() async throws {
+        let habit = WaitingHabit()
+        while habit.expectsNoWait() { habit.learn(waits: true) }
+        var waiting = 0
+        repeat {
+            habit.beginsWaiting()
+            waiting += 1
+        } while !habit.expectsNoWait()
+        for _ in 0..<waiting {
+            #expect(habit.expectsNoWait())
+            habit.learn(waits: true)
+            habit.endsWaiting()
+        }
+        #expect(habit.expectsNoWait())
+    }
+
+    private static func call(times count: Int, _ call: @escaping @Sendable (Int) async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<count { group.addTask { try await call(number) } }
+            try await group.waitForAll()
+        }
+    }
+}
+
+/// How calls come.
+enum Way: CaseIterable, Sendable {
+    case unixSockets, zeroMQ, tcp
+
+    /// Two actors of another system of this process, by what leads there.
+    fileprivate func withClerks(_ body: (_ first: Clerk, _ second: Clerk, Gate) async throws -> Void) async throws {
+        var options = ContextOptions()
+        options.threadCount = 3
+        if self == .zeroMQ { options.transport = .zeroMQ }
+        let address = self == .tcp ? "tcp://127.0.0.1:*" : nil
+        let caller = try Context(.processes, address: address, options: options)
+        let callee = try Context(.processes, address: address, options: options)
+        let gate = Gate()
+        let first = Clerk(gate, actorSystem: callee.system), second = Clerk(gate, actorSystem: callee.system)
+        let proxies = try [first, second].map { try ActorTests.proxy(of: $0, of: callee, at: caller) }
+        do {
+            try await body(proxies[0], proxies[1], gate)
+        } catch {
+            gate.giveUp()
+            throw error
+        }
+        await caller.shutdown()
+        await callee.shutdown()
+        withExtendedLifetime((first, second)) {}
+    }
+}
+
+/// What calls wait at.
+private final class Gate: Sendable {
+    private struct State {
+        var begun = 0
+        var cancelled = 0
+        /// How many may go through who have not come yet.
+        var permits = 0
+        var waiters: [UnsafeContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    var begunCount: Int { state.withLock(\.begun) }
+    var cancelledCount: Int { state.withLock(\.cancelled) }
+
+    func begin() { state.withLock { $0.begun += 1 } }
+    func isCancelled() { state.withLock { $0.cancelled += 1 } }
+
+    /// Blocks the thread until ``unblock()``.
+    func block() {
+        begin()
+        semaphore.wait()
+    }
+
+    func unblock() { semaphore.signal() }
+
+    /// Waits until ``open()``.
+    func wait() async {
+        await withUnsafeContinuation { waiter in
+            let mayPass = state.withLock { state in
+                state.begun += 1
+                if state.permits == 0 {
+                    state.waiters.append(waiter)
+                    return false
+                }
+                state.permits -= 1
+                return true
+            }
+            if mayPass { waiter.resume() }
+        }
+    }
+
+    /// Lets one go on who waits, or will.
+    func open() {
+        let waiter = state.withLock { state in
+            if state.waiters.isEmpty { state.permits += 1 }
+            return state.waiters.popLast()
+        }
+        waiter?.resume()
+    }
+
+    /// After a test has failed.
+    func giveUp() {
+        for _ in 0..<1_000 {
+            open()
+            unblock()
+        }
+    }
+}
+
+private distributed actor Clerk {
+    typealias ActorSystem = ZProcSystem
+    private let gate: Gate
+
+    init(_ gate: Gate, actorSystem: ZProcSystem) {
+        self.gate = gate
+        self.actorSystem = actorSystem
+    }
+
+    distributed func stamp(_ number: Int) -> Int { number }
+    distributed func block(_ doesBlock: Bool) { if doesBlock { gate.block() } }
+    distributed func pause(_ doesWait: Bool) async { if doesWait { await gate.wait() } }
+    distributed func isCancelled() -> Bool { Task.isCancelled }
+    distributed func priority() -> UInt8 { Task.currentPriority.rawValue }
+    distributed func fail(_ reason: String) throws { throw TestFailure(reason: reason) }
+    distributed func sleep(_ doesSleep: Bool) async throws {
+        guard doesSleep else { return }
+        gate.begin()
+        do {
+            try await Task.sleep(for: .seconds(1_000))
+        } catch {
+            gate.isCancelled()
+            throw error
+        }
+    }
+}
