@@ -175,22 +175,23 @@ enum Way: CaseIterable, Sendable {
 
     private var address: String? { self == .tcp ? "tcp://127.0.0.1:*" : nil }
 
-    private var options: ContextOptions {
+    private func options(threadCount: Int) -> ContextOptions {
         var options = ContextOptions()
-        options.threadCount = 3
+        options.threadCount = threadCount
         if self == .zeroMQ { options.transport = .zeroMQ }
         return options
     }
 
-    /// An actor of another process.
+    /// An actor of another process, where one thread carries out all calls: what comes together is done in one turn.
     fileprivate func withHostedClerk(_ body: @escaping @Sendable (Clerk) async throws -> Void) async throws {
-        try await withContext(.processes, address: address, options: options) { context in
+        try await withContext(.processes, address: address, options: options(threadCount: 1)) { context in
             try await body(context.host { Clerk(Gate(), actorSystem: $0) })
         }
     }
 
     /// Two actors of another system of this process, by what leads there.
     fileprivate func withClerks(_ body: (_ first: Clerk, _ second: Clerk, Gate) async throws -> Void) async throws {
+        let options = options(threadCount: 3)
         let caller = try Context(.processes, address: address, options: options)
         let callee = try Context(.processes, address: address, options: options)
         let gate = Gate()
