@@ -3,9 +3,9 @@
 
 #include "CZProc.h"
 
-static _Thread_local void *thread_slot;
+static _Thread_local void *slots[CZPROC_SLOT_COUNT];
 
 // Calls, not inlined: an async function may go on on another thread than the one whose address it has looked up.
-void *czproc_thread_slot(void) { return thread_slot; }
+void *czproc_thread_slot(int slot) { return slots[slot]; }
 
-void czproc_set_thread_slot(void *slot) { thread_slot = slot; }
+void czproc_set_thread_slot(int slot, void *pointer) { slots[slot] = pointer; }

@@ -152,8 +152,9 @@ int czproc_accept(int socket);
 /// The user on the other side of a connected Unix domain socket; -1 and errno when the system does not know.
 int czproc_peer_user(int socket, uid_t *user);
 
-/// What this thread has set; NULL at first.
-void *czproc_thread_slot(void);
-void czproc_set_thread_slot(void *slot);
+/// Places of a thread for a pointer; NULL at first.
+enum { CZPROC_SLOT_FIRST_JOB, CZPROC_SLOT_RUNNING, CZPROC_SLOT_COUNT };
+void *czproc_thread_slot(int slot);
+void czproc_set_thread_slot(int slot, void *pointer);
 
 #endif

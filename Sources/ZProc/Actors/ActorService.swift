@@ -20,21 +20,36 @@ final class ActorService: Service {
         guard let system = system.object else { return }
         if call.method == Self.terminated { return answerTermination(call, system) }
         guard let target = system.targets.known(call.method), target.habit.expectsNoWait(),
-            call.observation?.hasSpan != true, let threads = call.inbound.threads
+            call.observation?.hasSpan != true, call.inbound.hasWorkThreads
         else { return start(call, system) }
-        if call.inbound.opens(call) { shortCalls.put(call, target, on: threads, by: self) }
+        if call.inbound.opens(call) { shortCalls.put(call, target, by: self) }
     }
 
     /// Has a task of its own carry out a call.
     private func start(_ call: IncomingCall, _ system: ZProcSystem) {
         guard let (arguments, actor) = prepare(call, system) else { return }
-        call.inbound.start(call) { threads in
-            Task(executorPreference: threads, priority: arguments.circumstances?.taskPriority) {
-                let target = system.targets.known(call.method)
-                target?.habit.beginsWaiting()
-                await Self.execute(call, arguments, target, on: actor, system)
-                target?.habit.endsWaiting()
-            }
+        call.inbound.start(call) { Self.makeTask(for: call, arguments, actor, system, $0) }
+    }
+
+    /// Has a task of its own carry out a call that is open, on the pool of the process.
+    func startOpened(_ call: IncomingCall) {
+        guard let system = system.object, let (arguments, actor) = prepare(call, system) else { return }
+        call.begin(Self.makeTask(for: call, arguments, actor, system, nil))
+    }
+
+    private static func makeTask(
+        for call: IncomingCall,
+        _ arguments: CallArguments,
+        _ actor: any DistributedActor,
+        _ system: ZProcSystem,
+        _ executor: (any TaskExecutor)?
+    ) -> Task<Void, Never> {
+        let target = system.targets.known(call.method)
+        target?.habit.beginsWaiting()
+        return Task(executorPreference: executor, priority: arguments.circumstances?.taskPriority) {
+            // It may have got to be known.
+            await execute(call, arguments, target ?? system.targets.known(call.method), on: actor, system)
+            target?.habit.endsWaiting()
         }
     }
 

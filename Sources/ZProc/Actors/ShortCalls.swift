@@ -32,13 +32,19 @@ final class ShortCalls: Sendable {
     private let waiting = Mutex(Deque<Waiting>())
 
     /// Has a call that is open carried out after those that wait already.
-    func put(_ call: IncomingCall, _ target: DistributedTarget, on threads: any TransportExecutor, by service: ActorService) {
+    func put(_ call: IncomingCall, _ target: DistributedTarget, by service: ActorService) {
         let isFirst = waiting.withLock { waiting in
             defer { waiting.append(Waiting(call: call, target: target)) }
             return waiting.isEmpty
         }
         // Those behind it are found by whoever carries it out.
-        if isFirst { threads.enqueue { [self] turn in carryOut(in: turn, by: service) } }
+        guard isFirst else { return }
+        guard let threads = call.inbound.workThreads else {
+            // They have just ended; calls that come by others may be among these.
+            while let next = waiting.withLock({ $0.popFirst() }) { service.startOpened(next.call) }
+            return
+        }
+        threads.enqueue { [self] turn in carryOut(in: turn, by: service) }
     }
 
     /// Carries out calls on the calling thread, those first that have waited longest.
@@ -49,20 +55,21 @@ final class ShortCalls: Sendable {
         guard let first else { return 0 }
         if !isLast { turn.othersWait() }
         guard let system = service.system.object else { return 1 }
-        guard var next = service.prepare(first.call, first.target, system) else { return 1 }
-        var count = 0
-        while true {
-            let run = Run(of: self, atMost: isLast ? 1 : turn.most - count, in: turn, by: service, system)
-            let (done, rest) = run.carryOut(next)
-            count += done
-            guard let rest else { return count }
-            next = rest
+        var count = 1
+        var next = service.prepare(first.call, first.target, system)
+        while let call = next {
+            let run = Run(of: self, by: service, in: system)
+            next = run.carryOut(call, in: turn, atMost: isLast ? 1 : turn.most, &count)
         }
+        return count
     }
 
     /// The next call that can be carried out; nil when none waits.
-    fileprivate func takeNext(by service: ActorService, _ system: ZProcSystem) -> Prepared? {
+    ///
+    /// - Parameter count: counts those that cannot, too.
+    fileprivate func takeNext(by service: ActorService, _ system: ZProcSystem, _ count: inout Int) -> Prepared? {
         while let next = waiting.withLock({ $0.popFirst() }) {
+            count += 1
             if let prepared = service.prepare(next.call, next.target, system) { return prepared }
         }
         return nil
@@ -70,89 +77,83 @@ final class ShortCalls: Sendable {
 }
 
 /// What one task does on the thread that has begun it.
-private final class Run: Sendable {
-    private struct State {
-        var task: Task<Void, Never>?
-        /// What it is at.
-        var current: DistributedTarget?
-        var count = 0
-        /// One that it cannot carry out, because it has another priority.
-        var rest: ShortCalls.Prepared?
-        /// Whether the thread has gone on, because a call waits for something.
-        var isLeft = false
-    }
-
+///
+/// `@unchecked`: its variables are that thread's, and the task's as long as it has not waited for anything, which is on
+/// that thread.
+private final class Run: @unchecked Sendable {
     private let calls: ShortCalls
-    private let most: Int
-    private let turn: any WorkTurn
     private let service: ActorService
     private let system: ZProcSystem
-    private let state = Mutex(State())
 
-    init(
-        of calls: ShortCalls,
-        atMost most: Int,
-        in turn: any WorkTurn,
-        by service: ActorService,
-        _ system: ZProcSystem
-    ) {
+    private var task: Task<Void, Never>?
+    private var turn: (any WorkTurn)?
+    private var most = 1
+    private var count = 0
+    /// What the task is to begin with, until it does.
+    private var first: ShortCalls.Prepared?
+    /// The method it is at.
+    private var current: DistributedTarget?
+    /// A call that it has taken and cannot carry out, because that one has another priority.
+    private var rest: ShortCalls.Prepared?
+
+    init(of calls: ShortCalls, by service: ActorService, in system: ZProcSystem) {
         self.calls = calls
-        self.most = most
-        self.turn = turn
         self.service = service
         self.system = system
     }
 
     /// Carries out a call, and others after it.
     ///
-    /// - Returns: how many have been begun, and one that has been taken and not been begun.
-    func carryOut(_ first: ShortCalls.Prepared) -> (count: Int, rest: ShortCalls.Prepared?) {
-        UnboundTask.runHere {
-            let task = Task(priority: first.priority) { @UnboundTask in await self.run(first) }
-            state.withLock { state in
-                state.task = task
-                state.current = first.target
-            }
+    /// - Parameters:
+    ///   - first: the call, which has been counted.
+    ///   - turn: whose turn it is.
+    ///   - most: up to how many calls the turn may count before it takes another one.
+    ///   - count: how many have been taken in this turn.
+    /// - Returns: one that has been taken and not been begun.
+    func carryOut(
+        _ first: ShortCalls.Prepared,
+        in turn: any WorkTurn,
+        atMost most: Int,
+        _ count: inout Int
+    ) -> ShortCalls.Prepared? {
+        (self.first, self.turn, self.most, self.count) = (first, turn, most, count)
+        current = first.target
+        let priority = first.priority
+        UnboundTask.runHere(for: self) {
+            let task = Task(priority: priority) { @UnboundTask in await self.run(priority) }
+            self.task = task
             first.call.begin(task)
         }
-        let (waits, count, rest) = state.withLock { state in
-            defer {
-                state.isLeft = true
-                state.task = nil
-                state.rest = nil
-            }
-            return (state.current, state.count, state.rest)
-        }
-        waits?.habit.learn(waits: true)
-        return (waits == nil ? count : count + 1, rest)
+        current?.habit.learn(waits: true)
+        defer { (task, self.turn, current, rest) = (nil, nil, nil, nil) }
+        count = self.count
+        return rest
     }
 
-    @concurrent private func run(_ first: ShortCalls.Prepared) async {
+    @concurrent private func run(_ priority: TaskPriority?) async {
         var next = first
-        while true {
-            await ActorService.execute(next.call, next.arguments, next.target, on: next.actor, system)
-            guard let following = takeNext(after: next, first.priority) else { return }
-            next = following
+        first = nil
+        while let call = next {
+            await ActorService.execute(call.call, call.arguments, call.target, on: call.actor, system)
+            next = takeNext(after: call, priority)
         }
     }
 
     /// The call to carry out after one that has been.
     private func takeNext(after last: ShortCalls.Prepared, _ priority: TaskPriority?) -> ShortCalls.Prepared? {
-        let task = state.withLock { state -> Task<Void, Never>? in
-            guard !state.isLeft else { return nil }
-            state.current = nil
-            state.count += 1
-            return state.count < most && !turn.isOver ? state.task : nil
-        }
-        guard let task else { return nil }
+        // Otherwise the thread has gone on, and does what is left.
+        guard UnboundTask.isRun(for: self), let task, let turn else { return nil }
+        current = nil
         last.target.habit.learn(waits: false)
-        // A task that is cancelled stays so, or is about to be.
-        guard last.call.hasEndedUncancelled, let next = calls.takeNext(by: service, system) else { return nil }
-        let isFit = next.priority == priority
-        state.withLock { state in
-            if isFit { state.current = next.target } else { state.rest = next }
+        // A task that is cancelled stays so; one that is about to be has been asked for by the call.
+        guard count < most, !turn.isOver, last.call.hasEndedUncancelled, !Task.isCancelled,
+            let next = calls.takeNext(by: service, system, &count)
+        else { return nil }
+        guard next.priority == priority else {
+            rest = next
+            return nil
         }
-        guard isFit else { return nil }
+        current = next.target
         next.call.begin(task)
         return next
     }

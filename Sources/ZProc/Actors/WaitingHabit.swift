@@ -43,6 +43,8 @@ package final class WaitingHabit: Sendable {
             if last != Self.shortestPause { pause.store(Self.shortestPause, ordering: .relaxed) }
             return
         }
+        // Those that came with one that has failed say nothing new.
+        guard callsUntilTrial.load(ordering: .relaxed) == 0 else { return }
         let left = indulgence.load(ordering: .relaxed)
         if left > 0 { return indulgence.store(left - 1, ordering: .relaxed) }
         callsUntilTrial.store(last, ordering: .relaxed)

@@ -45,6 +45,8 @@ final class InboundCalls: Sendable {
     /// Names of methods that are called, some of which are long.
     private let methods = KnownStrings()
     private let state = Mutex(State())
+    /// Found out when it listens, since it takes a while.
+    private let doThreadsWork = Atomic(false)
 
     init(
         info: PeerInfo,
@@ -65,6 +67,7 @@ final class InboundCalls: Sendable {
         let listener = try transport.listen(at: endpoint, options: policy.listenOptions)
         // Whoever has waited for the endpoint is answered through it.
         state.withLock { $0.listener = listener }
+        doThreadsWork.store(workThreads != nil, ordering: .relaxed)
         do throws(TransportError) {
             try listener.start(self)
         } catch {
@@ -121,8 +124,10 @@ final class InboundCalls: Sendable {
         }
     }
 
-    /// The threads that its messages come by.
-    var threads: (any TransportExecutor)? { transport.taskExecutor }
+    /// Whether the threads that its messages come by do work.
+    var hasWorkThreads: Bool { doThreadsWork.load(ordering: .relaxed) }
+    /// Those threads, as long as they have not ended.
+    var workThreads: (any TransportExecutor)? { transport.taskExecutor as? any TransportExecutor }
 
     /// Enters a call that waits for its answer from now on.
     func open(_ call: IncomingCall) -> Opening {

@@ -17,7 +17,7 @@ public final class InProcessTransport: Transport {
     private let state = Mutex(State())
 
     /// None: messages do not come from outside.
-    public var taskExecutor: (any TransportExecutor)? { nil }
+    public var taskExecutor: (any TaskExecutor)? { nil }
 
     /// Joins `network`.
     public init(network: InProcessNetwork = .shared) {

@@ -12,7 +12,7 @@
 public protocol Transport: Sendable {
     /// The executor whose threads also wait for messages, if there is one: a task that runs there and waits for a
     /// message goes on on the thread that receives it.
-    var taskExecutor: (any TransportExecutor)? { get }
+    var taskExecutor: (any TaskExecutor)? { get }
 
     /// Accepts links at `endpoint`; what comes in by them waits until the listener is started.
     ///

@@ -3,8 +3,8 @@
 
 internal import Glibc
 internal import Synchronization
-public import ZProcCore
-public import ZeroMQ
+package import ZProcCore
+package import ZeroMQ
 
 /// The threads that wait for the sockets of one or several transports, and run tasks.
 ///
@@ -54,7 +54,7 @@ package final class TransportThreads: Sendable {
 
 extension SocketLoop: TransportExecutor {
     /// See ``TransportExecutor/enqueue(_:)``.
-    public func enqueue(_ work: @escaping @Sendable (any WorkTurn) -> Int) { enqueue { (turn: LoopTurn) in work(turn) } }
+    package func enqueue(_ work: @escaping @Sendable (any WorkTurn) -> Int) { enqueue { (turn: LoopTurn) in work(turn) } }
 }
 
 extension LoopTurn: WorkTurn {}

@@ -34,7 +34,7 @@ public final class UnixSocketTransport: Transport {
     }
 
     /// The threads of the transport's sockets.
-    public var taskExecutor: (any TransportExecutor)? { try? threads.loop() }
+    public var taskExecutor: (any TaskExecutor)? { try? threads.loop() }
 
     /// See ``Transport/listen(at:options:)``.
     ///

@@ -116,7 +116,7 @@ public final class ZeroMQTransport: Transport {
     }
 
     /// The threads of the transport's sockets.
-    public var taskExecutor: (any TransportExecutor)? { try? threads.loop() }
+    public var taskExecutor: (any TaskExecutor)? { try? threads.loop() }
 
     private func context(for endpoint: Endpoint) throws(TransportError) -> SocketContext {
         guard endpoint.scheme == .ipc || endpoint.scheme == .tcp else {

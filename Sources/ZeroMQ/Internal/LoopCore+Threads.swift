@@ -137,8 +137,9 @@ extension LoopCore {
             let (count, goesOn) = turn.goOn(leavingOthers: isLast)
             areShort = pace.jobsEnded(count) { .ofThisThread } ?? areShort
             done += count
+            // One was counted as the job that this is.
+            if count > 1 { state.withLock { $0.threads.hasDone(count, at: thread.place, $0.work) } }
             guard goesOn else { return areShort }
-            state.withLock { $0.threads.hasDone(count, at: thread.place) }
         }
     }
 
@@ -188,7 +189,12 @@ extension LoopCore {
 extension LoopCore.State {
     /// What there is to do for the threads of a loop with job threads.
     fileprivate var work: LoopThreads.Work {
-        LoopThreads.Work(jobs: jobs.count - taken, hasPokes: !poked.isEmpty, hasDeferred: !deferred.isEmpty)
+        LoopThreads.Work(
+            jobs: jobs.count - taken,
+            hasTurns: !turns.isEmpty,
+            hasPokes: !poked.isEmpty,
+            hasDeferred: !deferred.isEmpty
+        )
     }
 
     /// The job that has waited longest; there is one.

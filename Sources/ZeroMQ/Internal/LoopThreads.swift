@@ -61,12 +61,15 @@ package struct LoopThreads {
     /// What is there to do.
     package struct Work: Sendable {
         package var jobs: Int
+        /// Whether threads that are not held are at jobs which turn out to be many.
+        package var hasTurns: Bool
         package var hasPokes: Bool
         /// Whether something has been left to be done after some of the jobs.
         package var hasDeferred: Bool
 
-        package init(jobs: Int, hasPokes: Bool = false, hasDeferred: Bool = false) {
+        package init(jobs: Int, hasTurns: Bool = false, hasPokes: Bool = false, hasDeferred: Bool = false) {
             self.jobs = jobs
+            self.hasTurns = hasTurns
             self.hasPokes = hasPokes
             self.hasDeferred = hasDeferred
         }
@@ -138,7 +141,7 @@ package struct LoopThreads {
     package init(most: Int) { self.most = most }
 
     private static let jobsBeforeActions = 32
-    /// The same for short ones; each look is an end to it, too.
+    /// The same for short ones; a look at which some wait is an end to it, too.
     private static let shortJobsBeforeActions = 128
     private static let jobsBeforeGlance = 256
     /// Fewer jobs between two looks are few.
@@ -186,11 +189,11 @@ package struct LoopThreads {
     }
 
     /// The thread at `place` is at a job that has turned out to be so many, and is not held by one of them.
-    package mutating func hasDone(_ count: Int, at place: Int) {
+    package mutating func hasDone(_ count: Int, at place: Int, _ work: Work) {
         goesOn(at: place)
         jobsBegun &+= UInt64(count)
         jobsSinceGlance += count
-        jobsSinceDeferral += count
+        if work.hasDeferred { jobsSinceDeferral += count }
     }
 
     /// Whether a look has found the thread at `place` at what it was at when the look before came.
@@ -282,7 +285,7 @@ package struct LoopThreads {
     private mutating func mustAct(_ work: Work) -> Bool {
         let areAllBusy = running >= most || !mayBegin, isHeldUp = areAllBusy && begunAtDeferral == jobsBegun
         let most = isNarrow ? Self.shortJobsBeforeActions : Self.jobsBeforeActions
-        if work.jobs == 0 || isHeldUp || jobsSinceDeferral >= most {
+        if work.jobs == 0 && !work.hasTurns || isHeldUp || jobsSinceDeferral >= most {
             jobsSinceDeferral = 0
             begunAtDeferral = nil
             return true

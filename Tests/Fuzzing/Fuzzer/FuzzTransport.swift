@@ -8,7 +8,7 @@ import Synchronization
 /// A transport whose peers are made up: what they say is said by calling the receiver, and what they are told is kept.
 final class FuzzTransport: Transport {
     let listener = FuzzListener()
-    var taskExecutor: (any TransportExecutor)? { nil }
+    var taskExecutor: (any TaskExecutor)? { nil }
 
     func listen(at endpoint: Endpoint, options: ListenOptions) throws(TransportError) -> any TransportListener {
         listener
