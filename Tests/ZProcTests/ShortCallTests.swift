@@ -52,7 +52,9 @@ import ZProc
         // In the body tasks prefer the threads that send, so that what they send goes out together.
         try await way.withHostedClerk { clerk in
             try await Self.call(times: 500) { _ in _ = try await clerk.isCancelled() }
-            for _ in 0..<40 {
+            var rounds = 0, cancelledCount = 0
+            while rounds < 40 || cancelledCount == 0 {
+                rounds += 1
                 try await Self.call(times: 100) { number in
                     guard number % 5 == 0 else {
                         let isCancelled = try await clerk.isCancelled()
@@ -65,6 +67,22 @@ import ZProc
                         await Task.yield()
                         group.cancelAll()
                     }
+                }
+                cancelledCount = try await clerk.cancelledCount()
+            }
+        }
+    }
+
+    /// A method that cancels the task it runs in cancels nobody else's call.
+    @Test(arguments: Way.allCases) func whoCancelsItselfIsAlone(_ way: Way) async throws {
+        try await way.withHostedClerk { clerk in
+            try await Self.call(times: 500) { _ in _ = try await clerk.isCancelled() }
+            try await clerk.cancelItself()
+            for _ in 0..<20 {
+                try await Self.call(times: 60) { number in
+                    if number % 3 == 0 { return try await clerk.cancelItself() }
+                    let isCancelled = try await clerk.isCancelled()
+                    #expect(!isCancelled)
                 }
             }
         }
@@ -105,19 +123,68 @@ import ZProc
         }
     }
 
-    /// Errors, and what cannot be called, among calls that succeed.
+    /// Calls that now and then wait for a moment only, of different priorities: whoever goes on, each is answered.
+    @Test(arguments: Way.allCases) func thoseBehindOneThatWaitsForAMomentAreAnswered(_ way: Way) async throws {
+        try await way.withHostedClerk { clerk in
+            try await Self.call(times: 500) { _ in try await clerk.yield(false) }
+            let priorities: [TaskPriority] = [.low, .medium, .high]
+            for _ in 0..<50 {
+                let seen = Tally()
+                for number in 0..<60 {
+                    Task(priority: priorities[number % 3]) {
+                        try await clerk.yield(number % 7 == 0)
+                        seen.add(isRight: true)
+                    }
+                }
+                try await eventually { seen.count == 60 }
+            }
+        }
+    }
+
+    /// Errors, and calls of an actor that has gone, among calls that succeed.
     @Test(arguments: Way.allCases) func eachHasItsOwnError(_ way: Way) async throws {
-        try await way.withClerks { clerk, _, _ in
-            for _ in 0..<5 {
+        try await way.withHost { host in
+            let clerk = try await host.host { Clerk(Gate(), actorSystem: $0) }
+            let gone = try await host.host { Clerk(Gate(), actorSystem: $0) }
+            _ = try await gone.stamp(1)
+            _ = try await clerk.stamp(1)
+            try await host.release(gone)
+            for _ in 0..<10 {
                 try await Self.call(times: 300) { number in
-                    if number % 3 == 0 {
+                    switch number % 4 {
+                    case 0:
                         let error = TestFailure(reason: "\(number)")
                         await #expect(throws: error) { try await clerk.fail(error.reason) }
-                    } else {
+                    case 1:
+                        let error = await #expect(throws: CallError.self) { try await gone.stamp(number) }
+                        #expect(error?.code == .actorNotFound)
+                    default:
                         let answer = try await clerk.stamp(number)
                         #expect(answer == number)
                     }
                 }
+            }
+        }
+    }
+
+    /// Nobody waits for ever for a system that ends, whatever has been called there.
+    @Test(arguments: Way.allCases) func callsEndWithTheirSystem(_ way: Way) async throws {
+        for _ in 0..<20 {
+            try await way.withContexts { caller, callee in
+                let clerk = Clerk(Gate(), actorSystem: callee.system)
+                let proxy = try ActorTests.proxy(of: clerk, of: callee, at: caller)
+                try await Self.call(times: 100) { _ = try await proxy.stamp($0) }
+                let calls = (0..<200).map { number in
+                    Task { try await proxy.stamp(number) == number }
+                }
+                await callee.shutdown()
+                for call in calls {
+                    switch await call.result {
+                    case .success(let isRight): #expect(isRight)
+                    case .failure(let error): #expect(error is TransportError || error is CallError, "\(error)")
+                    }
+                }
+                withExtendedLifetime(clerk) {}
             }
         }
     }
@@ -181,30 +248,42 @@ enum Way: CaseIterable, Sendable {
         return options
     }
 
-    /// An actor of another process, where one thread carries out all calls: what comes together is done in one turn.
-    fileprivate func withHostedClerk(_ body: @escaping @Sendable (Clerk) async throws -> Void) async throws {
+    /// Another process, where one thread carries out all calls: what comes together is done in one turn.
+    fileprivate func withHost(_ body: @escaping @Sendable (ActorHost) async throws -> Void) async throws {
         try await withContext(.processes, address: address, options: options(threadCount: 1)) { context in
-            try await body(context.host { Clerk(Gate(), actorSystem: $0) })
+            try await body(context.actorHost())
         }
+    }
+
+    /// An actor of such a process.
+    fileprivate func withHostedClerk(_ body: @escaping @Sendable (Clerk) async throws -> Void) async throws {
+        try await withHost { host in try await body(host.host { Clerk(Gate(), actorSystem: $0) }) }
+    }
+
+    /// Two systems of this process.
+    fileprivate func withContexts(_ body: (_ caller: Context, _ callee: Context) async throws -> Void) async throws {
+        let options = options(threadCount: 3)
+        let caller = try Context(.processes, address: address, options: options)
+        let callee = try Context(.processes, address: address, options: options)
+        try await body(caller, callee)
+        await caller.shutdown()
+        await callee.shutdown()
     }
 
     /// Two actors of another system of this process, by what leads there.
     fileprivate func withClerks(_ body: (_ first: Clerk, _ second: Clerk, Gate) async throws -> Void) async throws {
-        let options = options(threadCount: 3)
-        let caller = try Context(.processes, address: address, options: options)
-        let callee = try Context(.processes, address: address, options: options)
-        let gate = Gate()
-        let first = Clerk(gate, actorSystem: callee.system), second = Clerk(gate, actorSystem: callee.system)
-        let proxies = try [first, second].map { try ActorTests.proxy(of: $0, of: callee, at: caller) }
-        do {
-            try await body(proxies[0], proxies[1], gate)
-        } catch {
-            gate.giveUp()
-            throw error
+        try await withContexts { caller, callee in
+            let gate = Gate()
+            let first = Clerk(gate, actorSystem: callee.system), second = Clerk(gate, actorSystem: callee.system)
+            let proxies = try [first, second].map { try ActorTests.proxy(of: $0, of: callee, at: caller) }
+            do {
+                try await body(proxies[0], proxies[1], gate)
+            } catch {
+                gate.giveUp()
+                throw error
+            }
+            withExtendedLifetime((first, second)) {}
         }
-        await caller.shutdown()
-        await callee.shutdown()
-        withExtendedLifetime((first, second)) {}
     }
 }
 
@@ -289,7 +368,14 @@ private distributed actor Clerk {
     distributed func stamp(_ number: Int) -> Int { number }
     distributed func block(_ doesBlock: Bool) { if doesBlock { gate.block() } }
     distributed func pause(_ doesWait: Bool) async { if doesWait { await gate.wait() } }
-    distributed func isCancelled() -> Bool { Task.isCancelled }
+    private var cancelled = 0
+    distributed func isCancelled() -> Bool {
+        if Task.isCancelled { cancelled += 1 }
+        return Task.isCancelled
+    }
+    distributed func cancelledCount() -> Int { cancelled }
+    distributed func cancelItself() { withUnsafeCurrentTask { $0?.cancel() } }
+    distributed func yield(_ doesYield: Bool) async { if doesYield { await Task.yield() } }
     distributed func priority() -> UInt8 { Task.currentPriority.rawValue }
     distributed func fail(_ reason: String) throws { throw TestFailure(reason: reason) }
     distributed func sleep(_ doesSleep: Bool) async throws {

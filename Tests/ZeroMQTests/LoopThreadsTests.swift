@@ -184,6 +184,8 @@ private struct Machine {
         /// For so many looks.
         var looks = 0
         var defers = false
+        /// How often it turns out to have been several.
+        var signs = 0
     }
 
     private enum Doing {
@@ -275,6 +277,7 @@ private struct Machine {
         case 4: job.blocks = true
         case 5..<7: job.looks = Int.random(in: 1...4, using: &generator)
         case 7..<9: job.defers = true
+        case 9..<11: job.signs = Int.random(in: 1...4, using: &generator)
         default: break
         }
         return job
@@ -365,6 +368,16 @@ private struct Machine {
                 states[index].doing = .running(job)
                 jobs.append(job.isEndless ? Job(makes: 1, isEndless: true) : Job())
                 obey(threads.jobCame(from: states[index].place, work))
+                return
+            }
+            if job.signs > 0, let place = states[index].place {
+                job.signs -= 1
+                states[index].doing = .running(job)
+                let wasHeld = threads.isHeld(place), held = threads.held
+                threads.hasDone(16, at: place, work)
+                if threads.isHeld(place) || threads.held != held - (wasHeld ? 1 : 0) {
+                    violations.append("who goes on is held")
+                }
                 return
             }
             if job.defers, jobs.count >= 4 { leave() }
