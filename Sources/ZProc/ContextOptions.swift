@@ -51,8 +51,9 @@ public struct ContextOptions: Hashable, Sendable, Codable {
     /// Processes that live at the same time share that number, where ``ProcessOptions/threadCount`` does not say
     /// otherwise: with 1, each of them has one thread. While what tasks do between two suspensions takes a few
     /// microseconds, as it does for calls, one of the threads runs them all whatever the number is, since several would
-    /// contend for what each call touches; what takes longer is run by all of them, some milliseconds later. On
-    /// `.threads` it counts where the context has an address, is published or is connected to a hub; bodies run on
+    /// contend for what each call touches; what takes longer is run by all of them, some milliseconds later. A method of
+    /// an actor that waits for something, when its last calls from other processes did not, goes on on Swift's own
+    /// threads. On `.threads` it counts where the context has an address, is published or is connected to a hub; bodies run on
     /// Swift's own threads.
     public var threadCount: Int?
     /// Whether SIGINT, SIGTERM and SIGHUP stop everything in order before the program ends of them.

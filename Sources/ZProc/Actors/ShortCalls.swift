@@ -64,9 +64,13 @@ final class ShortCalls: Sendable {
         return count
     }
 
-    /// The next call that can be carried out; nil when none waits.
+    /// Takes the next call that can be carried out.
     ///
-    /// - Parameter count: counts those that cannot, too.
+    /// - Parameters:
+    ///   - service: carries it out.
+    ///   - system: where its actor lives.
+    ///   - count: counts it, and those before it that cannot be carried out.
+    /// - Returns: the call; nil when none waits.
     fileprivate func takeNext(by service: ActorService, _ system: ZProcSystem, _ count: inout Int) -> Prepared? {
         while let next = waiting.withLock({ $0.popFirst() }) {
             count += 1

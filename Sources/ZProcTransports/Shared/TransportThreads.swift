@@ -54,7 +54,9 @@ package final class TransportThreads: Sendable {
 
 extension SocketLoop: TransportExecutor {
     /// See ``TransportExecutor/enqueue(_:)``.
-    package func enqueue(_ work: @escaping @Sendable (any WorkTurn) -> Int) { enqueue { (turn: LoopTurn) in work(turn) } }
+    package func enqueue(_ work: @escaping @Sendable (any WorkTurn) -> Int) {
+        enqueue { (turn: LoopTurn) in work(turn) }
+    }
 }
 
 extension LoopTurn: WorkTurn {}

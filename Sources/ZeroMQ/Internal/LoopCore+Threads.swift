@@ -23,7 +23,11 @@ extension LoopCore {
 
     func enqueueForThreads(_ queued: QueuedJob) { enqueueForThreads(queued, from: LoopThread.place(in: self)) }
 
-    /// - Parameter place: that of the calling thread, when it is going to look for a job.
+    /// Has a job run by one of the threads.
+    ///
+    /// - Parameters:
+    ///   - queued: the job.
+    ///   - place: that of the calling thread, when it is going to look for a job.
     func enqueueForThreads(_ queued: QueuedJob, from place: Int?) {
         let orders = state.withLock { state in
             state.jobs.append(queued)
@@ -216,7 +220,9 @@ extension LoopCore.State {
 final class LoopThread: Sendable {
     private let core: LoopCore
     let place: Int
-    /// The work it is at. Only the thread itself looks.
+    /// The work it is at.
+    ///
+    /// Only the thread itself looks.
     nonisolated(unsafe) fileprivate(set) var turn: LoopTurn?
 
     init(core: LoopCore, place: Int) {

@@ -16,7 +16,9 @@ package final class LoopTurn: Sendable {
     let work: LoopWork
     private let core: LoopCore
     private let hasEnded = Atomic(false)
-    /// Whether others wait behind the first thing. Only its thread looks at this and the next.
+    /// Whether others wait behind the first thing.
+    ///
+    /// Only its thread looks at this and at ``leavesOthers``.
     nonisolated(unsafe) private(set) var haveOthersWaited = false
     /// Whether others are left to whoever is next.
     nonisolated(unsafe) private var leavesOthers = false
