@@ -39,14 +39,14 @@ final class InboundCalls: Sendable {
     /// The one that does together what has come together.
     private let collector: (any Service)?
     private let transport: any Transport
+    /// The same; nil when its threads do no work.
+    private let workingTransport: (any WorkingTransport)?
     /// Who may do what, and how much of it.
     let policy: AccessPolicy
     private let metrics: MetricsSlot
     /// Names of methods that are called, some of which are long.
     private let methods = KnownStrings()
     private let state = Mutex(State())
-    /// Found out when it listens, since it takes a while.
-    private let doThreadsWork = Atomic(false)
 
     init(
         info: PeerInfo,
@@ -58,6 +58,7 @@ final class InboundCalls: Sendable {
         self.metrics = metrics
         self.info = info
         self.transport = transport
+        workingTransport = transport as? any WorkingTransport
         self.services = services
         collector = services[StateService.name]
         self.policy = policy
@@ -67,7 +68,6 @@ final class InboundCalls: Sendable {
         let listener = try transport.listen(at: endpoint, options: policy.listenOptions)
         // Whoever has waited for the endpoint is answered through it.
         state.withLock { $0.listener = listener }
-        doThreadsWork.store(workThreads != nil, ordering: .relaxed)
         do throws(TransportError) {
             try listener.start(self)
         } catch {
@@ -125,9 +125,9 @@ final class InboundCalls: Sendable {
     }
 
     /// Whether the threads that its messages come by do work.
-    var hasWorkThreads: Bool { doThreadsWork.load(ordering: .relaxed) }
+    var hasWorkThreads: Bool { workingTransport != nil }
     /// Those threads, as long as they have not ended.
-    var workThreads: (any TransportExecutor)? { transport.taskExecutor as? any TransportExecutor }
+    var workThreads: (any TransportExecutor)? { workingTransport?.workThreads }
 
     /// Enters a call that waits for its answer from now on.
     func open(_ call: IncomingCall) -> Opening {

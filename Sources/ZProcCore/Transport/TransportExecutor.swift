@@ -21,3 +21,9 @@ package protocol TransportExecutor: TaskExecutor {
     ///   there is nothing left to do.
     func enqueue(_ work: @escaping @Sendable (any WorkTurn) -> Int)
 }
+
+/// A transport whose threads do work.
+package protocol WorkingTransport: Transport {
+    /// Those threads; nil when they have ended.
+    var workThreads: (any TransportExecutor)? { get }
+}

@@ -108,3 +108,7 @@ public final class UnixSocketTransport: Transport {
         }
     }
 }
+
+extension UnixSocketTransport: WorkingTransport {
+    package var workThreads: (any TransportExecutor)? { try? threads.loop() }
+}

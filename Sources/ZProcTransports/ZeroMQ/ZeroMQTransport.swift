@@ -208,3 +208,7 @@ func wrapped<Result>(
         throw TransportError(code, "\(endpoint): \(error.message)")
     }
 }
+
+extension ZeroMQTransport: WorkingTransport {
+    package var workThreads: (any TransportExecutor)? { try? threads.loop() }
+}
