@@ -19,6 +19,8 @@ import ZeroMQ
             #expect(machine.isServiceBlocked || machine.messages == 0 && !machine.hasPokes, "\(place)")
             #expect(machine.isServiceBlocked && machine.blocked == most || !machine.hasDeferred, "\(place)")
             #expect(machine.threads.hasLeader, "\(place)")
+            // What is left of a turn that blocks is somebody else's, if there is one.
+            #expect(machine.turns.isEmpty || most == 1, "\(place)")
             // Who is held needs no watch as long as the others have nothing to do.
             #expect(!machine.isOnWatch || !machine.jobs.isEmpty || machine.isServiceBlocked, "\(place)")
             machine.release()
@@ -217,6 +219,8 @@ private struct Machine {
     private var signals = 0
     private var isWoken = false
     private var doBlock = true
+    /// Who is at a job that may turn out to be several, and has not been held.
+    private(set) var turns: [Int] = []
     private let isChaotic: Bool
     private var generator: SeededGenerator
 
@@ -226,7 +230,9 @@ private struct Machine {
         self.isChaotic = isChaotic
     }
 
-    private var work: LoopThreads.Work { .init(jobs: jobs.count, hasPokes: hasPokes, hasDeferred: hasDeferred) }
+    private var work: LoopThreads.Work {
+        .init(jobs: jobs.count, hasTurns: !turns.isEmpty, hasPokes: hasPokes, hasDeferred: hasDeferred)
+    }
 
     var blocked: Int {
         states.count { if case .running(let job) = $0.doing { job.blocks && doBlock } else { false } }
@@ -277,7 +283,10 @@ private struct Machine {
         case 4: job.blocks = true
         case 5..<7: job.looks = Int.random(in: 1...4, using: &generator)
         case 7..<9: job.defers = true
-        case 9..<11: job.signs = Int.random(in: 1...4, using: &generator)
+        case 9..<11:
+            job.signs = Int.random(in: 1...4, using: &generator)
+            job.blocks = Int.random(in: 0..<4, using: &generator) == 0
+            job.defers = Bool.random(using: &generator)
         default: break
         }
         return job
@@ -319,6 +328,11 @@ private struct Machine {
         let (goesOn, helper) = threads.look(work)
         isOnWatch = goesOn
         call(helper)
+        // What is left of it is a job of its own.
+        if let turn = turns.firstIndex(where: { index in states[index].place.map(threads.isHeld) == true }) {
+            turns.remove(at: turn)
+            addJob()
+        }
         check()
     }
 
@@ -352,7 +366,7 @@ private struct Machine {
         switch states[index].doing {
         case .arriving, .acting, .glancing: true
         case .serving(let messages, let blocks): messages > 0 || !(blocks && doBlock)
-        case .running(let job): job.makes > 0 || job.looks == 0 && !(job.blocks && doBlock)
+        case .running(let job): job.makes > 0 || job.signs > 0 || job.looks == 0 && !(job.blocks && doBlock)
         case .leading: messages > 0 || isWoken
         case .idling: signals > 0
         case .gone: false
@@ -372,12 +386,16 @@ private struct Machine {
             }
             if job.signs > 0, let place = states[index].place {
                 job.signs -= 1
+                // Whoever knows that there is more of it puts off what is to be sent.
+                let putsOff = job.defers && turns.contains(index)
+                if putsOff { job.defers = false }
                 states[index].doing = .running(job)
                 let wasHeld = threads.isHeld(place), held = threads.held
                 threads.hasDone(16, at: place, work)
                 if threads.isHeld(place) || threads.held != held - (wasHeld ? 1 : 0) {
                     violations.append("who goes on is held")
                 }
+                if putsOff { leave() }
                 return
             }
             if job.defers, jobs.count >= 4 { leave() }
@@ -405,12 +423,15 @@ private struct Machine {
     private mutating func arrive(_ index: Int) {
         let place = states[index].place ?? threads.enter()
         states[index].place = place
+        turns.removeAll { $0 == index }
         let (step, orders) = threads.next(at: place, work)
         switch step {
         case .run:
             guard !jobs.isEmpty else { return violations.append("there is no job to run") }
             begunJobs += 1
-            states[index].doing = .running(jobs.removeFirst())
+            let job = jobs.removeFirst()
+            states[index].doing = .running(job)
+            if job.signs > 0, threads.isNarrow || threads.most == 1 { turns.append(index) }
         case .serve:
             hasPokes = false
             states[index].doing = .acting

@@ -44,11 +44,12 @@ final class ActorService: Service {
         _ system: ZProcSystem,
         _ executor: (any TaskExecutor)?
     ) -> Task<Void, Never> {
-        let target = system.targets.known(call.method)
+        let target = system.targets.known(call.method), deadline = arguments.circumstances?.deadline
         target?.habit.beginsWaiting()
         return Task(executorPreference: executor, priority: arguments.circumstances?.taskPriority) {
             // It may have got to be known.
-            await execute(call, arguments, target ?? system.targets.known(call.method), on: actor, system)
+            let known = target ?? system.targets.known(call.method)
+            await execute(call, arguments, known, on: actor, by: deadline, system)
             target?.habit.endsWaiting()
         }
     }
@@ -88,9 +89,9 @@ final class ActorService: Service {
         _ arguments: CallArguments,
         _ target: DistributedTarget?,
         on actor: any DistributedActor,
+        by deadline: CallDeadline?,
         _ system: ZProcSystem
     ) async {
-        let deadline = arguments.circumstances?.deadline
         // Nearly always there is none, here and there.
         if deadline == nil, CallDeadline.current == nil {
             return await invoke(call, arguments, target, on: actor, system: system)

@@ -138,7 +138,8 @@ private final class Run: @unchecked Sendable {
         var next = first
         first = nil
         while let call = next {
-            await ActorService.execute(call.call, call.arguments, call.target, on: call.actor, system)
+            let deadline = call.arguments.circumstances?.deadline
+            await ActorService.execute(call.call, call.arguments, call.target, on: call.actor, by: deadline, system)
             next = takeNext(after: call, priority)
         }
     }

@@ -34,7 +34,7 @@ internal import CZProc
         czproc_set_thread_slot(Slot.running, nil)
     }
 
-    /// Whether the calling task has not waited for anything since it was begun for `owner`.
+    /// Whether the calling thread is still at what it has begun for `owner`: a task that has waited goes on elsewhere.
     static func isRun(for owner: AnyObject) -> Bool {
         czproc_thread_slot(Slot.running) == Unmanaged.passUnretained(owner).toOpaque()
     }

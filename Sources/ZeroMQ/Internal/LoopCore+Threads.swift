@@ -140,9 +140,10 @@ extension LoopCore {
             let isLast = turn.most == 1 || done + turn.most >= Self.workAtOnce
             let (count, goesOn) = turn.goOn(leavingOthers: isLast)
             areShort = pace.jobsEnded(count) { .ofThisThread } ?? areShort
-            done += count
             // One was counted as the job that this is.
-            if count > 1 { state.withLock { $0.threads.hasDone(count, at: thread.place, $0.work) } }
+            let more = done == 0 ? count - 1 : count
+            done += count
+            if more > 0 { state.withLock { $0.threads.hasDone(more, at: thread.place, $0.work) } }
             guard goesOn else { return areShort }
         }
     }
@@ -159,7 +160,8 @@ extension LoopCore {
         let (goesOn, helper, orders) = state.withLock { state in
             let (goesOn, helper) = state.threads.look(state.work)
             var orders = LoopThreads.Orders()
-            while let index = state.turns.firstIndex(where: { state.threads.isHeld($0.place) }) {
+            // Another one is found at the next look.
+            if let index = state.turns.firstIndex(where: { state.threads.isHeld($0.place) }) {
                 let turn = state.turns.remove(at: index).turn
                 turn.end()
                 state.jobs.append(.work(turn.work))

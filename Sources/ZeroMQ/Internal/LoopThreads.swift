@@ -391,7 +391,9 @@ package struct LoopThreads {
         let mayRun = work.jobs > 0 && running < most && mayBegin, mayAct = work.hasDeferred && mayBegin
         let isLeftLying = last.jobsBegun == jobsBegun && (mayRun || mayAct)
         // A leader who stays needs nobody, and a job that all are too busy for is taken by the first to be free.
-        isWatched = mayRun || mayAct || isDeserted || isNarrow && active > held || hasLeft && !isStopping
+        // What waits in a turn is no job, and has to be one when the turn's thread is held.
+        isWatched =
+            mayRun || mayAct || isDeserted || work.hasTurns || isNarrow && active > held || hasLeft && !isStopping
         return (isWatched, isDeserted || isLeftLying ? summon() : .nobody)
     }
 
