@@ -71,6 +71,16 @@ struct LoopWorkTests {
         #expect(things.begun.value.allSatisfy { $0 <= 16 })
     }
 
+    /// Nobody but the work holds the loop when it ends: that is let go where no lock is held.
+    @Test(arguments: [1, 2], [false, true])
+    func workMayHoldTheLoop(_ jobThreads: Int, _ doOthersWait: Bool) async throws {
+        for _ in 0..<200 {
+            let all = DispatchSemaphore(value: 0), count = doOthersWait ? 40 : 1
+            Things(try SocketLoop(jobThreads: jobThreads)).put(Array(repeating: { all.signal() }, count: count))
+            await blockElsewhere { for _ in 0..<count { all.wait() } }
+        }
+    }
+
     /// What waits behind a thing that takes long is done by other threads, as long as there are some.
     @Test(arguments: [2, 4], [false, true])
     func whatBlocksHoldsUpNothingElse(_ jobThreads: Int, _ afterShortOnes: Bool) async throws {

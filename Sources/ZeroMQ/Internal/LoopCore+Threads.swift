@@ -63,17 +63,19 @@ extension LoopCore {
         var areShort: Bool?
         var epoch = 0
         while true {
-            let (step, orders) = state.withLock { state -> (Step, LoopThreads.Orders) in
+            let (step, orders, ended) = state.withLock { state -> (Step, LoopThreads.Orders, LoopTurn?) in
                 if epoch != state.threads.epoch {
                     epoch = state.threads.epoch
                     pace = JobPace()
                 } else if let areShort {
                     state.threads.measured(areShort: areShort)
                 }
-                state.turns.removeAll { $0.place == place }
+                let ended = state.endTurn(at: place)
                 let (step, orders) = state.threads.next(at: place, state.work)
-                return (take(step, at: place, from: &state), orders)
+                return (take(step, at: place, from: &state), orders, ended)
             }
+            // What the work holds, such as this loop, is let go without the lock, which that may need.
+            withExtendedLifetime(ended) {}
             obey(orders)
             areShort = nil
             switch step {
@@ -108,6 +110,7 @@ extension LoopCore {
         case .run:
             switch state.takeJob() {
             case .task(let job), .actor(let job): return .run(job, state.loop?.object)
+            case .none: return .act([])
             case .work(let work):
                 guard jobThreads == 1 || state.threads.isNarrow else {
                     return .work(LoopTurn(at: work, atMost: 1, in: self))
@@ -203,9 +206,16 @@ extension LoopCore.State {
         )
     }
 
+    /// Ends the turn of the thread at `place`, if it has one.
+    fileprivate mutating func endTurn(at place: Int) -> LoopTurn? {
+        turns.firstIndex { $0.place == place }.map { turns.remove(at: $0).turn }
+    }
+
     /// The job that has waited longest; there is one.
     fileprivate mutating func takeJob() -> LoopCore.QueuedJob {
-        let queued = jobs[taken]
+        // Nothing of it stays behind, to be let go later with the lock.
+        var queued = LoopCore.QueuedJob.none
+        swap(&queued, &jobs[taken])
         taken += 1
         if taken == jobs.count {
             jobs.removeAll(keepingCapacity: true)

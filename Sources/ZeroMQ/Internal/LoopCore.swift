@@ -16,6 +16,8 @@ final class LoopCore: Sendable {
         case task(UnownedJob), actor(UnownedJob)
         /// One or more things to do, for loops with job threads.
         case work(LoopWork)
+        /// One that has been taken.
+        case none
     }
 
     struct State: ~Copyable {
@@ -222,8 +224,8 @@ final class LoopCore: Sendable {
                     job.runSynchronously(on: actorExecutor)
                 }
             case .actor(let job): job.runSynchronously(on: actorExecutor)
-            // Only job threads have it.
-            case .work: break
+            // Only job threads have these.
+            case .work, .none: break
             }
         }
         batch.removeAll(keepingCapacity: true)
