@@ -16,7 +16,11 @@ import ZProc
                 return number * 2
             }
             #expect(results == (0..<1_000).map { $0 * 2 })
-            for number in [150, 450, 750] { #expect(try await state.get("died \(number)", default: 0) == 2) }
+            for number in [150, 450, 750] {
+                // Once more for each other death in its chunk, which has as many items as are quickly done.
+                let count = try await state.get("died \(number)", default: 0)
+                #expect((2...4).contains(count), "\(number): \(count)")
+            }
         }
     }
 
