@@ -17,7 +17,7 @@ import ZProc
             }
             #expect(results == (0..<1_000).map { $0 * 2 })
             for number in [150, 450, 750] {
-                // Once more for each other death in its chunk, which has as many items as are quickly done.
+                // Once more for each other death of a worker that had it and had not told its result.
                 let count = try await state.get("died \(number)", default: 0)
                 #expect((2...4).contains(count), "\(number): \(count)")
             }
