@@ -10,14 +10,28 @@ import ZProc
     @Test func whatAWorkerHadWhenItDiedIsDoneAgain() async throws {
         try await withContext(.processes) { context in
             let swarm = try context.swarm(workers: 2), state = context.state
+            for place in [150, 450, 750] {
+                let results = try await swarm.map(0..<1_000) { number in
+                    // Once, at whatever place of its chunk.
+                    if number == place, try await state.increment("died \(number)") == 1 { kill(getpid(), SIGKILL) }
+                    return number * 2
+                }
+                #expect(results == (0..<1_000).map { $0 * 2 })
+                #expect(try await state.get("died \(place)", default: 0) == 2)
+            }
+        }
+    }
+
+    /// What a worker had done and had not told is lost with it, so that an item may be done once for each of several deaths.
+    @Test func whatSeveralWorkersHadIsDoneAgain() async throws {
+        try await withContext(.processes) { context in
+            let swarm = try context.swarm(workers: 2), state = context.state
             let results = try await swarm.map(0..<1_000) { number in
-                // Once for some of them, at whatever place of their chunks.
                 if number % 300 == 150, try await state.increment("died \(number)") == 1 { kill(getpid(), SIGKILL) }
                 return number * 2
             }
             #expect(results == (0..<1_000).map { $0 * 2 })
             for number in [150, 450, 750] {
-                // Once more for each other death of a worker that had it and had not told its result.
                 let count = try await state.get("died \(number)", default: 0)
                 #expect((2...4).contains(count), "\(number): \(count)")
             }
