@@ -132,9 +132,14 @@ uint32_t cshared_commits(const cshared_control *control) {
     return atomic_load_explicit(&((cshared_control *)control)->commits, memory_order_acquire);
 }
 
-void cshared_wake(cshared_control *control) {
-    syscall(SYS_futex, &control->commits, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+// Of a futex's 32 kinds of sleepers: those whom a commit wakes, and those whom it does not.
+enum { light_sleepers = 1, deep_sleepers = 2 };
+
+static void wake(cshared_control *control, uint32_t kinds) {
+    syscall(SYS_futex, &control->commits, FUTEX_WAKE_BITSET, INT32_MAX, NULL, NULL, kinds);
 }
+
+void cshared_wake(cshared_control *control) { wake(control, light_sleepers); }
 
 void cshared_announce(cshared_control *control) {
     atomic_fetch_add_explicit(&control->commits, 1, memory_order_seq_cst);
@@ -142,11 +147,35 @@ void cshared_announce(cshared_control *control) {
     if (atomic_load_explicit(&control->sleepers, memory_order_seq_cst) != 0) cshared_wake(control);
 }
 
+void cshared_rouse(cshared_control *control) {
+    // Changes the word, so that a thread that is about to sleep does not.
+    atomic_fetch_add_explicit(&control->commits, 1, memory_order_seq_cst);
+    wake(control, light_sleepers | deep_sleepers);
+}
+
+// The time is one on the monotonic clock.
+static void sleep_while(cshared_control *control, uint32_t seen, int milliseconds, uint32_t kind) {
+    struct timespec time;
+    if (milliseconds >= 0) {
+        clock_gettime(CLOCK_MONOTONIC, &time);
+        time.tv_sec += milliseconds / 1000;
+        time.tv_nsec += (milliseconds % 1000) * 1000000L;
+        if (time.tv_nsec >= 1000000000L) {
+            time.tv_sec += 1;
+            time.tv_nsec -= 1000000000L;
+        }
+    }
+    syscall(SYS_futex, &control->commits, FUTEX_WAIT_BITSET, seen, milliseconds < 0 ? NULL : &time, NULL, kind);
+}
+
 void cshared_sleep(cshared_control *control, uint32_t seen, int milliseconds) {
-    struct timespec time = {milliseconds / 1000, (milliseconds % 1000) * 1000000L};
     atomic_fetch_add_explicit(&control->sleepers, 1, memory_order_seq_cst);
-    syscall(SYS_futex, &control->commits, FUTEX_WAIT, seen, milliseconds < 0 ? NULL : &time, NULL, 0);
+    sleep_while(control, seen, milliseconds, light_sleepers);
     atomic_fetch_sub_explicit(&control->sleepers, 1, memory_order_seq_cst);
+}
+
+void cshared_sleep_deeply(cshared_control *control, uint32_t seen, int milliseconds) {
+    sleep_while(control, seen, milliseconds, deep_sleepers);
 }
 
 void cshared_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -37,7 +37,9 @@ final class SharedControl: @unchecked Sendable {
     var commits: UInt32 { cshared_commits(control) }
     func announce() { cshared_announce(control) }
     func wake() { cshared_wake(control) }
+    func rouse() { cshared_rouse(control) }
     func sleep(while seen: UInt32, milliseconds: Int) { cshared_sleep(control, seen, Int32(milliseconds)) }
+    func sleepDeeply(while seen: UInt32, milliseconds: Int) { cshared_sleep_deeply(control, seen, Int32(milliseconds)) }
 
     /// How much of the data file has memory behind it; with the lock.
     var allocated: UInt64 {

@@ -9,7 +9,8 @@ internal import ZProcCore
 /// The one thread of a store: sleeps until something is committed, in whatever process, and tells the observers.
 ///
 /// It also has snapshots copy themselves out when they have been held for long, and runs one repeated action. It starts
-/// with the first of these, and sleeps without a timeout while there are only observers.
+/// with the first of these, and sleeps without a timeout while there are only observers. When there have been none for some
+/// commits, it sleeps through further ones: to be woken for nothing takes its processor, and whoever commits has to wake it.
 final class StoreMonitor: Sendable {
     private struct Weak: Sendable {
         weak var view: PinnedView?
@@ -31,23 +32,38 @@ final class StoreMonitor: Sendable {
         var isStopped = false
         /// Whether the thread sleeps without looking at the pins.
         var sleepsLong = false
+        /// How many commits it has been woken for since there was anybody to tell or anything to look at.
+        var idleCommits = 0
+        /// Whether commits do not wake it.
+        var sleepsDeeply = false
+
+        /// The thread is needed.
+        ///
+        /// - Returns: whether it has to be woken for that.
+        mutating func isNeeded() -> Bool {
+            defer { (idleCommits, sleepsDeeply) = (0, false) }
+            return sleepsDeeply
+        }
     }
 
     private let control: SharedControl
     /// For tasks that wait for commits.
     let executor = MonitorExecutor()
     private let state = Mutex(State())
+    /// After so many commits that concern nobody it sleeps deeply: who watches is often between two waits.
+    private static let mostIdleCommits = 16
     /// More snapshots than these do not pin pages at the same time.
     private static let mostPins = 64
 
     init(control: SharedControl) { self.control = control }
 
     func observe(_ action: @escaping @Sendable () -> Void) -> any Cancellable {
-        let number = state.withLock { state in
+        let (number, mustRouse) = state.withLock { state in
             state.lastObserver += 1
             state.observers[state.lastObserver] = action
-            return state.lastObserver
+            return (state.lastObserver, state.isNeeded())
         }
+        if mustRouse { control.rouse() }
         run()
         return Observation(monitor: self, number: number)
     }
@@ -58,7 +74,7 @@ final class StoreMonitor: Sendable {
     /// to copy are copied early.
     func pin(_ view: PinnedView, count: Int) {
         let expiry = ContinuousClock.now + .milliseconds(min(max(count / 100, 10), 500))
-        let (oldest, mustWake) = state.withLock { state -> (PinnedView?, Bool) in
+        let (oldest, mustWake, mustRouse) = state.withLock { state -> (PinnedView?, Bool, Bool) in
             state.pins.append(Weak(view: view, expiry: expiry))
             var oldest: PinnedView?
             if state.pins.count > Self.mostPins {
@@ -66,10 +82,10 @@ final class StoreMonitor: Sendable {
                 if state.pins.count > Self.mostPins { oldest = state.pins.removeFirst().view }
             }
             defer { state.sleepsLong = false }
-            return (oldest, state.sleepsLong)
+            return (oldest, state.sleepsLong, state.isNeeded())
         }
         oldest?.copyOut()
-        if mustWake { control.wake() }
+        if mustRouse { control.rouse() } else if mustWake { control.wake() }
         run()
     }
 
@@ -83,7 +99,11 @@ final class StoreMonitor: Sendable {
     }
 
     func repeatAction(every period: Duration, _ action: @escaping @Sendable () -> Void) {
-        state.withLock { $0.repeated = Repeated(period: period, action: action, next: .now + period) }
+        let mustRouse = state.withLock { state in
+            state.repeated = Repeated(period: period, action: action, next: .now + period)
+            return state.isNeeded()
+        }
+        if mustRouse { control.rouse() }
         run()
     }
 
@@ -97,8 +117,7 @@ final class StoreMonitor: Sendable {
             return state.pins.compactMap(\.view)
         }
         for view in pins { view.copyOut() }
-        // Changes the word, so that a thread about to sleep does not.
-        control.announce()
+        control.rouse()
     }
 
     private func run() {
@@ -117,25 +136,41 @@ final class StoreMonitor: Sendable {
 
     private func loop(_ start: UInt32) {
         var seen = start
-        while let milliseconds = nextSleep() {
-            control.sleep(while: seen, milliseconds: milliseconds)
+        while true {
+            // Before it is known that nobody needs this thread: who does so afterwards changes it.
+            let before = control.commits
+            guard let (milliseconds, isDeep) = nextSleep() else { return }
+            if isDeep {
+                control.sleepDeeply(while: before, milliseconds: milliseconds)
+            } else {
+                control.sleep(while: seen, milliseconds: milliseconds)
+            }
             let commits = control.commits
             if commits != seen {
                 seen = commits
-                executor.run { for action in state.withLock({ $0.observers.values.map { $0 } }) { action() } }
+                executor.run { for action in observersOfCommit() { action() } }
             }
             lookAtTheClock()
         }
     }
 
-    /// How long to sleep, -1 for no limit; nil to end.
-    private func nextSleep() -> Int? {
+    private func observersOfCommit() -> [@Sendable () -> Void] {
+        state.withLock { state in
+            if state.observers.isEmpty { state.idleCommits += 1 } else { state.idleCommits = 0 }
+            return Array(state.observers.values)
+        }
+    }
+
+    /// How long to sleep, -1 for no limit, and whether through commits; nil to end.
+    private func nextSleep() -> (milliseconds: Int, isDeep: Bool)? {
         state.withLock { state in
             if state.isStopped { return nil }
             state.pins.removeAll { $0.view == nil }
             state.sleepsLong = state.pins.isEmpty
+            state.sleepsDeeply =
+                state.observers.isEmpty && state.pins.isEmpty && state.idleCommits >= Self.mostIdleCommits
             let next = state.pins.reduce(state.repeated?.next) { next, pin in min(next ?? pin.expiry, pin.expiry) }
-            return next.map { max(1, Int($0 - .now, in: .milliseconds(1))) } ?? -1
+            return (next.map { max(1, Int($0 - .now, in: .milliseconds(1))) } ?? -1, state.sleepsDeeply)
         }
     }
 

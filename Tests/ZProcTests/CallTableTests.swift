@@ -12,8 +12,8 @@ import ZProcCore
         #expect(first != second)
         table.add("first", for: first)
         table.add("second", for: second)
-        #expect(table.receivedReply(to: second) == "second")
-        #expect(table.receivedReply(to: second) == nil)
+        #expect(table.remove(second) == "second")
+        #expect(table.remove(second) == nil)
         #expect(table.count == 1)
     }
 
@@ -21,9 +21,8 @@ import ZProcCore
         var table = CallTable<String>()
         let id = table.makeID()
         table.add("call", for: id)
-        #expect(table.cancelled(id) == "call")
-        #expect(table.cancelled(id) == nil)
-        #expect(table.receivedReply(to: id) == nil)
+        #expect(table.remove(id) == "call")
+        #expect(table.remove(id) == nil)
     }
 
     @Test func theEndOfAConnectionEndsAllCallsOldestFirst() {
@@ -32,12 +31,12 @@ import ZProcCore
             let id = table.makeID()
             table.add(number, for: id)
         }
-        #expect(table.connectionClosed() == Array(0..<100))
+        #expect(table.removeAll() == Array(0..<100))
         #expect(table.count == 0)
     }
 
     @Test func aReplyToNothingIsDropped() {
         var table = CallTable<Int>()
-        #expect(table.receivedReply(to: CallID(7)) == nil)
+        #expect(table.remove(CallID(7)) == nil)
     }
 }

@@ -47,14 +47,20 @@ void cshared_unlock(cshared_control *control);
 
 uint32_t cshared_commits(const cshared_control *control);
 
-/// Tells of a commit: wakes whoever sleeps, in all processes.
+/// Tells of a commit: wakes whoever sleeps, in all processes, but for those who sleep deeply.
 void cshared_announce(cshared_control *control);
 
-/// Wakes the sleepers of all processes though nothing was committed.
+/// Wakes the same though nothing was committed.
 void cshared_wake(cshared_control *control);
+
+/// Wakes all sleepers, also those who sleep deeply or are just about to, as if something had been committed.
+void cshared_rouse(cshared_control *control);
 
 /// Sleeps until the word is no longer `seen`, at most `milliseconds` (-1: for ever). May return early.
 void cshared_sleep(cshared_control *control, uint32_t seen, int milliseconds);
+
+/// The same, but commits do not wake this thread, and cost nothing for its sake: it goes to sleep only while the word is `seen`.
+void cshared_sleep_deeply(cshared_control *control, uint32_t seen, int milliseconds);
 
 // How much of the data file has memory behind it; guarded by the lock.
 

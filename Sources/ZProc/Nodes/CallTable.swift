@@ -27,12 +27,9 @@ package struct CallTable<Waiter> {
         assert(isNew, "a call was added twice, and would wait for ever")
     }
 
-    /// A reply came; nil for one that nobody waits for any more, or a second one.
-    package mutating func receivedReply(to id: CallID) -> Waiter? { waiting.remove(id.number) }
-
-    /// The caller gave up; nil when the reply was faster.
-    package mutating func cancelled(_ id: CallID) -> Waiter? { waiting.remove(id.number) }
+    /// A call waits no longer: a reply came, or its caller gave up; nil for one that does not wait any more.
+    package mutating func remove(_ id: CallID) -> Waiter? { waiting.remove(id.number) }
 
     /// No more replies will come; gives everybody who waits, oldest call first.
-    package mutating func connectionClosed() -> [Waiter] { waiting.removeAll() }
+    package mutating func removeAll() -> [Waiter] { waiting.removeAll() }
 }

@@ -20,8 +20,25 @@ final class Connection: Sendable {
             case .callback(let callback): callback(result)
             }
         }
+    }
 
-        func resume(throwing error: any Error) { resume(with: .failure(error)) }
+    /// A call in flight.
+    private struct Waiting {
+        let waiter: Waiter
+        /// Whether it counts against the limit of calls in flight.
+        let isLimited: Bool
+    }
+
+    /// A call that has just ended.
+    private struct Ended {
+        let waiter: Waiter
+        /// Who may call in its place.
+        let next: UnsafeContinuation<Void, any Error>?
+
+        func resume(with result: Result<ArraySlice<UInt8>, any Error>) {
+            waiter.resume(with: result)
+            next?.resume()
+        }
     }
 
     private enum Phase {
@@ -35,9 +52,15 @@ final class Connection: Sendable {
         var link: (any TransportLink)?
         /// Messages that go out when the greeting has ended, ahead of the calls that wait for it.
         var queued: [(head: [UInt8], body: [UInt8])] = []
-        var calls = CallTable<Waiter>()
+        var calls = CallTable<Waiting>()
         /// Calls that count against the limit of those in flight.
         var admission: Admission<UnsafeContinuation<Void, any Error>>
+
+        /// Takes out a call that waits no longer; nil when it does not wait any more.
+        mutating func end(_ id: CallID) -> Ended? {
+            guard let call = calls.remove(id) else { return nil }
+            return Ended(waiter: call.waiter, next: call.isLimited ? admission.leave() : nil)
+        }
     }
 
     private let endpoint: Endpoint
@@ -168,7 +191,6 @@ final class Connection: Sendable {
             }
             if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
         }
-        defer { if isLimited { makeRoom() } }
         let (id, link) = known ?? state.withLock { ($0.calls.makeID(), $0.link) }
         let (head, body) = Envelope.parts(
             ofCall: id,
@@ -182,14 +204,14 @@ final class Connection: Sendable {
             try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<ArraySlice<UInt8>, any Error>) in
                 let closed = state.withLock { state -> TransportError? in
                     if case .closed(let error) = state.phase { return error }
-                    state.calls.add(.task(task), for: id)
+                    state.calls.add(Waiting(waiter: .task(task), isLimited: isLimited), for: id)
                     return nil
                 }
                 if let closed { return task.resume(throwing: Self.unsent(closed)) }
                 do throws(TransportError) {
                     try link?.send(head, body: body)
                 } catch {
-                    state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
+                    state.withLock { $0.end(id) }?.resume(with: .failure(Self.unsent(error)))
                 }
                 guard Task.isCancelled else { return }
                 // Cancelled before there was anything to cancel, or before the call went out: then the peer has ignored it.
@@ -221,8 +243,6 @@ final class Connection: Sendable {
         state.withLock { $0.admission.abandon(ticket) }?.resume(throwing: CancellationError())
     }
 
-    private func makeRoom() { state.withLock { $0.admission.leave() }?.resume() }
-
     /// Calls at once: the message is on its way, ahead of any later call, when this returns.
     ///
     /// What is asked like this is no part of a trace.
@@ -243,7 +263,7 @@ final class Connection: Sendable {
         let (head, body) = Envelope.parts(ofCall: id, service: service, method: method, arguments: arguments)
         let next = state.withLock { state -> Next in
             if case .closed(let error) = state.phase { return .fail(error) }
-            state.calls.add(.callback(callback), for: id)
+            state.calls.add(Waiting(waiter: .callback(callback), isLimited: false), for: id)
             if case .open = state.phase { return .send(state.link) }
             state.queued.append((head, body))
             return .wait
@@ -255,17 +275,17 @@ final class Connection: Sendable {
             do throws(TransportError) {
                 try link?.send(head, body: body)
             } catch {
-                state.withLock { $0.calls.cancelled(id) }?.resume(throwing: Self.unsent(error))
+                state.withLock { $0.end(id) }?.resume(with: .failure(Self.unsent(error)))
             }
         }
     }
 
     private func cancel(_ id: CallID) {
-        let (waiter, link) = state.withLock { ($0.calls.cancelled(id), $0.link) }
-        guard let waiter else { return }
+        let (ended, link) = state.withLock { ($0.end(id), $0.link) }
+        guard let ended else { return }
         // When the link is gone there is nobody to tell.
         try? link?.send(Envelope.cancel(id).encoded())
-        waiter.resume(throwing: CancellationError())
+        ended.resume(with: .failure(CancellationError()))
     }
 
     /// Who is at the other end; waits for the greeting.
@@ -291,9 +311,7 @@ final class Connection: Sendable {
         for waiter in ended.admission.close() { waiter.resume(throwing: Self.unsent(error)) }
         // Nothing goes out before the greeting.
         let isSent = if case .greeting = ended.phase { false } else { true }
-        for waiter in ended.calls.connectionClosed() {
-            waiter.resume(throwing: isSent ? error : Self.unsent(error))
-        }
+        for call in ended.calls.removeAll() { call.waiter.resume(with: .failure(isSent ? error : Self.unsent(error))) }
     }
 
     /// The error of a call that has not left this process, and so has not run.
@@ -313,9 +331,9 @@ extension Connection: LinkReceiver {
                 let isKnown = state.withLock { if case .open = $0.phase { true } else { false } }
                 throw TransportError(isKnown ? .peerGone : .refused, "\(endpoint) refuses this node: \(reason)")
             case .success(let id, let result):
-                state.withLock { $0.calls.receivedReply(to: id) }?.resume(with: .success(result))
+                state.withLock { $0.end(id) }?.resume(with: .success(result))
             case .failure(let id, let error):
-                state.withLock { $0.calls.receivedReply(to: id) }?.resume(throwing: error)
+                state.withLock { $0.end(id) }?.resume(with: .failure(error))
             case .probe: break
             case .hello, .call, .cancel:
                 throw TransportError(.malformed, "\(endpoint) sent what only a caller may send")

@@ -238,7 +238,7 @@ struct RemoteSource: ChangeSource {
         try await client.call(.records, ArgumentList(namespace, revision, limit), returning: [ChangeRecord].self)
     }
 
-    func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+    func nextRecords(after revision: Revision, limit: Int) async throws -> (records: [ChangeRecord], hasWaited: Bool) {
         while true {
             let before = client.hub?.node
             let records = try await client.call(
@@ -246,7 +246,7 @@ struct RemoteSource: ChangeSource {
                 ArgumentList(namespace, revision, limit),
                 returning: [ChangeRecord].self
             )
-            if !records.isEmpty { return records }
+            if !records.isEmpty { return (records, true) }
             // A hub that has been started anew may have lost what this watch has seen.
             if let before, client.hub?.node != before {
                 let span = try await client.call(.span, ArgumentList(namespace), returning: HistorySpan.self)

@@ -55,6 +55,8 @@ package final class ChangeFeed: Sendable {
     private static let recentCount = 1024
     private static let recentByteCount = 4 << 20
     private static let pageSize = 256
+    /// After so many pages that were there already, the feed leaves the thread that tells of commits, which others wait for.
+    private static let mostPagesAtOnce = 16
 
     package init(_ source: any ChangeSource) { self.source = source }
 
@@ -132,8 +134,14 @@ package final class ChangeFeed: Sendable {
                 var walker: ChangeWalker? = ChangeWalker(try await beginning.value())
                 var anchor: ChangeAnchor?
                 self?.enter(walker?.snapshot, life, isFar: source.isFar)
+                var pagesAtOnce = 0
                 while let position = self?.position(life) {
-                    let page = try await source.nextRecords(after: position, limit: Self.pageSize)
+                    let (page, hasWaited) = try await source.nextRecords(after: position, limit: Self.pageSize)
+                    pagesAtOnce = hasWaited ? 0 : pagesAtOnce + 1
+                    if pagesAtOnce == Self.mostPagesAtOnce, source.taskExecutor != nil {
+                        pagesAtOnce = 0
+                        await Task.yield()
+                    }
                     if walker == nil { walker = anchor?.snapshot.map { ChangeWalker($0) } }
                     if walker?.revision != position {
                         walker = ChangeWalker(try await source.snapshot(at: position))

@@ -14,8 +14,8 @@ package protocol ChangeSource: Sendable {
     func snapshot(at revision: Revision) async throws -> Snapshot
     /// The changes after a revision, at most `limit`, oldest first; none when there are none yet.
     func records(after revision: Revision, limit: Int) async throws -> [ChangeRecord]
-    /// The same, but waits until there is at least one.
-    func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord]
+    /// The same, but waits until there is at least one, and says whether it had to.
+    func nextRecords(after revision: Revision, limit: Int) async throws -> (records: [ChangeRecord], hasWaited: Bool)
 }
 
 /// The changes of an engine of this process.
@@ -35,7 +35,10 @@ package struct EngineSource: ChangeSource {
         try engine.records(after: revision, limit: limit)
     }
 
-    package func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+    package func nextRecords(
+        after revision: Revision,
+        limit: Int
+    ) async throws -> (records: [ChangeRecord], hasWaited: Bool) {
         try await engine.nextRecords(after: revision, limit: limit)
     }
 }
@@ -44,7 +47,10 @@ extension StateEngine {
     /// The changes after a revision, at most `limit`, oldest first; waits until there is at least one.
     ///
     /// - Throws: ``StateError``; `CancellationError`.
-    package func nextRecords(after revision: Revision, limit: Int) async throws -> [ChangeRecord] {
+    package func nextRecords(
+        after revision: Revision,
+        limit: Int
+    ) async throws -> (records: [ChangeRecord], hasWaited: Bool) {
         var hasWaited = false
         while true {
             var found = try records(after: revision, limit: limit)
@@ -53,11 +59,7 @@ extension StateEngine {
             defer { observation?.cancel() }
             // Committed before there was an observer.
             if found.isEmpty { found = try records(after: revision, limit: limit) }
-            if !found.isEmpty {
-                // Who cannot keep up with a writer does not go on on the thread that tells of commits.
-                if !hasWaited, observersExecutor != nil { await Task.yield() }
-                return found
-            }
+            if !found.isEmpty { return (found, hasWaited) }
             try await committed.value()
             hasWaited = true
         }
