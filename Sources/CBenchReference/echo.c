@@ -4,6 +4,7 @@
 #include "CBenchReference.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
@@ -129,4 +130,58 @@ double cbr_echo_throughput(cbr_echo_client *client, size_t in_flight, uint64_t n
         if (!await_answer(client)) { return 0; }
     }
     return (double)(count + in_flight) * 1e9 / (double)(cbr_now() - start);
+}
+
+struct crowd {
+    const char *endpoint;
+    size_t payload;
+    int timeout_milliseconds;
+    uint64_t nanoseconds;
+    /// Waits for all clients, connected or not.
+    pthread_barrier_t start;
+};
+
+struct member {
+    struct crowd *crowd;
+    pthread_t thread;
+    size_t count;
+};
+
+static void *ask_alone(void *argument) {
+    struct member *member = argument;
+    struct crowd *crowd = member->crowd;
+    cbr_echo_client *client = cbr_echo_client_create(crowd->endpoint, crowd->payload, crowd->timeout_milliseconds);
+    pthread_barrier_wait(&crowd->start);
+    uint64_t end = cbr_now() + crowd->nanoseconds;
+    while (client != NULL && cbr_now() < end && ask(client) && await_answer(client)) { member->count++; }
+    cbr_echo_client_destroy(client);
+    return NULL;
+}
+
+double cbr_echo_clients(
+    const char *endpoint, size_t payload, size_t count, uint64_t nanoseconds, int timeout_milliseconds) {
+    struct crowd crowd = {endpoint, payload, timeout_milliseconds, nanoseconds};
+    struct member *members = calloc(count, sizeof *members);
+    if (members == NULL || pthread_barrier_init(&crowd.start, NULL, (unsigned)count + 1) != 0) {
+        free(members);
+        return 0;
+    }
+    for (size_t index = 0; index < count; index++) {
+        members[index].crowd = &crowd;
+        // The others wait for it: a machine without a thread measures nothing.
+        if (pthread_create(&members[index].thread, NULL, ask_alone, &members[index]) != 0) { abort(); }
+    }
+    pthread_barrier_wait(&crowd.start);
+    uint64_t start = cbr_now();
+    size_t answers = 0;
+    bool is_any_without = false;
+    for (size_t index = 0; index < count; index++) {
+        pthread_join(members[index].thread, NULL);
+        answers += members[index].count;
+        is_any_without = is_any_without || members[index].count == 0;
+    }
+    uint64_t time = cbr_now() - start;
+    pthread_barrier_destroy(&crowd.start);
+    free(members);
+    return is_any_without ? 0 : (double)answers * 1e9 / (double)time;
 }

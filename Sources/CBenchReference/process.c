@@ -4,14 +4,17 @@
 #define _GNU_SOURCE
 #include "CBenchReference.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,21 +74,38 @@ static void *watch_standard_input(void *argument) {
     char *path = argument, byte;
     ssize_t result;
     do { result = read(STDIN_FILENO, &byte, 1); } while (result > 0 || (result < 0 && errno == EINTR));
-    unlink(path);
-    *strrchr(path, '/') = 0;
-    rmdir(path);
+    if (path != NULL) {
+        unlink(path);
+        *strrchr(path, '/') = 0;
+        rmdir(path);
+    }
     _exit(0);
 }
 
 int cbr_exit_with_standard_input(const char *endpoint) {
     static const char scheme[] = "ipc://";
-    if (strncmp(endpoint, scheme, sizeof scheme - 1) != 0) { return EINVAL; }
-    char *path = strdup(endpoint + sizeof scheme - 1);
-    if (path == NULL || strrchr(path, '/') == NULL) { return EINVAL; }
+    char *path = NULL;
+    if (strncmp(endpoint, scheme, sizeof scheme - 1) == 0) {
+        path = strdup(endpoint + sizeof scheme - 1);
+        if (path == NULL || strrchr(path, '/') == NULL) { return EINVAL; }
+    }
     // The terminal interrupts the parent too, and this process has to tidy up after that.
     signal(SIGINT, SIG_IGN);
     pthread_t thread;
     int result = pthread_create(&thread, NULL, watch_standard_input, path);
     if (result == 0) { pthread_detach(thread); }
     return result;
+}
+
+int cbr_free_port(void) {
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int port = 0;
+    if (descriptor >= 0 && bind(descriptor, (struct sockaddr *)&address, length) == 0 &&
+        getsockname(descriptor, (struct sockaddr *)&address, &length) == 0) {
+        port = ntohs(address.sin_port);
+    }
+    if (descriptor >= 0) { close(descriptor); }
+    return port;
 }

@@ -60,6 +60,14 @@ size_t cbr_echo_latency(cbr_echo_client *client, uint64_t nanoseconds, uint64_t 
 /// Keeps `in_flight` messages on their way for `nanoseconds`; returns the answers per second.
 double cbr_echo_throughput(cbr_echo_client *client, size_t in_flight, uint64_t nanoseconds);
 
+/// Has `count` clients, each with a thread and a libzmq of its own, ask one at a time for `nanoseconds` once all are
+/// connected; returns the answers per second of all together, 0 when a client has had none.
+double cbr_echo_clients(
+    const char *endpoint, size_t payload, size_t count, uint64_t nanoseconds, int timeout_milliseconds);
+
+/// A port of this machine that nobody listened at just now; 0 when there is none.
+int cbr_free_port(void);
+
 // ---------------------------------------------------------------------------------------------------------------------
 // A counter in a file of LMDB's, with a log of the last 10,000 changes; the file's directory should be in memory.
 

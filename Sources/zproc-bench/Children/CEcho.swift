@@ -46,3 +46,23 @@ final class CEcho {
         return samples
     }
 }
+
+/// The reference for a hub with many clients: each of them in C, with a thread and a libzmq of its own, asks an echo one at
+/// a time, over tcp.
+struct CEchoClients {
+    static func name(_ count: Int) -> String { "\(count) clients of a C echo" }
+
+    private let server: EchoServer
+
+    init() throws { server = try EchoServer(overTCP: true) { .cEcho(endpoint: $0) } }
+
+    /// How many answers all have in a second.
+    func rate(_ count: Int, for span: Nanoseconds) throws -> Samples {
+        let patience = Int32(Echo.patience.components.seconds * 1000)
+        let rate = cbr_echo_clients(server.endpoint, Echo.payload, count, span, patience)
+        if rate == 0 { throw BenchError("the C echo server does not answer") }
+        var samples = Samples()
+        samples.record(rate)
+        return samples
+    }
+}

@@ -42,6 +42,24 @@ extension Row {
                     }
                 },
             ]
+        }
+        + [16, 128].map { count in
+            Row(
+                "hub.clients.\(count).echo",
+                on: .processes,
+                in: .updatesPerSecond,
+                against: CEchoClients.name(count),
+                reach: .atLeast(0.6)
+            ) { turns in
+                let echo = try CEchoClients()
+                return try await withHub { clients in
+                    try await turns.alternate {
+                        try echo.rate(count, for: $0)
+                    } ours: {
+                        try await clients.run(count, for: $0).rate
+                    }
+                }
+            }
         } + [
             Row(
                 "hub.curve",
