@@ -37,4 +37,40 @@ import ZProc
         #expect(error?.code == .unavailable)
         await #expect(throws: StateError.self) { try await state.set("n", to: 2) }
     }
+
+    /// A process that has watched and does so no more is not woken for what others commit.
+    @Test func whoWatchesNoMoreIsLeftAlone() async throws {
+        try await withContext(.processes) { context in
+            let state = context.state
+            try await state.set("number", to: 0)
+            let process = try await context.spawn {
+                _ = try await state.first("number", equals: 0)
+                try await state.set("has watched", to: true)
+                try await Task.sleep(for: .seconds(1_000))
+            }
+            _ = try await state.first("has watched", equals: true)
+            let processID = try #require(process.pid)
+            let thread = try #require(Self.monitorThread(of: processID))
+            let before = try #require(Self.wakeUps(of: thread))
+            let count = 3_000
+            for _ in 0..<count { try await state.update { $0["number", default: 0] += 1 } }
+            let after = try #require(Self.wakeUps(of: thread))
+            #expect(after - before < count / 10, "woken \(after - before) times for \(count) commits")
+            await process.stop()
+        }
+    }
+
+    /// The folder of the thread that waits for commits in a process.
+    private static func monitorThread(of processID: Int) -> String? {
+        let tasks = "/proc/\(processID)/task"
+        return files(in: tasks).map { "\(tasks)/\($0)" }.first { thread in
+            (try? read("\(thread)/comm", limit: 64))?.hasPrefix("zproc-state") == true
+        }
+    }
+
+    /// How often a thread has slept.
+    private static func wakeUps(of thread: String) -> Int? {
+        let lines = (try? read("\(thread)/status", limit: 8_192))?.split(separator: "\n")
+        return lines?.first { $0.hasPrefix("voluntary") }?.split(separator: "\t").last.flatMap { Int($0) }
+    }
 }
