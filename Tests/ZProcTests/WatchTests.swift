@@ -38,18 +38,21 @@ import ZProc
         await #expect(throws: StateError.self) { try await state.set("n", to: 2) }
     }
 
-    /// A process that has watched and does so no more is not woken for what others commit.
+    /// A process that has watched or taken a snapshot, and does so no more, is not woken for what others commit.
     @Test func whoWatchesNoMoreIsLeftAlone() async throws {
         try await withContext(.processes) { context in
             let state = context.state
             try await state.set("number", to: 0)
             let process = try await context.spawn {
+                _ = try await state.snapshot()
                 _ = try await state.first("number", equals: 0)
                 try await state.set("has watched", to: true)
                 try await Task.sleep(for: .seconds(1_000))
             }
             _ = try await state.first("has watched", equals: true)
             let processID = try #require(process.pid)
+            // It gives itself its name.
+            try await eventually { Self.monitorThread(of: processID) != nil }
             let thread = try #require(Self.monitorThread(of: processID))
             let before = try #require(Self.wakeUps(of: thread))
             let count = 3_000
