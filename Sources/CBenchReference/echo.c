@@ -137,23 +137,34 @@ struct crowd {
     size_t payload;
     int timeout_milliseconds;
     uint64_t nanoseconds;
-    /// Waits for all clients, connected or not.
+    /// All clients wait for each other when they are connected or cannot be, and when they have asked.
     pthread_barrier_t start;
+    pthread_barrier_t end;
 };
 
 struct member {
     struct crowd *crowd;
     pthread_t thread;
     size_t count;
+    uint64_t start;
+    uint64_t end;
+    bool failed;
 };
 
 static void *ask_alone(void *argument) {
     struct member *member = argument;
     struct crowd *crowd = member->crowd;
     cbr_echo_client *client = cbr_echo_client_create(crowd->endpoint, crowd->payload, crowd->timeout_milliseconds);
+    member->failed = client == NULL;
     pthread_barrier_wait(&crowd->start);
-    uint64_t end = cbr_now() + crowd->nanoseconds;
-    while (client != NULL && cbr_now() < end && ask(client) && await_answer(client)) { member->count++; }
+    member->start = member->end = cbr_now();
+    while (!member->failed && member->end - member->start < crowd->nanoseconds) {
+        member->failed = !ask(client) || !await_answer(client);
+        member->count++;
+        member->end = cbr_now();
+    }
+    // What it takes to end a client is not to disturb the others.
+    pthread_barrier_wait(&crowd->end);
     cbr_echo_client_destroy(client);
     return NULL;
 }
@@ -162,7 +173,8 @@ double cbr_echo_clients(
     const char *endpoint, size_t payload, size_t count, uint64_t nanoseconds, int timeout_milliseconds) {
     struct crowd crowd = {endpoint, payload, timeout_milliseconds, nanoseconds};
     struct member *members = calloc(count, sizeof *members);
-    if (members == NULL || pthread_barrier_init(&crowd.start, NULL, (unsigned)count + 1) != 0) {
+    if (members == NULL || pthread_barrier_init(&crowd.start, NULL, (unsigned)count) != 0 ||
+        pthread_barrier_init(&crowd.end, NULL, (unsigned)count) != 0) {
         free(members);
         return 0;
     }
@@ -171,17 +183,19 @@ double cbr_echo_clients(
         // The others wait for it: a machine without a thread measures nothing.
         if (pthread_create(&members[index].thread, NULL, ask_alone, &members[index]) != 0) { abort(); }
     }
-    pthread_barrier_wait(&crowd.start);
-    uint64_t start = cbr_now();
     size_t answers = 0;
-    bool is_any_without = false;
+    uint64_t start = UINT64_MAX, end = 0;
+    bool failed = false;
     for (size_t index = 0; index < count; index++) {
-        pthread_join(members[index].thread, NULL);
-        answers += members[index].count;
-        is_any_without = is_any_without || members[index].count == 0;
+        struct member *member = &members[index];
+        pthread_join(member->thread, NULL);
+        answers += member->count;
+        if (member->start < start) { start = member->start; }
+        if (member->end > end) { end = member->end; }
+        failed = failed || member->failed;
     }
-    uint64_t time = cbr_now() - start;
     pthread_barrier_destroy(&crowd.start);
+    pthread_barrier_destroy(&crowd.end);
     free(members);
-    return is_any_without ? 0 : (double)answers * 1e9 / (double)time;
+    return failed || end <= start ? 0 : (double)answers * 1e9 / (double)(end - start);
 }

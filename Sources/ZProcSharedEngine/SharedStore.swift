@@ -237,6 +237,9 @@ package final class SharedStore: StateStore {
 
     var observersExecutor: any TaskExecutor { monitor.executor }
 
+    /// Whether the thread that tells of commits sleeps through them, because nobody has wanted to know for a while.
+    package var sleepsThroughCommits: Bool { monitor.sleepsDeeply }
+
     /// The state as it is now, kept for as long as somebody looks at it.
     func pin(_ reader: Reader, namespace: UInt32, count: Int) -> PinnedView {
         let view = PinnedView(reader, namespace: namespace, table: table, pool: readers)

@@ -32,7 +32,7 @@ final class StoreMonitor: Sendable {
         var isStopped = false
         /// Whether the thread sleeps without looking at the pins.
         var sleepsLong = false
-        /// How many commits it has been woken for since there was anybody to tell or anything to look at.
+        /// How many commits in a row it has been woken for with nobody to tell.
         var idleCommits = 0
         /// Whether commits do not wake it.
         var sleepsDeeply = false
@@ -45,6 +45,9 @@ final class StoreMonitor: Sendable {
             return sleepsDeeply
         }
     }
+
+    /// Whether its thread is there, and sleeps through commits.
+    var sleepsDeeply: Bool { state.withLock(\.sleepsDeeply) }
 
     private let control: SharedControl
     /// For tasks that wait for commits.

@@ -5,13 +5,16 @@ import Testing
 import ZProcCore
 import ZProcSharedEngine
 
-@Suite(.timeLimit(.minutes(2))) struct StoreMonitorTests {
+@Suite(.timeLimit(.minutes(1))) struct StoreMonitorTests {
     /// After commits that concerned nobody the thread sleeps through further ones; an observer has it back at once.
     @Test func anObserverIsToldHoweverLongNobodyWas() async throws {
-        try await EngineKind.shared.withEngine { engine in
-            for round in 0..<100 {
-                // So many that the thread sleeps deeply, is about to, or does not yet.
-                for number in 0..<(round * 7 % 100) { try await commit(number, to: engine) }
+        try await withStore { store, engine in
+            engine.observe {}.cancel()
+            for round in 0..<20 {
+                while !store.sleepsThroughCommits { try await commit(round, to: engine) }
+                // Those that come now wake it no more.
+                for _ in 0..<20 { try await commit(round, to: engine) }
+                #expect(store.sleepsThroughCommits)
                 let told = Promise<Void>()
                 let observation = engine.observe { told.settle() }
                 try await commit(round, to: engine)
@@ -21,22 +24,44 @@ import ZProcSharedEngine
         }
     }
 
-    /// The same for several that come and go while others commit.
+    /// The same when others commit all the time, so that the thread may be at any point when it is wanted.
     @Test func observersAreToldWhileOthersCommit() async throws {
-        try await EngineKind.shared.withEngine { engine in
+        try await withStore { store, engine in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 let isOver = Flag()
+                defer { isOver.raise() }
                 group.addTask { while !isOver.isRaised { try await commit(.random(in: 0...9), to: engine) } }
-                for _ in 0..<50 {
+                for round in 0..<200 {
                     let told = Promise<Void>()
                     let observation = engine.observe { told.settle() }
                     try await told.value()
                     observation.cancel()
-                    for _ in 0..<20 { await Task.yield() }
+                    // Every other time it sleeps deeply, otherwise it may be about to.
+                    while round % 2 == 0, !store.sleepsThroughCommits { await Task.yield() }
                 }
                 isOver.raise()
                 try await group.waitForAll()
             }
+        }
+    }
+
+    /// A snapshot that is held has the thread back, too: it keeps pages of the file from being used again.
+    @Test func aSnapshotWakesTheThread() async throws {
+        try await withStore { store, engine in
+            engine.observe {}.cancel()
+            while !store.sleepsThroughCommits { try await commit(1, to: engine) }
+            let snapshot = try engine.snapshot()
+            #expect(!store.sleepsThroughCommits)
+            try await commit(2, to: engine)
+            #expect(try snapshot.get("key", as: Int.self) == 1)
+        }
+    }
+
+    private func withStore(_ body: (SharedStore, any StateEngine) async throws -> Void) async throws {
+        try await withDirectory { directory in
+            let store = try SharedStore.create(at: "\(directory)/state", sync: nil, history: HistoryLimits())
+            defer { store.close() }
+            try await body(store, store.engine(for: "test"))
         }
     }
 

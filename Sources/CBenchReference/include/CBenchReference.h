@@ -61,7 +61,7 @@ size_t cbr_echo_latency(cbr_echo_client *client, uint64_t nanoseconds, uint64_t 
 double cbr_echo_throughput(cbr_echo_client *client, size_t in_flight, uint64_t nanoseconds);
 
 /// Has `count` clients, each with a thread and a libzmq of its own, ask one at a time for `nanoseconds` once all are
-/// connected; returns the answers per second of all together, 0 when a client has had none.
+/// connected; returns the answers per second of all together, 0 when a client has failed.
 double cbr_echo_clients(
     const char *endpoint, size_t payload, size_t count, uint64_t nanoseconds, int timeout_milliseconds);
 

@@ -4,6 +4,9 @@
 internal import DequeModule
 internal import Synchronization
 
+/// How many changes a feed reads at once.
+private let pageSize = 256
+
 /// Brings the changes of a namespace to the watches of this process.
 ///
 /// A watch is a cursor into the history, not a queue: one that nobody reads costs a few words, and no writer waits for
@@ -27,6 +30,20 @@ package final class ChangeFeed: Sendable {
             waiters.append(waiter)
             return waiter
         }
+    }
+
+    /// What the feed has read since it last waited, or left the thread that tells of commits: others wait for that one.
+    private struct Stint {
+        private var pages = 0, records = 0, byteCount = 0
+
+        mutating func add(_ page: [ChangeRecord]) {
+            pages += 1
+            records += page.count
+            for record in page { byteCount += record.byteCount }
+        }
+
+        /// Whether it has been long enough, which is some tenths of a millisecond.
+        var isOver: Bool { pages >= 16 || records >= pageSize || byteCount >= 256 << 10 }
     }
 
     private struct State {
@@ -54,9 +71,6 @@ package final class ChangeFeed: Sendable {
     private let state = Mutex(State())
     private static let recentCount = 1024
     private static let recentByteCount = 4 << 20
-    private static let pageSize = 256
-    /// After so many pages that were there already, the feed leaves the thread that tells of commits, which others wait for.
-    private static let mostPagesAtOnce = 16
 
     package init(_ source: any ChangeSource) { self.source = source }
 
@@ -134,12 +148,13 @@ package final class ChangeFeed: Sendable {
                 var walker: ChangeWalker? = ChangeWalker(try await beginning.value())
                 var anchor: ChangeAnchor?
                 self?.enter(walker?.snapshot, life, isFar: source.isFar)
-                var pagesAtOnce = 0
+                var stint = Stint()
                 while let position = self?.position(life) {
-                    let (page, hasWaited) = try await source.nextRecords(after: position, limit: Self.pageSize)
-                    pagesAtOnce = hasWaited ? 0 : pagesAtOnce + 1
-                    if pagesAtOnce == Self.mostPagesAtOnce, source.taskExecutor != nil {
-                        pagesAtOnce = 0
+                    let (page, hasWaited) = try await source.nextRecords(after: position, limit: pageSize)
+                    if hasWaited { stint = Stint() }
+                    stint.add(page)
+                    if stint.isOver, source.taskExecutor != nil {
+                        stint = Stint()
                         await Task.yield()
                     }
                     if walker == nil { walker = anchor?.snapshot.map { ChangeWalker($0) } }
@@ -148,7 +163,7 @@ package final class ChangeFeed: Sendable {
                     }
                     if let last = self?.ingest(page, &walker, life, isFar: source.isFar) { anchor = ChangeAnchor(last) }
                     // A snapshot kept is one the engine has to keep, too.
-                    if page.count < Self.pageSize, !source.isFar { walker = nil }
+                    if page.count < pageSize, !source.isFar { walker = nil }
                 }
             } catch is CancellationError where Task.isCancelled {
             } catch let error as StateError where error.code == .compacted || error.code == .dropped {
@@ -316,7 +331,7 @@ package final class ChangeFeed: Sendable {
             case .behind(let cursor, var catchUp):
                 do {
                     // Before the snapshot: it knows whether the namespace was dropped.
-                    let page = try await source.records(after: cursor, limit: Self.pageSize)
+                    let page = try await source.records(after: cursor, limit: pageSize)
                     if catchUp?.revision != cursor {
                         catchUp = ChangeWalker(try await source.snapshot(at: cursor))
                     }
