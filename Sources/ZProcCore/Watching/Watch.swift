@@ -66,32 +66,43 @@ final class Watch: Sendable {
 
     /// The next change; nil when as many as asked for have been delivered, or the task is cancelled.
     func next(before deadline: WatchDeadline?) async throws -> Change? {
-        if state.withLock({ $0.remaining == 0 }) { return nil }
         do {
-            if let result = placed.result {
-                _ = try result.get()
-            } else {
-                _ = try await WatchDeadline.limit(deadline) { [placed] in try await placed.value() }
-            }
             while true {
                 if Task.isCancelled { return nil }
-                let change = state.withLock { state -> Change? in
-                    guard let change = state.fetched.popFirst() else { return nil }
-                    if let remaining = state.remaining { state.remaining = remaining - 1 }
-                    return change
-                }
-                if let change { return change }
-                let cursor = feed.cursor(of: id)
-                state.withLock { $0.fetching = cursor }
-                defer { state.withLock { $0.fetching = nil } }
-                let fetched = try await feed.changes(for: id, options, deadline: deadline)
-                state.withLock { state in
-                    state.fetched.append(contentsOf: fetched.drop { $0.revision <= state.floor })
-                    state.fetching = nil
-                }
+                // Mostly it is there: several are fetched at once.
+                let (change, isOver) = takeFetched()
+                if change != nil || isOver { return change }
+                try await fetch(before: deadline)
             }
         } catch is CancellationError {
             return nil
+        }
+    }
+
+    /// The next of what has been fetched, and whether no other may follow.
+    private func takeFetched() -> (change: Change?, isOver: Bool) {
+        state.withLock { state in
+            if state.remaining == 0 { return (nil, true) }
+            guard let change = state.fetched.popFirst() else { return (nil, false) }
+            if let remaining = state.remaining { state.remaining = remaining - 1 }
+            return (change, false)
+        }
+    }
+
+    /// Waits until there are changes, and fetches some.
+    private func fetch(before deadline: WatchDeadline?) async throws {
+        if let result = placed.result {
+            _ = try result.get()
+        } else {
+            _ = try await WatchDeadline.limit(deadline) { [placed] in try await placed.value() }
+        }
+        let cursor = feed.cursor(of: id)
+        state.withLock { $0.fetching = cursor }
+        defer { state.withLock { $0.fetching = nil } }
+        let fetched = try await feed.changes(for: id, options, deadline: deadline)
+        state.withLock { state in
+            state.fetched.append(contentsOf: fetched.drop { $0.revision <= state.floor })
+            state.fetching = nil
         }
     }
 }
