@@ -40,7 +40,7 @@ final class StoreMonitor: Sendable {
         /// The thread is needed.
         ///
         /// - Returns: whether it has to be woken for that.
-        mutating func isNeeded() -> Bool {
+        mutating func becomesNeeded() -> Bool {
             defer { (idleCommits, sleepsDeeply) = (0, false) }
             return sleepsDeeply
         }
@@ -64,7 +64,7 @@ final class StoreMonitor: Sendable {
         let (number, mustRouse) = state.withLock { state in
             state.lastObserver += 1
             state.observers[state.lastObserver] = action
-            return (state.lastObserver, state.isNeeded())
+            return (state.lastObserver, state.becomesNeeded())
         }
         if mustRouse { control.rouse() }
         run()
@@ -85,7 +85,7 @@ final class StoreMonitor: Sendable {
                 if state.pins.count > Self.mostPins { oldest = state.pins.removeFirst().view }
             }
             defer { state.sleepsLong = false }
-            return (oldest, state.sleepsLong, state.isNeeded())
+            return (oldest, state.sleepsLong, state.becomesNeeded())
         }
         oldest?.copyOut()
         if mustRouse { control.rouse() } else if mustWake { control.wake() }
@@ -104,7 +104,7 @@ final class StoreMonitor: Sendable {
     func repeatAction(every period: Duration, _ action: @escaping @Sendable () -> Void) {
         let mustRouse = state.withLock { state in
             state.repeated = Repeated(period: period, action: action, next: .now + period)
-            return state.isNeeded()
+            return state.becomesNeeded()
         }
         if mustRouse { control.rouse() }
         run()

@@ -22,7 +22,7 @@ final class ActorService: Service {
         guard let target = system.targets.known(call.method), target.habit.expectsNoWait(),
             call.observation?.hasSpan != true, call.inbound.hasWorkThreads
         else { return start(call, system) }
-        if call.inbound.opens(call) { shortCalls.put(call, target, by: self) }
+        if call.inbound.openOrRefuse(call) { shortCalls.put(call, target, by: self) }
     }
 
     /// Has a task of its own carry out a call.

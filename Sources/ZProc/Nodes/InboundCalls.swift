@@ -110,11 +110,13 @@ final class InboundCalls: Sendable {
     ///     hand costs a closure and two frames.
     func start(_ call: IncomingCall, _ makeTask: ((any TaskExecutor)?) -> Task<Void, Never>) {
         // Not with the lock, for which the answers of others wait.
-        if opens(call) { call.begin(makeTask(transport.taskExecutor)) }
+        if openOrRefuse(call) { call.begin(makeTask(transport.taskExecutor)) }
     }
 
-    /// Enters a call that somebody will answer, unless nobody waits for it, or too many do.
-    func opens(_ call: IncomingCall) -> Bool {
+    /// Enters a call that somebody will answer, or tells its caller that it has too many.
+    ///
+    /// - Returns: whether it is open; not when nobody waits for it either.
+    func openOrRefuse(_ call: IncomingCall) -> Bool {
         switch open(call) {
         case .gone: return false
         case .refused(let error):
