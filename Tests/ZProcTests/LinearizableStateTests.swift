@@ -24,8 +24,12 @@ struct LinearizableStateTests {
                 var running: [SpawnedProcess<Void>] = []
                 for number in 0..<Self.processes {
                     let log = "\(directory)/\(number)", seed = random.next()
+                    // The first one of processes goes on until it is killed.
+                    let count = backend == .processes && number == 0 ? .max : count
                     running.append(
-                        try await context.spawn(number) { try await recordOperations(state, $0, count, log, seed) }
+                        try await context.spawn(number, count) { number, count in
+                            try await recordOperations(state, number, count, log, seed)
+                        }
                     )
                 }
                 try await state.first(timeout: .seconds(60)) { $0.count == Self.processes }
