@@ -34,8 +34,15 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     /// Called by the language.
     ///
     /// - Throws: what the value's own encoding throws.
+    // Inlined, because the language hands it no conformances: where the type is known nobody has to look for them.
+    @inlinable
     public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
-        arguments.append(try encoder.encode(argument.value)[...])
+        try record(argument.value)
+    }
+
+    @usableFromInline
+    mutating func record<Value: Encodable>(_ argument: Value) throws {
+        arguments.append(try encoder.encode(argument)[...])
     }
 
     /// Nothing to record: errors name their type themselves.

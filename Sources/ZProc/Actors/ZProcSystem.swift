@@ -333,6 +333,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     /// Calls a method that returns a value.
     ///
     /// Called by the language.
+    // Inlined, because the language hands it no conformances: where the types are known nobody has to look for them.
+    @inlinable
     public func remoteCall<Act: DistributedActor, Err: Error, Res: Codable>(
         on actor: Act,
         target: RemoteCallTarget,
@@ -340,12 +342,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         throwing: Err.Type,
         returning: Res.Type
     ) async throws -> Res where Act.ID == ActorID {
-        let result = try await send(invocation, to: actor.id, target)
-        do {
-            return try decoder.decode(Res.self, from: result)
-        } catch {
-            throw CallError(.badResult, "the result of \(target) is no \(Res.self): \(error)")
-        }
+        try await result(of: invocation, to: actor.id, target)
     }
 
     /// Calls a method that returns nothing.
@@ -358,6 +355,20 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         throwing: Err.Type
     ) async throws where Act.ID == ActorID {
         _ = try await send(invocation, to: actor.id, target)
+    }
+
+    @usableFromInline
+    func result<Value: Decodable>(
+        of invocation: CallEncoder,
+        to id: ActorID,
+        _ target: RemoteCallTarget
+    ) async throws -> Value {
+        let result = try await send(invocation, to: id, target)
+        do {
+            return try decoder.decode(Value.self, from: result)
+        } catch {
+            throw CallError(.badResult, "the result of \(target) is no \(Value.self): \(error)")
+        }
     }
 
     private func send(
