@@ -71,11 +71,18 @@ public struct MessagePackEncoder: Sendable {
     ///
     /// - Throws: ``MessagePackError`` with the coding path, or what a type's `encode(to:)` throws, unchanged.
     public func encode<T: Encodable>(_ value: T, into buffer: inout [UInt8]) throws {
+        try encode(value) { buffer.append(contentsOf: $0) }
+    }
+
+    /// Encodes a value and hands the message to `body`, for the time of the call.
+    ///
+    /// - Throws: ``MessagePackError`` with the coding path, or what a type's `encode(to:)` throws, unchanged.
+    package func encode<T: Encodable>(_ value: T, to body: (UnsafeBufferPointer<UInt8>) -> Void) throws {
         let type = WellKnownType.of(T.self)
-        if type != .none { return try withTemporaryWriter(value, type, maximumDepth) { buffer.append(contentsOf: $0) } }
+        if type != .none { return try withTemporaryWriter(value, type, maximumDepth, body) }
         let state = EncodingState(userInfo: userInfo, maximumDepth: maximumDepth)
         try state.encode(message: value)
-        buffer.append(contentsOf: state.bytes)
+        body(state.bytes)
     }
 }
 

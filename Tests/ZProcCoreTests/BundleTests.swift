@@ -52,9 +52,9 @@ import ZProcCore
     /// What is larger than any that is sent is none, whatever is in it.
     @Test func aBundleHasItsLimits() {
         func bundle(_ count: Int, of message: [UInt8]) -> [UInt8] {
-            var writer = FieldWriter(count: 1 + count, first: 8)
-            for _ in 0..<count { writer.append(message) }
-            return writer.bytes
+            return FieldWriter.bytes(count: 1 + count, first: 8) { writer in
+                for _ in 0..<count { writer.append(message) }
+            }
         }
         #expect(Bundle.messages(in: bundle(128, of: [7]))?.count == 128)
         #expect(Bundle.messages(in: bundle(129, of: [7])) == nil)

@@ -12,14 +12,15 @@ import ZProcCore
     @Test(arguments: counts)
     func listsOfAllSizesComeBackAsTheyWent(_ count: Int) throws {
         let texts = (0..<count).map { "\($0)" }
-        var writer = FieldWriter(count: 2)
-        writer.append(texts)
-        writer.append(arrayOf: count)
-        for number in 0..<count { writer.append(UInt64(number)) }
+        let written = FieldWriter.bytes(count: 2) { writer in
+            writer.append(texts)
+            writer.append(arrayOf: count)
+            for number in 0..<count { writer.append(UInt64(number)) }
+        }
         let numbers = (0..<count).map { Value.uint(UInt64($0)) }
-        #expect(writer.bytes == Value.array([.array(texts.map { .string($0) }), .array(numbers)]).encoded())
+        #expect(written == Value.array([.array(texts.map { .string($0) }), .array(numbers)]).encoded())
         // A part of something larger, as arguments are.
-        var reader = FieldReader(bytes: ([0xff, 0xff, 0xff] + writer.bytes)[3...])
+        var reader = FieldReader(bytes: ([0xff, 0xff, 0xff] + written)[3...])
         try reader.readArrayHeader(of: 2)
         let readTexts = try reader.readStrings(), readCount = try reader.readArrayHeader()
         #expect(readTexts == texts)
@@ -31,14 +32,15 @@ import ZProcCore
     @Test(arguments: counts)
     func textsAndBytesOfAllSizesComeBackAsTheyWent(_ count: Int) throws {
         let text = String(repeating: "x", count: count), bytes = [UInt8](repeating: 7, count: count)
-        var writer = FieldWriter(count: 5, first: UInt64(count))
-        writer.append(text)
-        writer.append(bytes)
-        writer.append(count.isMultiple(of: 2))
-        writer.appendNil()
+        let written = FieldWriter.bytes(count: 5, first: UInt64(count)) { writer in
+            writer.append(text)
+            writer.append(bytes)
+            writer.append(count.isMultiple(of: 2))
+            writer.appendNil()
+        }
         let value: Value = [.uint(UInt64(count)), .string(text), .binary(bytes), .bool(count.isMultiple(of: 2)), nil]
-        #expect(writer.bytes == value.encoded())
-        var reader = FieldReader(bytes: ([0xff] + writer.bytes)[1...])
+        #expect(written == value.encoded())
+        var reader = FieldReader(bytes: ([0xff] + written)[1...])
         try reader.readArrayHeader(of: 5)
         let number = try reader.readUInt(), readText = try reader.readString(), readBytes = try reader.readBinary()
         let flag = try reader.readBool(), isNil = reader.readNil()
@@ -53,10 +55,11 @@ import ZProcCore
 
     @Test func aSmallPartDoesNotKeepTheWhole() throws {
         for (small, large) in [(10, 1_000), (1_000, 10)] {
-            var writer = FieldWriter(count: 2)
-            writer.append([UInt8](repeating: 1, count: small))
-            writer.append([UInt8](repeating: 2, count: large)[...])
-            var reader = FieldReader(bytes: writer.bytes)
+            let written = FieldWriter.bytes(count: 2) { writer in
+                writer.append([UInt8](repeating: 1, count: small))
+                writer.append([UInt8](repeating: 2, count: large)[...])
+            }
+            var reader = FieldReader(bytes: written)
             try reader.readArrayHeader(of: 2)
             let first = try reader.readLargeBinary(), second = try reader.readLargeBinary()
             try reader.finish()

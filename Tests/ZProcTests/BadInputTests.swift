@@ -302,9 +302,10 @@ import ZeroMQ
                 Envelope.call(CallID($0), service: "hub", method: "ping", arguments: [0x90]).encoded()
             }
             for message in Bundle.joined([hello] + pings) { try await socket.send(Message(message)) }
-            var large = FieldWriter(count: 130, first: 8)
-            for ping in pings.prefix(129) { large.append(ping) }
-            try await socket.send(Message(large.bytes))
+            let large = FieldWriter.bytes(count: 130, first: 8) { writer in
+                for ping in pings.prefix(129) { writer.append(ping) }
+            }
+            try await socket.send(Message(large))
             var refused = 0, answered = 0, isRefusedAsAWhole = false
             while answered + refused < 1_000 || !isRefusedAsAWhole {
                 let frame = Array(try await socket.receive())

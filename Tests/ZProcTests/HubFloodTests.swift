@@ -222,9 +222,10 @@ private struct Nonsense {
     private mutating func bundle() -> [UInt8] {
         let messages = (0..<random(0...(chance(1, of: 10) ? 200 : 20))).map { _ in message() }
         if chance(1, of: 2) { return Bundle.joined([Self.hello] + messages)[0] }
-        var writer = FieldWriter(count: 1 + messages.count, first: 8)
-        for message in messages { writer.append(message) }
-        return chance(1, of: 4) ? mutated(writer.bytes) : writer.bytes
+        let bundle = FieldWriter.bytes(count: 1 + messages.count, first: 8) { writer in
+            for message in messages { writer.append(message) }
+        }
+        return chance(1, of: 4) ? mutated(bundle) : bundle
     }
 
     private mutating func message() -> [UInt8] {

@@ -101,21 +101,21 @@ struct CallArguments: Codable {
         guard genericTypes.isEmpty, arguments.count <= Self.usualCount else { return nil }
         var byteCount = 0
         for argument in arguments { byteCount += argument.count + 5 }
-        var writer = FieldWriter(count: 3 + arguments.count, first: actor, capacity: byteCount)
-        writer.append(arrayOf: 0)
-        if let circumstances {
-            writer.append(arrayOf: 2)
-            if let nanoseconds = circumstances.nanosecondsLeft {
-                writer.append(UInt64(nanoseconds))
+        return FieldWriter.bytes(count: 3 + arguments.count, first: actor, capacity: byteCount) { writer in
+            writer.append(arrayOf: 0)
+            if let circumstances {
+                writer.append(arrayOf: 2)
+                if let nanoseconds = circumstances.nanosecondsLeft {
+                    writer.append(UInt64(nanoseconds))
+                } else {
+                    writer.appendNil()
+                }
+                writer.append(UInt64(circumstances.priority))
             } else {
                 writer.appendNil()
             }
-            writer.append(UInt64(circumstances.priority))
-        } else {
-            writer.appendNil()
+            for argument in arguments { writer.append(argument) }
         }
-        for argument in arguments { writer.append(argument) }
-        return writer.bytes
     }
 
     /// Reads the usual form; nil for any other, and for what is none at all.

@@ -151,9 +151,12 @@ private final class Run: @unchecked Sendable {
         current = nil
         last.target.habit.learn(waits: false)
         // A task that is cancelled stays so; one that is about to be has been asked for by the call.
-        guard count < most, !turn.isOver, last.call.hasEndedUncancelled, !Task.isCancelled,
-            let next = calls.takeNext(by: service, system, &count)
-        else { return nil }
+        guard count < most, !turn.isOver, last.call.hasEndedUncancelled, !Task.isCancelled else { return nil }
+        // Handed on as it is, it would be watched for others that use it meanwhile.
+        var newCount = count
+        let taken = calls.takeNext(by: service, system, &newCount)
+        count = newCount
+        guard let next = taken else { return nil }
         guard next.priority == priority else {
             rest = next
             return nil

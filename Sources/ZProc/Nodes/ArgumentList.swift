@@ -30,11 +30,11 @@ extension MessagePackEncoder {
         for _ in repeat (each Argument).self { count += 1 }
         var encoder = self
         encoder.maximumDepth -= 2
-        var writer = FieldWriter(count: 1)
-        writer.append(arrayOf: count)
-        var index = 0
-        repeat try writer.append(each argument, at: &index, with: encoder)
-        return writer.bytes
+        return try FieldWriter.bytes(count: 1) { writer in
+            writer.append(arrayOf: count)
+            var index = 0
+            repeat try writer.append(each argument, at: &index, with: encoder)
+        }
     }
 }
 

@@ -18,19 +18,19 @@ enum StateArguments {
     ) -> [UInt8] {
         let count = 1 + (origin == nil ? 0 : 1) + (key == nil ? 0 : 1) + (value == nil ? 0 : 1)
         let textCount = namespace.utf8.count + (key?.utf8.count ?? 0)
-        var writer = FieldWriter(count: count, capacity: textCount + (value?.bytes.count ?? 0))
-        writer.append(namespace)
-        if let origin { writer.append(origin.number) }
-        if let key { writer.append(key) }
-        if let value { writer.append(value) }
-        return writer.bytes
+        return FieldWriter.bytes(count: count, capacity: textCount + (value?.bytes.count ?? 0)) { writer in
+            writer.append(namespace)
+            if let origin { writer.append(origin.number) }
+            if let key { writer.append(key) }
+            if let value { writer.append(value) }
+        }
     }
 
     /// The answer to a change.
     static func encoded(answer values: [EncodedValue]) -> [UInt8] {
-        var writer = FieldWriter(count: values.count, capacity: values.reduce(0) { $0 + $1.bytes.count })
-        for value in values { writer.append(value) }
-        return writer.bytes
+        return FieldWriter.bytes(count: values.count, capacity: values.reduce(0) { $0 + $1.bytes.count }) { writer in
+            for value in values { writer.append(value) }
+        }
     }
 
     /// Reads an answer of no value, or of one that is simple; nil for any other, and for what is none.

@@ -9,13 +9,13 @@ internal import ZProcCore
 extension WorkRequest {
     /// The form it travels in, `[swarm, worker, asks, memory, [report…]]`.
     func encoded(with encoder: MessagePackEncoder) throws -> [UInt8] {
-        var writer = FieldWriter(count: 5, first: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount })
-        writer.append(worker.worker)
-        writer.append(asks)
-        writer.append(UInt64(clamping: memoryByteCount))
-        writer.append(arrayOf: reports.count)
-        for report in reports { try report.write(to: &writer, with: encoder) }
-        return writer.bytes
+        return try FieldWriter.bytes(count: 5, first: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount }) { writer in
+            writer.append(worker.worker)
+            writer.append(asks)
+            writer.append(UInt64(clamping: memoryByteCount))
+            writer.append(arrayOf: reports.count)
+            for report in reports { try report.write(to: &writer, with: encoder) }
+        }
     }
 
     /// Reads the message.
@@ -96,24 +96,24 @@ extension WorkBatch {
         // As if all had the closure of the first.
         var byteCount = 64 + 9 * forgotten.count + 64 * definitions.count + (definitions.first?.work.count ?? 0)
         for chunk in chunks { byteCount += chunk.items.count + 32 }
-        var writer = FieldWriter(count: 4, capacity: byteCount)
-        writer.append(isLast)
-        writer.append(arrayOf: definitions.count)
-        var former: [UInt8] = []
-        for definition in definitions {
-            definition.write(to: &writer, after: former)
-            former = definition.work
+        return FieldWriter.bytes(count: 4, capacity: byteCount) { writer in
+            writer.append(isLast)
+            writer.append(arrayOf: definitions.count)
+            var former: [UInt8] = []
+            for definition in definitions {
+                definition.write(to: &writer, after: former)
+                former = definition.work
+            }
+            writer.append(arrayOf: forgotten.count)
+            for job in forgotten { writer.append(job) }
+            writer.append(arrayOf: chunks.count)
+            for chunk in chunks {
+                writer.append(arrayOf: 3)
+                writer.append(chunk.job)
+                writer.append(chunk.chunk)
+                writer.append(chunk.items)
+            }
         }
-        writer.append(arrayOf: forgotten.count)
-        for job in forgotten { writer.append(job) }
-        writer.append(arrayOf: chunks.count)
-        for chunk in chunks {
-            writer.append(arrayOf: 3)
-            writer.append(chunk.job)
-            writer.append(chunk.chunk)
-            writer.append(chunk.items)
-        }
-        return writer.bytes
     }
 
     /// Reads the message.

@@ -38,9 +38,9 @@ package enum Bundle {
     }
 
     private static func bundle(_ messages: ArraySlice<[UInt8]>, _ byteCount: Int) -> [UInt8] {
-        var writer = FieldWriter(count: 1 + messages.count, first: kind, capacity: byteCount + 3 * messages.count)
-        for message in messages { writer.append(message) }
-        return writer.bytes
+        return FieldWriter.bytes(count: 1 + messages.count, first: kind, capacity: byteCount + 3 * messages.count) { writer in
+            for message in messages { writer.append(message) }
+        }
     }
 
     /// Whether this is a hello, or begins like one.

@@ -112,39 +112,39 @@ extension Envelope {
     package func encoded() -> [UInt8] {
         switch self {
         case .hello(let peer):
-            var writer = FieldWriter(count: 6, first: Kind.hello.rawValue)
-            writer.append(Self.magic)
-            writer.append(peer)
-            return writer.bytes
+            return FieldWriter.bytes(count: 6, first: Kind.hello.rawValue) { writer in
+                writer.append(Self.magic)
+                writer.append(peer)
+            }
         case .welcome(let peer):
-            var writer = FieldWriter(count: 5, first: Kind.welcome.rawValue)
-            writer.append(peer)
-            return writer.bytes
+            return FieldWriter.bytes(count: 5, first: Kind.welcome.rawValue) { writer in
+                writer.append(peer)
+            }
         case .refused(let reason):
-            var writer = FieldWriter(count: 2, first: Kind.refused.rawValue)
-            writer.append(reason)
-            return writer.bytes
+            return FieldWriter.bytes(count: 2, first: Kind.refused.rawValue) { writer in
+                writer.append(reason)
+            }
         case .call(let id, let service, let method, let arguments, let request, let trace):
-            return Self.callWriter(id, service, method, arguments, copied: true, request, trace).bytes
-        case .success(let id, let result): return Self.successWriter(id, result, copied: true).bytes
+            return Self.call(id, service, method, arguments, copied: true, request, trace)
+        case .success(let id, let result): return Self.success(id, result, copied: true)
         case .failure(let id, let error):
-            var writer = FieldWriter(count: 6, first: Kind.failure.rawValue, capacity: error.payload.count)
-            writer.append(id.number)
-            writer.append(error.code)
-            writer.append(error.message)
-            writer.append(error.type)
-            writer.append(error.payload)
-            return writer.bytes
+            return FieldWriter.bytes(count: 6, first: Kind.failure.rawValue, capacity: error.payload.count) { writer in
+                writer.append(id.number)
+                writer.append(error.code)
+                writer.append(error.message)
+                writer.append(error.type)
+                writer.append(error.payload)
+            }
         case .cancel(let id):
-            var writer = FieldWriter(count: 2, first: Kind.cancel.rawValue)
-            writer.append(id.number)
-            return writer.bytes
-        case .probe: return FieldWriter(count: 1, first: Kind.probe.rawValue).bytes
+            return FieldWriter.bytes(count: 2, first: Kind.cancel.rawValue) { writer in
+                writer.append(id.number)
+            }
+        case .probe: return FieldWriter.bytes(count: 1, first: Kind.probe.rawValue) { _ in }
         }
     }
 
     /// What is not copied comes last, so there is neither a request nor a trace.
-    private static func callWriter(
+    private static func call(
         _ id: CallID,
         _ service: String,
         _ method: String,
@@ -152,30 +152,30 @@ extension Envelope {
         copied isCopied: Bool,
         _ request: UpdateRequest?,
         _ trace: [String]
-    ) -> FieldWriter {
-        var writer = FieldWriter(
+    ) -> [UInt8] {
+        FieldWriter.bytes(
             count: (request == nil ? 5 : 8) + (trace.isEmpty ? 0 : 1),
             first: Kind.call.rawValue,
             capacity: method.utf8.count + (isCopied ? arguments.count : 0)
-        )
-        writer.append(id.number)
-        writer.append(service)
-        writer.append(method)
-        if isCopied { writer.append(arguments) } else { writer.append(binaryOf: arguments.count) }
-        if let request {
-            writer.append(request.client)
-            writer.append(request.number)
-            writer.append(request.answered)
+        ) { writer in
+            writer.append(id.number)
+            writer.append(service)
+            writer.append(method)
+            if isCopied { writer.append(arguments) } else { writer.append(binaryOf: arguments.count) }
+            if let request {
+                writer.append(request.client)
+                writer.append(request.number)
+                writer.append(request.answered)
+            }
+            if !trace.isEmpty { writer.append(trace.prefix(maximumTraceCount)) }
         }
-        if !trace.isEmpty { writer.append(trace.prefix(maximumTraceCount)) }
-        return writer
     }
 
-    private static func successWriter(_ id: CallID, _ result: ArraySlice<UInt8>, copied isCopied: Bool) -> FieldWriter {
-        var writer = FieldWriter(count: 3, first: Kind.success.rawValue, capacity: isCopied ? result.count : 0)
-        writer.append(id.number)
-        if isCopied { writer.append(result) } else { writer.append(binaryOf: result.count) }
-        return writer
+    private static func success(_ id: CallID, _ result: ArraySlice<UInt8>, copied isCopied: Bool) -> [UInt8] {
+        FieldWriter.bytes(count: 3, first: Kind.success.rawValue, capacity: isCopied ? result.count : 0) { writer in
+            writer.append(id.number)
+            if isCopied { writer.append(result) } else { writer.append(binaryOf: result.count) }
+        }
     }
 
     /// More bytes than so many are better not copied.
@@ -191,15 +191,14 @@ extension Envelope {
         trace: [String] = []
     ) -> Parts {
         let isCopied = arguments.count <= copiedByteCount || request != nil || !trace.isEmpty
-        let writer = callWriter(id, service, method, arguments[...], copied: isCopied, request, trace)
-        return (writer.bytes, isCopied ? [] : arguments)
+        let head = call(id, service, method, arguments[...], copied: isCopied, request, trace)
+        return (head, isCopied ? [] : arguments)
     }
 
     /// The bytes of a ``success``.
     package static func parts(ofSuccess id: CallID, result: [UInt8]) -> Parts {
         let isCopied = result.count <= copiedByteCount
-        let writer = successWriter(id, result[...], copied: isCopied)
-        return (writer.bytes, isCopied ? [] : result)
+        return (success(id, result[...], copied: isCopied), isCopied ? [] : result)
     }
 
     /// Reads a message.
