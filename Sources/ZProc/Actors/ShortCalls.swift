@@ -18,8 +18,8 @@ final class ShortCalls: Sendable {
         let target: DistributedTarget
     }
 
-    /// A call that can be carried out.
-    struct Prepared {
+    /// A call that can be carried out; it goes from hand to hand, because to copy it is to count five references.
+    struct Prepared: ~Copyable {
         let call: IncomingCall
         let target: DistributedTarget
         let arguments: CallArguments
@@ -57,7 +57,7 @@ final class ShortCalls: Sendable {
         guard let system = service.system.object else { return 1 }
         var count = 1
         var next = service.prepare(first.call, first.target, system)
-        while let call = next {
+        while let call = next.take() {
             let run = Run(of: self, by: service, in: system)
             next = run.carryOut(call, in: turn, atMost: isLast ? 1 : turn.most, &count)
         }
@@ -115,29 +115,29 @@ private final class Run: @unchecked Sendable {
     ///   - count: how many have been taken in this turn.
     /// - Returns: one that has been taken and not been begun.
     func carryOut(
-        _ first: ShortCalls.Prepared,
+        _ first: consuming ShortCalls.Prepared,
         in turn: any WorkTurn,
         atMost most: Int,
         _ count: inout Int
     ) -> ShortCalls.Prepared? {
-        (self.first, self.turn, self.most, self.count) = (first, turn, most, count)
+        (self.turn, self.most, self.count) = (turn, most, count)
         current = first.target
-        let priority = first.priority
+        let priority = first.priority, call = first.call
+        self.first = consume first
         UnboundTask.runHere(for: self) {
             let task = Task(priority: priority) { @UnboundTask in await self.run(priority) }
             self.task = task
-            first.call.begin(task)
+            call.begin(task)
         }
         current?.habit.learn(waits: true)
-        defer { (task, self.turn, current, rest) = (nil, nil, nil, nil) }
         count = self.count
-        return rest
+        (task, self.turn, current) = (nil, nil, nil)
+        return rest.take()
     }
 
     @concurrent private func run(_ priority: TaskPriority?) async {
-        var next = first
-        first = nil
-        while let call = next {
+        var next = first.take()
+        while let call = next.take() {
             let deadline = call.arguments.circumstances?.deadline
             await ActorService.execute(call.call, call.arguments, call.target, on: call.actor, by: deadline, system)
             next = takeNext(after: call, priority)
@@ -145,20 +145,20 @@ private final class Run: @unchecked Sendable {
     }
 
     /// The call to carry out after one that has been.
-    private func takeNext(after last: ShortCalls.Prepared, _ priority: TaskPriority?) -> ShortCalls.Prepared? {
+    private func takeNext(after last: borrowing ShortCalls.Prepared, _ priority: TaskPriority?) -> ShortCalls.Prepared? {
         // Otherwise the thread has gone on, and does what is left.
         guard UnboundTask.isRun(for: self), let task, let turn else { return nil }
         current = nil
         last.target.habit.learn(waits: false)
         // A task that is cancelled stays so; one that is about to be has been asked for by the call.
-        guard count < most, !turn.isOver, last.call.hasEndedUncancelled, !Task.isCancelled else { return nil }
+        guard count < most, !turn.isOver, last.call.hasEndedUncancelled, !task.isCancelled else { return nil }
         // Handed on as it is, it would be watched for others that use it meanwhile.
         var newCount = count
         let taken = calls.takeNext(by: service, system, &newCount)
         count = newCount
         guard let next = taken else { return nil }
         guard next.priority == priority else {
-            rest = next
+            rest = consume next
             return nil
         }
         current = next.target

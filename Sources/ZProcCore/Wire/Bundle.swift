@@ -38,7 +38,7 @@ package enum Bundle {
     }
 
     private static func bundle(_ messages: ArraySlice<[UInt8]>, _ byteCount: Int) -> [UInt8] {
-        return FieldWriter.bytes(count: 1 + messages.count, first: kind, capacity: byteCount + 3 * messages.count) { writer in
+        FieldWriter.bytes(count: 1 + messages.count, first: kind, capacity: byteCount + 3 * messages.count) { writer in
             for message in messages { writer.append(message) }
         }
     }
@@ -48,24 +48,35 @@ package enum Bundle {
         message.count > 1 && message[0] == 0x96 && message[1] == 0
     }
 
-    /// The messages of a bundle; nil for bytes that are none.
-    package static func messages(in bytes: [UInt8]) -> [[UInt8]]? {
+    /// Whether this is a bundle, or begins like one.
+    package static func isBundle(_ message: [UInt8]) -> Bool {
+        var reader = FieldReader(bytes: message)
+        guard (try? reader.readArrayHeader()) != nil, let kind = try? reader.readUInt() else { return false }
+        return kind == Self.kind
+    }
+
+    /// Hands over each message of a bundle, once it is known that all of them can be read.
+    ///
+    /// - Returns: how many there were; nil for bytes that are no bundle.
+    package static func forEachMessage(in bytes: [UInt8], _ body: ([UInt8]) -> Void) -> Int? {
         guard bytes.count <= maximumByteCount else { return nil }
-        var reader = FieldReader(bytes: bytes)
+        var reader = FieldReader(bytes: bytes), count = 0
         do throws(TransportError) {
-            let count = try reader.readArrayHeader() - 1
+            count = try reader.readArrayHeader() - 1
             guard count > 0, try reader.readUInt() == kind, count <= mostMessages else { return nil }
-            var messages: [[UInt8]] = []
-            messages.reserveCapacity(count)
-            for _ in 0..<count {
-                let message = try reader.readBinary()
-                if message.isEmpty { return nil }
-                messages.append(message)
-            }
-            try reader.finish()
-            return messages
+            var scanner = reader
+            for _ in 0..<count { if try scanner.skipBinary() == 0 { return nil } }
+            try scanner.finish()
+            for _ in 0..<count { body(try reader.readBinary()) }
+            return count
         } catch {
             return nil
         }
+    }
+
+    /// The messages of a bundle; nil for bytes that are none.
+    package static func messages(in bytes: [UInt8]) -> [[UInt8]]? {
+        var messages: [[UInt8]] = []
+        return forEachMessage(in: bytes) { messages.append($0) } == nil ? nil : messages
     }
 }

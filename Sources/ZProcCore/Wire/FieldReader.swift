@@ -99,7 +99,21 @@ package struct FieldReader {
         return texts
     }
 
-    package mutating func readBinary() throws(TransportError) -> [UInt8] { Array(try readBinarySlice()) }
+    package mutating func readBinary() throws(TransportError) -> [UInt8] {
+        let count = try readBinaryHeader(), start = position - bytes.startIndex
+        position += count
+        // Not a slice first, for which a reference would be counted.
+        return bytes.withUnsafeBufferPointer { [UInt8](UnsafeBufferPointer(rebasing: $0[start..<start + count])) }
+    }
+
+    /// Passes over binary.
+    ///
+    /// - Returns: how many bytes it has.
+    mutating func skipBinary() throws(TransportError) -> Int {
+        let count = try readBinaryHeader()
+        position += count
+        return count
+    }
 
     /// Binary that may be most of the message, and is not copied then; a small part does not keep the whole.
     package mutating func readLargeBinary() throws(TransportError) -> ArraySlice<UInt8> {
@@ -109,6 +123,13 @@ package struct FieldReader {
 
     /// Binary that is not copied, and keeps the whole message.
     package mutating func readBinarySlice() throws(TransportError) -> ArraySlice<UInt8> {
+        let count = try readBinaryHeader()
+        defer { position += count }
+        return bytes[position..<position + count]
+    }
+
+    /// How many bytes of binary come next; never more than there are.
+    private mutating func readBinaryHeader() throws(TransportError) -> Int {
         let count: Int
         switch try readByte() {
         case 0xc4: count = Int(try readByte())
@@ -117,8 +138,7 @@ package struct FieldReader {
         default: throw malformed("no binary")
         }
         guard count <= countLeft else { throw malformed("the end") }
-        defer { position += count }
-        return bytes[position..<position + count]
+        return count
     }
 
     /// What has not been read yet.

@@ -36,21 +36,22 @@ package final class Outbox<Item: Sendable, Failure: Sendable>: Sendable {
     ///     and those who put them down cannot be told otherwise.
     /// - Returns: the failure of `item`, which has not been sent then; what still waits is dropped.
     package func put(
-        _ item: Item,
+        _ item: consuming Item,
         unless promise: () -> Bool,
         send: ([Item]) -> Failure?,
         onLateFailure: (Failure) -> Void = { _ in }
     ) -> Failure? {
-        let isAlone = state.withLock { state in
+        // Moved on, so that nothing is counted for a copy.
+        var item = Optional(item)
+        state.withLock { state in
             if !state.isSending, state.collectors == 0, !state.isPromised { state.isPromised = promise() }
             if state.isSending || state.collectors > 0 || state.isPromised {
-                state.waiting.append(item)
-                return false
+                if let item = item.take() { state.waiting.append(item) }
+            } else {
+                state.isSending = true
             }
-            state.isSending = true
-            return true
         }
-        guard isAlone else { return nil }
+        guard let item = item.take() else { return nil }
         if let failure = send([item]) {
             giveUp()
             return failure

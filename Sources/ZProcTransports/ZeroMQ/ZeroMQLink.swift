@@ -11,6 +11,7 @@ internal import ZeroMQ
 /// The end of the connection is the end of the link.
 final class ZeroMQLink: TransportLink, SocketOwner {
     private let socket: Socket
+    private let loop: SocketLoop
     private let endpoint: Endpoint
     private let receiver: any LinkReceiver
     private let sockets: OpenSockets
@@ -20,6 +21,7 @@ final class ZeroMQLink: TransportLink, SocketOwner {
 
     init(_ socket: Socket, endpoint: Endpoint, receiver: any LinkReceiver, among sockets: OpenSockets) {
         self.socket = socket
+        loop = socket.context.loop
         self.sockets = sockets
         self.endpoint = endpoint
         self.receiver = receiver
@@ -36,16 +38,12 @@ final class ZeroMQLink: TransportLink, SocketOwner {
             var batch = batch
             while !batch.isEmpty {
                 guard let message = batch.popMessage() else { continue }
-                guard let messages = Bundle.messages(in: message) else {
-                    receiver.linkReceived(message)
-                    continue
-                }
-                for message in messages { receiver.linkReceived(message) }
+                if Bundle.forEachMessage(in: message, receiver.linkReceived) == nil { receiver.linkReceived(message) }
             }
         }
         try socket.connect(to: endpoint.description)
         // Ends when the socket is closed.
-        Task(executorPreference: socket.context.loop) { [link = WeakReference(self), endpoint] in
+        Task(executorPreference: loop) { [link = WeakReference(self), endpoint] in
             var isConnected = false
             for await event in events {
                 switch event.kind {
@@ -77,9 +75,13 @@ final class ZeroMQLink: TransportLink, SocketOwner {
         }
     }
 
+    func send(_ head: [UInt8], body: [UInt8]) throws(TransportError) {
+        try send(body.isEmpty ? head : head + body)
+    }
+
     func send(_ message: [UInt8]) throws(TransportError) {
         let failure = outbox.put(message) {
-            socket.context.loop.deferred({ [link = WeakReference(self)] in link.object?.flush() })
+            loop.deferred({ [link = WeakReference(self)] in link.object?.flush() })
         } send: { messages in
             send(messages)
         } onLateFailure: { error in

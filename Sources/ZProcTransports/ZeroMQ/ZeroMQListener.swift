@@ -10,6 +10,7 @@ internal import ZeroMQ
 final class ZeroMQListener: TransportListener, SocketOwner {
     let endpoint: Endpoint
     private let socket: Socket
+    private let loop: SocketLoop
     private let lock: SocketFileLock?
     private let sockets: OpenSockets
     private let isClosed = Atomic(false)
@@ -31,6 +32,7 @@ final class ZeroMQListener: TransportListener, SocketOwner {
         among sockets: OpenSockets
     ) {
         self.socket = socket
+        loop = socket.context.loop
         self.isEncrypted = isEncrypted
         self.isMonitored = isMonitored
         self.endpoint = endpoint
@@ -65,47 +67,55 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     private func handOver(_ batch: inout MessageBatch, to receiver: any ListenerReceiver) {
         if batch.count == 1 {
             guard let (peer, message) = batch.popAddressed(withUser: isEncrypted) else { return }
-            guard let messages = Bundle.messages(in: message) else {
-                return receiver.listenerReceived(message, from: peer)
+            if Bundle.isBundle(message) {
+                receiver.listenerReceivedTogether { _ = Self.handOver(message, from: peer, to: receiver) }
+            } else {
+                receiver.listenerReceived(message, from: peer)
             }
-            return receiver.listenerReceivedTogether { Self.handOver(messages, from: peer, to: receiver) }
+            return
         }
         receiver.listenerReceivedTogether {
             var count = 0
             while !batch.isEmpty, count < Self.mostTogether {
                 guard let (peer, message) = batch.popAddressed(withUser: isEncrypted) else { continue }
-                if let messages = Bundle.messages(in: message) {
-                    Self.handOver(messages, from: peer, to: receiver)
-                    count += messages.count
-                } else {
-                    receiver.listenerReceived(message, from: peer)
-                    count += 1
-                }
+                count += Self.handOver(message, from: peer, to: receiver)
             }
         }
     }
 
-    /// Hands over what has come in a bundle.
-    private static func handOver(_ messages: [[UInt8]], from peer: PeerID, to receiver: any ListenerReceiver) {
-        for message in messages {
-            let greeter = Bundle.isHello(message) ? PeerID(peer.bytes, key: peer.key, takesBundles: true) : peer
-            receiver.listenerReceived(message, from: greeter)
+    /// Hands over a message, or those that have come in a bundle.
+    ///
+    /// - Returns: how many there were.
+    private static func handOver(_ message: [UInt8], from peer: PeerID, to receiver: any ListenerReceiver) -> Int {
+        let count = Bundle.forEachMessage(in: message) { message in
+            if Bundle.isHello(message) {
+                receiver.listenerReceived(message, from: PeerID(peer.bytes, key: peer.key, takesBundles: true))
+            } else {
+                receiver.listenerReceived(message, from: peer)
+            }
         }
+        if let count { return count }
+        receiver.listenerReceived(message, from: peer)
+        return 1
     }
 
     /// Tells of ends of links until the socket is closed.
     private func monitor() throws(ZeroMQError) {
         let events = try socket.monitor([.disconnected])
-        Task(executorPreference: socket.context.loop) { [listener = WeakReference(self)] in
+        Task(executorPreference: loop) { [listener = WeakReference(self)] in
             for await event in events where event.kind == .disconnected {
                 listener.object?.receiver.withLock { $0 }?.listenerLostSomebody()
             }
         }
     }
 
+    func send(_ head: [UInt8], body: [UInt8], to peer: PeerID) throws(TransportError) {
+        try send(body.isEmpty ? head : head + body, to: peer)
+    }
+
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
         let failure = outbox.put((peer, message)) {
-            socket.context.loop.deferred({ [listener = WeakReference(self)] in listener.object?.flush() })
+            loop.deferred({ [listener = WeakReference(self)] in listener.object?.flush() })
         } send: { messages in
             send(messages)
         }
