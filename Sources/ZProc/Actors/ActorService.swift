@@ -49,7 +49,7 @@ final class ActorService: Service {
         return Task(executorPreference: executor, priority: arguments.circumstances?.taskPriority) {
             // It may have got to be known.
             let known = target ?? system.targets.known(call.method)
-            await execute(call, arguments, known, on: actor, by: deadline, system)
+            await execute(call, arguments, known, on: actor, by: deadline, system, system.coders)
             target?.habit.endsWaiting()
         }
     }
@@ -90,14 +90,15 @@ final class ActorService: Service {
         _ target: DistributedTarget?,
         on actor: any DistributedActor,
         by deadline: CallDeadline?,
-        _ system: ZProcSystem
+        _ system: ZProcSystem,
+        _ coders: ZProcSystem.Coders
     ) async {
         // Nearly always there is none, here and there.
         if deadline == nil, CallDeadline.current == nil {
-            return await invoke(call, arguments, target, on: actor, system: system)
+            return await invoke(call, arguments, target, on: actor, system, coders)
         }
         await CallDeadline.$current.withValue(deadline) {
-            await invoke(call, arguments, target, on: actor, system: system)
+            await invoke(call, arguments, target, on: actor, system, coders)
         }
     }
 
@@ -121,9 +122,9 @@ final class ActorService: Service {
         _ arguments: CallArguments,
         _ target: DistributedTarget?,
         on actor: some DistributedActor,
-        system: ZProcSystem
+        _ system: ZProcSystem,
+        _ coders: ZProcSystem.Coders
     ) async {
-        let coders = system.coders
         var decoder = CallDecoder(arguments, decoder: coders.decoder)
         // A new method is known when it has returned: any name may be called.
         let known = arguments.genericTypes.isEmpty ? target : nil

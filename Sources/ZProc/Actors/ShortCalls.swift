@@ -88,6 +88,7 @@ private final class Run: @unchecked Sendable {
     private let calls: ShortCalls
     private let service: ActorService
     private let system: ZProcSystem
+    private let coders: ZProcSystem.Coders
 
     private var task: Task<Void, Never>?
     private var turn: (any WorkTurn)?
@@ -104,6 +105,7 @@ private final class Run: @unchecked Sendable {
         self.calls = calls
         self.service = service
         self.system = system
+        coders = system.coders
     }
 
     /// Carries out a call, and others after it.
@@ -139,7 +141,15 @@ private final class Run: @unchecked Sendable {
         var next = first.take()
         while let call = next.take() {
             let deadline = call.arguments.circumstances?.deadline
-            await ActorService.execute(call.call, call.arguments, call.target, on: call.actor, by: deadline, system)
+            await ActorService.execute(
+                call.call,
+                call.arguments,
+                call.target,
+                on: call.actor,
+                by: deadline,
+                system,
+                coders
+            )
             next = takeNext(after: call, priority)
         }
     }

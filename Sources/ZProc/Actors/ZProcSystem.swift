@@ -196,8 +196,10 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         return userInfo
     }
 
+    typealias Coders = (encoder: MessagePackEncoder, decoder: MessagePackDecoder)
+
     /// Made once, because each call needs several; they hold this system until it is shut down.
-    private let knownCoders = Mutex<(encoder: MessagePackEncoder, decoder: MessagePackDecoder)?>(nil)
+    private let knownCoders = Mutex<Coders?>(nil)
 
     // Not through `coders`, which copies both: all threads count their references.
     var encoder: MessagePackEncoder { knownCoders.withLock { $0?.encoder } ?? coders.encoder }
@@ -216,7 +218,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         return try plainClosures.closure(in: bytes) { try decoder.decode(PortableClosure.self, from: $0) }
     }
 
-    var coders: (encoder: MessagePackEncoder, decoder: MessagePackDecoder) {
+    var coders: Coders {
         if let made = knownCoders.withLock(\.self) { return made }
         var encoder = MessagePackEncoder(), decoder = MessagePackDecoder()
         encoder.userInfo = userInfo

@@ -18,11 +18,27 @@ final class InboundCalls: Sendable {
         case refused(WireError)
     }
 
+    /// What a call is for.
+    private final class Callee: Sendable {
+        let serviceName: String
+        let method: String
+        let service: any Service
+        /// What a caller must be allowed to do.
+        let role: Role
+
+        init(_ serviceName: String, _ method: String, _ service: any Service) {
+            (self.serviceName, self.method, self.service) = (serviceName, method, service)
+            role = service.role(for: method)
+        }
+    }
+
     private struct State {
         var listener: (any TransportListener)?
         var callers: [PeerID: Caller] = [:]
         /// The one that called last, which is likely to call next.
         var recent: Caller?
+        /// What was called last, which is likely to be called next.
+        var recentCallee: Callee?
         /// Whether callers are about to be asked whether they are there.
         var isProbing = false
         var isClosed = false
@@ -31,6 +47,16 @@ final class InboundCalls: Sendable {
             if let recent, recent.peer == peer { return recent }
             recent = callers[peer]
             return recent
+        }
+
+        /// Nil when there is no such service.
+        mutating func callee(_ serviceName: String, _ method: String, of services: ServiceTable) -> Callee? {
+            if let recentCallee, recentCallee.method == method, recentCallee.serviceName == serviceName {
+                return recentCallee
+            }
+            guard let service = services[serviceName] else { return nil }
+            recentCallee = Callee(serviceName, method, service)
+            return recentCallee
         }
     }
 
@@ -41,6 +67,8 @@ final class InboundCalls: Sendable {
     private let transport: any Transport
     /// The same; nil when its threads do no work.
     private let workingTransport: (any WorkingTransport)?
+    /// Whether the threads that its messages come by do work.
+    let hasWorkThreads: Bool
     /// Who may do what, and how much of it.
     let policy: AccessPolicy
     private let metrics: MetricsSlot
@@ -59,6 +87,7 @@ final class InboundCalls: Sendable {
         self.info = info
         self.transport = transport
         workingTransport = transport as? any WorkingTransport
+        hasWorkThreads = workingTransport != nil
         self.services = services
         collector = services[StateService.name]
         self.policy = policy
@@ -126,9 +155,7 @@ final class InboundCalls: Sendable {
         }
     }
 
-    /// Whether the threads that its messages come by do work.
-    var hasWorkThreads: Bool { workingTransport != nil }
-    /// Those threads, as long as they have not ended.
+    /// The threads that its messages come by, when they do work, as long as they have not ended.
     var workThreads: (any TransportExecutor)? { workingTransport?.workThreads }
 
     /// Enters a call that waits for its answer from now on.
@@ -170,10 +197,11 @@ extension InboundCalls: ListenerReceiver {
                 log("a client has come", Log.facts([.process: caller.processID, .build: caller.build]))
                 send(.welcome(info), to: peer)
             case .call(let id, let service, let method, let arguments, let request, let trace):
-                guard let caller = state.withLock({ $0.caller(peer) }) else {
-                    throw TransportError(.refused, "it called before it said hello")
+                let (known, callee) = state.withLock { state in
+                    (state.caller(peer), state.callee(service, method, of: services))
                 }
-                let handler = services[service], role = handler?.role(for: method) ?? .reader
+                guard let caller = known else { throw TransportError(.refused, "it called before it said hello") }
+                let role = callee?.role ?? .reader
                 switch caller.admit(id, from: peer.key, needs: role, for: "\(service).\(method)", policy) {
                 case .admitted: break
                 case .repeated: return
@@ -182,7 +210,7 @@ extension InboundCalls: ListenerReceiver {
                     log("a call is refused", Log.facts([.method: "\(service).\(method)", .error: error.message]))
                     return send(.failure(id, error), to: peer)
                 }
-                guard let handler else {
+                guard let handler = callee?.service else {
                     let error = WireError(
                         code: "noService",
                         message: "process \(info.processID) has no service '\(service)'"

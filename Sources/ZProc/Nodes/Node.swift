@@ -118,7 +118,8 @@ final class Node: Sendable {
     /// The connection to `address`, opened the first time.
     func connection(to address: NodeAddress) throws(TransportError) -> Connection {
         let (connection, options) = try state.withLock { state throws(TransportError) -> (_, ConnectOptions?) in
-            if let recent = state.recent, recent.address == address { return (recent.connection, nil) }
+            // Looked at where it is: a copy would count its references.
+            if state.recent?.address == address, let recent = state.recent?.connection { return (recent, nil) }
             if let connection = state.connections[address] {
                 state.recent = (address, connection)
                 return (connection, nil)

@@ -25,12 +25,13 @@ package enum Bundle {
             }
             (start, byteCount) = (end, 0)
         }
-        for (index, message) in messages.enumerated() {
-            let isFull = byteCount + message.count > mostBytes || index - start == mostMessages
+        for index in messages.indices {
+            let count = messages[index].count
+            let isFull = byteCount + count > mostBytes || index - start == mostMessages
             // An empty message is none.
-            let isAlone = message.count > largeMessage || message.isEmpty
+            let isAlone = count > largeMessage || count == 0
             if isFull || isAlone { close(at: index) }
-            byteCount += message.count
+            byteCount += count
             if isAlone { close(at: index + 1) }
         }
         close(at: messages.count)

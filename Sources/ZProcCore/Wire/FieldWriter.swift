@@ -72,16 +72,19 @@ package struct FieldWriter: ~Copyable {
     }
 
     package mutating func append(_ text: String) {
-        var text = text
-        text.withUTF8 { utf8 in
-            switch utf8.count {
-            case 0..<32: append(byte: 0xa0 | UInt8(truncatingIfNeeded: utf8.count))
-            case 32..<0x100: append(marker: 0xd9, UInt8(truncatingIfNeeded: utf8.count))
-            case 0x100..<0x1_0000: append(marker: 0xda, UInt16(truncatingIfNeeded: utf8.count))
-            default: append(marker: 0xdb, UInt32(truncatingIfNeeded: utf8.count))
-            }
-            append(raw: UnsafeRawBufferPointer(utf8))
+        // Not `withUTF8`, which is for a copy of one's own, for which a reference would be counted.
+        let isWritten: Void? = text.utf8.withContiguousStorageIfAvailable { append(utf8: $0) }
+        if isWritten == nil { Array(text.utf8).withUnsafeBufferPointer { append(utf8: $0) } }
+    }
+
+    private mutating func append(utf8: UnsafeBufferPointer<UInt8>) {
+        switch utf8.count {
+        case 0..<32: append(byte: 0xa0 | UInt8(truncatingIfNeeded: utf8.count))
+        case 32..<0x100: append(marker: 0xd9, UInt8(truncatingIfNeeded: utf8.count))
+        case 0x100..<0x1_0000: append(marker: 0xda, UInt16(truncatingIfNeeded: utf8.count))
+        default: append(marker: 0xdb, UInt32(truncatingIfNeeded: utf8.count))
         }
+        append(raw: UnsafeRawBufferPointer(utf8))
     }
 
     package mutating func append(_ binary: [UInt8]) {

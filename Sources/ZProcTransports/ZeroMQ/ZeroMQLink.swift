@@ -76,7 +76,8 @@ final class ZeroMQLink: TransportLink, SocketOwner {
     }
 
     func send(_ head: [UInt8], body: [UInt8]) throws(TransportError) {
-        try send(body.isEmpty ? head : head + body)
+        if body.isEmpty { return try send(head) }
+        try send(head + body)
     }
 
     func send(_ message: [UInt8]) throws(TransportError) {

@@ -110,7 +110,8 @@ final class ZeroMQListener: TransportListener, SocketOwner {
     }
 
     func send(_ head: [UInt8], body: [UInt8], to peer: PeerID) throws(TransportError) {
-        try send(body.isEmpty ? head : head + body, to: peer)
+        if body.isEmpty { return try send(head, to: peer) }
+        try send(head + body, to: peer)
     }
 
     func send(_ message: [UInt8], to peer: PeerID) throws(TransportError) {
