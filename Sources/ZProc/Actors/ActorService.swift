@@ -117,7 +117,8 @@ final class ActorService: Service {
         }
     }
 
-    private static func invoke(
+    /// Carries out a call where nobody has set a deadline.
+    static func invoke(
         _ call: IncomingCall,
         _ arguments: CallArguments,
         _ target: DistributedTarget?,

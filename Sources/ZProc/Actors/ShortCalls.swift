@@ -140,16 +140,13 @@ private final class Run: @unchecked Sendable {
     @concurrent private func run(_ priority: TaskPriority?) async {
         var next = first.take()
         while let call = next.take() {
-            let deadline = call.arguments.circumstances?.deadline
-            await ActorService.execute(
-                call.call,
-                call.arguments,
-                call.target,
-                on: call.actor,
-                by: deadline,
-                system,
-                coders
-            )
+            let (incoming, arguments, target, actor) = (call.call, call.arguments, call.target, call.actor)
+            // This task has begun outside of all others, and so has no deadline of its own.
+            if let deadline = arguments.circumstances?.deadline {
+                await ActorService.execute(incoming, arguments, target, on: actor, by: deadline, system, coders)
+            } else {
+                await ActorService.invoke(incoming, arguments, target, on: actor, system, coders)
+            }
             next = takeNext(after: call, priority)
         }
     }
