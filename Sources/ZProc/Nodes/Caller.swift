@@ -25,7 +25,7 @@ final class Caller: Sendable {
 
     let peer: PeerID
     /// What leads to it.
-    let listener: any TransportListener
+    private let listener: any TransportListener
     private let state: Mutex<State>
 
     init(_ peer: PeerID, _ info: PeerInfo, at listener: any TransportListener, rate: RateLimit?) {
@@ -100,6 +100,9 @@ final class Caller: Sendable {
         call?.close()
         return !isGone
     }
+
+    /// Sends it a message; nobody waits for one at a caller that is gone.
+    func send(_ head: [UInt8], body: [UInt8]) { try? listener.send(head, body: body, to: peer) }
 
     func cancel(_ id: CallID) { state.withLock { $0.open[id.number] }?.cancel() }
 

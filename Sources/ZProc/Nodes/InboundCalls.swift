@@ -128,7 +128,7 @@ final class InboundCalls: Sendable {
             case .failure(let error): (Envelope.failure(call.id, error).encoded(), [])
             }
         metrics.current?.sent(head.count + body.count)
-        try? call.caller.listener.send(head, body: body, to: call.caller.peer)
+        call.caller.send(head, body: body)
     }
 
     /// Has a task answer a call; a cancel message, or the loss of the caller, cancels it.
