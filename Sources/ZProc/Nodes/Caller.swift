@@ -19,6 +19,8 @@ final class Caller: Sendable {
         var window = CallWindow()
         /// Calls that have not been answered and can be cancelled, by their numbers.
         var open = NumberTable<IncomingCall>()
+        /// What it calls by numbers.
+        var aliases = AliasTable<Callee>()
         var rate: RateLimit?
         var isGone = false
     }
@@ -46,15 +48,13 @@ final class Caller: Sendable {
     /// - Parameters:
     ///   - id: the call.
     ///   - key: who the link says it comes from; not who said hello, who may have had another key.
-    ///   - role: what the caller must be allowed to do.
-    ///   - method: for errors.
+    ///   - callee: what it is for.
     ///   - policy: who may do what.
     /// - Returns: how it is taken.
     func admit(
         _ id: CallID,
         from key: PublicKey?,
-        needs role: Role,
-        for method: @autoclosure () -> String,
+        to callee: Callee,
         _ policy: AccessPolicy
     ) -> Admittance {
         state.withLock { state in
@@ -69,7 +69,7 @@ final class Caller: Sendable {
                     )
                 )
             }
-            if let refusal = policy.refusal(of: key, role, method()) { return .refused(refusal) }
+            if let refusal = policy.refusal(of: key, callee.role, callee.description) { return .refused(refusal) }
             if state.rate != nil, state.rate?.take(now: .now) == false {
                 return .refused(
                     .overLimit("more than \(policy.limits?.requestsPerSecond ?? 0) requests in a second")
@@ -100,6 +100,12 @@ final class Caller: Sendable {
         call?.close()
         return !isGone
     }
+
+    /// Calls a method by a number from now on; false when it may not be this number.
+    func add(_ callee: Callee, as alias: UInt64) -> Bool { state.withLock { $0.aliases.add(callee, as: alias) } }
+
+    /// What it calls by a number; nil when it has not said so.
+    func callee(of alias: UInt64) -> Callee? { state.withLock { $0.aliases[alias] } }
 
     /// Sends it a message; nobody waits for one at a caller that is gone.
     func send(_ head: [UInt8], body: [UInt8]) { try? listener.send(head, body: body, to: peer) }

@@ -41,6 +41,14 @@ final class Connection: Sendable {
         }
     }
 
+    /// A method that the peer knows by a number, or is about to.
+    private struct Aliased {
+        let service: String
+        let method: String
+        /// Whether what says so is on its way, ahead of all that is sent from now on.
+        var isSent = false
+    }
+
     private enum Phase {
         case greeting
         case open(PeerInfo)
@@ -55,6 +63,15 @@ final class Connection: Sendable {
         var calls = CallTable<Waiting>()
         /// Calls that count against the limit of those in flight.
         var admission: Admission<UnsafeContinuation<Void, any Error>>
+        var aliases = AliasTable<Aliased>()
+        /// The program that this is.
+        var build = ""
+
+        /// The number that the peer knows a method by; nil as long as it does not.
+        func alias(_ service: String, _ method: String) -> UInt64? {
+            guard let alias = aliases.first(where: { $0.method == method && $0.service == service }) else { return nil }
+            return aliases[alias]?.isSent == true ? alias : nil
+        }
 
         /// Takes out a call that waits no longer; nil when it does not wait any more.
         mutating func end(_ id: CallID) -> Ended? {
@@ -98,6 +115,7 @@ final class Connection: Sendable {
             // The end may have come first.
             if case .closed(let error) = state.phase { return error }
             state.link = link
+            state.build = info.build
             return nil
         }
         if let closed {
@@ -178,10 +196,11 @@ final class Connection: Sendable {
                     + "\(Envelope.maximumByteCount); pass large data in parts"
             )
         }
+        let mayHaveAlias = method.utf8.count >= Self.longMethod && request == nil && trace.isEmpty
         // Usually it has been greeted, and there is room.
-        let known = state.withLock { state -> (CallID, (any TransportLink)?)? in
+        let known = state.withLock { state -> (CallID, (any TransportLink)?, UInt64?)? in
             guard case .open = state.phase, !isLimited || state.admission.enter() else { return nil }
-            return (state.calls.makeID(), state.link)
+            return (state.calls.makeID(), state.link, mayHaveAlias ? state.alias(service, method) : nil)
         }
         if known == nil {
             do {
@@ -191,15 +210,21 @@ final class Connection: Sendable {
             }
             if isLimited, !state.withLock({ $0.admission.enter() }) { try await waitForRoom() }
         }
-        let (id, link) = known ?? state.withLock { ($0.calls.makeID(), $0.link) }
-        let (head, body) = Envelope.parts(
-            ofCall: id,
-            service: service,
-            method: method,
-            arguments: arguments,
-            request: request,
-            trace: trace
-        )
+        let (id, link, alias) = known ?? state.withLock { ($0.calls.makeID(), $0.link, nil) }
+        let (head, body): Envelope.Parts
+        if let alias {
+            (head, body) = Envelope.parts(ofCall: id, alias: alias, arguments: arguments)
+        } else {
+            if mayHaveAlias { giveAlias(service, method, over: link) }
+            (head, body) = Envelope.parts(
+                ofCall: id,
+                service: service,
+                method: method,
+                arguments: arguments,
+                request: request,
+                trace: trace
+            )
+        }
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { (task: UnsafeContinuation<ArraySlice<UInt8>, any Error>) in
                 let closed = state.withLock { state -> TransportError? in
@@ -220,6 +245,28 @@ final class Connection: Sendable {
             }
         } onCancel: {
             cancel(id)
+        }
+    }
+
+    /// Fewer bytes are not worth a number.
+    private static let longMethod = 16
+
+    /// Has later calls of a method send a number, if the peer is the same program, which knows about that.
+    private func giveAlias(_ service: String, _ method: String, over link: (any TransportLink)?) {
+        guard let link, service.utf8.count + method.utf8.count <= AliasTable<Aliased>.mostByteCount else { return }
+        let alias = state.withLock { state -> UInt64? in
+            guard case .open(let peer) = state.phase, peer.build == state.build,
+                state.aliases.first(where: { $0.method == method && $0.service == service }) == nil
+            else { return nil }
+            return state.aliases.add(Aliased(service: service, method: method))
+        }
+        guard let alias else { return }
+        do throws(TransportError) {
+            try link.send(Envelope.alias(alias, service: service, method: method).encoded())
+            // Not before: others must not overtake it.
+            state.withLock { $0.aliases.update(alias) { $0.isSent = true } }
+        } catch {
+            // The call's own message will not be sent either.
         }
     }
 
@@ -335,7 +382,7 @@ extension Connection: LinkReceiver {
             case .failure(let id, let error):
                 state.withLock { $0.end(id) }?.resume(with: .failure(error))
             case .probe: break
-            case .hello, .call, .cancel:
+            case .hello, .call, .cancel, .alias, .aliasedCall:
                 throw TransportError(.malformed, "\(endpoint) sent what only a caller may send")
             }
         } catch {

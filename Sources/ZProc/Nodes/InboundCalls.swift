@@ -18,20 +18,6 @@ final class InboundCalls: Sendable {
         case refused(WireError)
     }
 
-    /// What a call is for.
-    private final class Callee: Sendable {
-        let serviceName: String
-        let method: String
-        let service: any Service
-        /// What a caller must be allowed to do.
-        let role: Role
-
-        init(_ serviceName: String, _ method: String, _ service: any Service) {
-            (self.serviceName, self.method, self.service) = (serviceName, method, service)
-            role = service.role(for: method)
-        }
-    }
-
     private struct State {
         var listener: (any TransportListener)?
         var callers: [PeerID: Caller] = [:]
@@ -49,14 +35,13 @@ final class InboundCalls: Sendable {
             return recent
         }
 
-        /// Nil when there is no such service.
-        mutating func callee(_ serviceName: String, _ method: String, of services: ServiceTable) -> Callee? {
+        mutating func callee(_ serviceName: String, _ method: String, of services: ServiceTable) -> Callee {
             if let recentCallee, recentCallee.method == method, recentCallee.serviceName == serviceName {
                 return recentCallee
             }
-            guard let service = services[serviceName] else { return nil }
-            recentCallee = Callee(serviceName, method, service)
-            return recentCallee
+            let callee = Callee(serviceName, method, of: services)
+            recentCallee = callee
+            return callee
         }
     }
 
@@ -200,34 +185,19 @@ extension InboundCalls: ListenerReceiver {
                 let (known, callee) = state.withLock { state in
                     (state.caller(peer), state.callee(service, method, of: services))
                 }
-                guard let caller = known else { throw TransportError(.refused, "it called before it said hello") }
-                let role = callee?.role ?? .reader
-                switch caller.admit(id, from: peer.key, needs: role, for: "\(service).\(method)", policy) {
-                case .admitted: break
-                case .repeated: return
-                case .refused(let error):
-                    metrics.current?.refusedMessage()
-                    log("a call is refused", Log.facts([.method: "\(service).\(method)", .error: error.message]))
-                    return send(.failure(id, error), to: peer)
+                guard let caller = known else { throw Self.noHello }
+                received(id, callee, arguments, request, trace, from: caller, peer)
+            case .aliasedCall(let id, let alias, let arguments):
+                guard let caller = state.withLock({ $0.caller(peer) }) else { throw Self.noHello }
+                guard let callee = caller.callee(of: alias) else {
+                    throw TransportError(.malformed, "it called what it calls \(alias), and has not said what that is")
                 }
-                guard let handler = callee?.service else {
-                    let error = WireError(
-                        code: "noService",
-                        message: "process \(info.processID) has no service '\(service)'"
-                    )
-                    return send(.failure(id, error), to: peer)
-                }
-                let observation = CallObservation.begin(handler, method, trace: trace, metrics.current)
-                let call = IncomingCall(
-                    method: method,
-                    arguments: arguments,
-                    caller: caller,
-                    request: request,
-                    id: id,
-                    inbound: self,
-                    observation: observation
-                )
-                if let observation { observation.carryOut { handler.handle(call) } } else { handler.handle(call) }
+                received(id, callee, arguments, nil, [], from: caller, peer)
+            case .alias(let alias, let service, let method):
+                guard let caller = state.withLock({ $0.caller(peer) }) else { throw Self.noHello }
+                guard service.utf8.count + method.utf8.count <= AliasTable<Callee>.mostByteCount,
+                    caller.add(Callee(service, method, of: services), as: alias)
+                else { throw TransportError(.malformed, "it gave a method the alias \(alias), which it may not") }
             case .cancel(let id):
                 state.withLock { $0.caller(peer) }?.cancel(id)
             case .welcome, .refused, .success, .failure, .probe:
@@ -238,6 +208,43 @@ extension InboundCalls: ListenerReceiver {
             log("a message is refused", Log.facts([.error: error.message]))
             send(.refused(error.message), to: peer)
         }
+    }
+
+    private static let noHello = TransportError(.refused, "it called before it said hello")
+
+    private func received(
+        _ id: CallID,
+        _ callee: Callee,
+        _ arguments: ArraySlice<UInt8>,
+        _ request: UpdateRequest?,
+        _ trace: [String],
+        from caller: Caller,
+        _ peer: PeerID
+    ) {
+        // Not the key of who said hello, who may have had another one.
+        switch caller.admit(id, from: peer.key, to: callee, policy) {
+        case .admitted: break
+        case .repeated: return
+        case .refused(let error):
+            metrics.current?.refusedMessage()
+            log("a call is refused", Log.facts([.method: callee.description, .error: error.message]))
+            return send(.failure(id, error), to: peer)
+        }
+        guard let service = callee.service else {
+            let text = "process \(info.processID) has no service '\(callee.serviceName)'"
+            return send(.failure(id, WireError(code: "noService", message: text)), to: peer)
+        }
+        let observation = CallObservation.begin(service, callee.method, trace: trace, metrics.current)
+        let call = IncomingCall(
+            method: callee.method,
+            arguments: arguments,
+            caller: caller,
+            request: request,
+            id: id,
+            inbound: self,
+            observation: observation
+        )
+        if let observation { observation.carryOut { service.handle(call) } } else { service.handle(call) }
     }
 
     func listenerReceivedTogether(_ deliver: () -> Void) {

@@ -17,6 +17,8 @@
 /// | `[5, id, code, text, type, payload]` | listener | the call failed; `type` and `payload` are binary, often empty |
 /// | `[6, id]` | caller | nobody waits for the answer any more |
 /// | `[7]` | listener | nothing; it finds out whether the caller is still there |
+/// | `[9, alias, service, method]` | caller | from now on, a number stands for a method of a service |
+/// | `[10, id, alias, arguments]` | caller | a call of such a method |
 ///
 /// Over ZeroMQ several may go as one, which is a ``Bundle`` and no envelope.
 package enum Envelope: Equatable, Sendable {
@@ -35,6 +37,8 @@ package enum Envelope: Equatable, Sendable {
     case failure(CallID, WireError)
     case cancel(CallID)
     case probe
+    case alias(UInt64, service: String, method: String)
+    case aliasedCall(CallID, alias: UInt64, arguments: ArraySlice<UInt8>)
 
     /// The version of the protocol this code speaks.
     ///
@@ -106,7 +110,12 @@ extension Envelope {
     /// A message's bytes in two parts: what it carries is the second when that is much, and is not copied then.
     package typealias Parts = (head: [UInt8], body: [UInt8])
 
-    private enum Kind: UInt64 { case hello, welcome, refused, call, success, failure, cancel, probe }
+    /// The number between the others is that of a ``Bundle``.
+    private enum Kind: UInt64 {
+        case hello, welcome, refused, call, success, failure, cancel, probe
+        case alias = 9
+        case aliasedCall
+    }
 
     /// The message's bytes.
     package func encoded() -> [UInt8] {
@@ -140,6 +149,13 @@ extension Envelope {
                 writer.append(id.number)
             }
         case .probe: return FieldWriter.bytes(count: 1, first: Kind.probe.rawValue) { _ in }
+        case .alias(let alias, let service, let method):
+            return FieldWriter.bytes(count: 4, first: Kind.alias.rawValue, capacity: method.utf8.count) { writer in
+                writer.append(alias)
+                writer.append(service)
+                writer.append(method)
+            }
+        case .aliasedCall(let id, let alias, let arguments): return Self.call(id, alias, arguments, copied: true)
         }
     }
 
@@ -171,6 +187,20 @@ extension Envelope {
         }
     }
 
+    private static func call(
+        _ id: CallID,
+        _ alias: UInt64,
+        _ arguments: ArraySlice<UInt8>,
+        copied isCopied: Bool
+    ) -> [UInt8] {
+        let capacity = isCopied ? arguments.count : 0
+        return FieldWriter.bytes(count: 4, first: Kind.aliasedCall.rawValue, capacity: capacity) { writer in
+            writer.append(id.number)
+            writer.append(alias)
+            if isCopied { writer.append(arguments) } else { writer.append(binaryOf: arguments.count) }
+        }
+    }
+
     private static func success(_ id: CallID, _ result: ArraySlice<UInt8>, copied isCopied: Bool) -> [UInt8] {
         FieldWriter.bytes(count: 3, first: Kind.success.rawValue, capacity: isCopied ? result.count : 0) { writer in
             writer.append(id.number)
@@ -193,6 +223,12 @@ extension Envelope {
         let isCopied = arguments.count <= copiedByteCount || request != nil || !trace.isEmpty
         let head = call(id, service, method, arguments[...], copied: isCopied, request, trace)
         return (head, isCopied ? [] : arguments)
+    }
+
+    /// The bytes of an ``aliasedCall``.
+    package static func parts(ofCall id: CallID, alias: UInt64, arguments: [UInt8]) -> Parts {
+        let isCopied = arguments.count <= copiedByteCount
+        return (call(id, alias, arguments[...], copied: isCopied), isCopied ? [] : arguments)
     }
 
     /// The bytes of a ``success``.
@@ -246,6 +282,12 @@ extension Envelope {
             )
         case (.cancel, 2): self = .cancel(CallID(try reader.readUInt()))
         case (.probe, 1): self = .probe
+        case (.alias, 4):
+            let alias = try reader.readUInt(), service = try reader.readString()
+            self = .alias(alias, service: service, method: try reader.readString())
+        case (.aliasedCall, 4):
+            let id = CallID(try reader.readUInt()), alias = try reader.readUInt()
+            self = .aliasedCall(id, alias: alias, arguments: try reader.readBinarySlice())
         default: throw reader.malformed("\(count) elements")
         }
         try reader.finish()
