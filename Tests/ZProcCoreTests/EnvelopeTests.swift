@@ -15,6 +15,9 @@ import ZProcCore
         .call(CallID(70_000), service: "s", method: "m", arguments: [UInt8](repeating: 1, count: 70_000)[...]),
         .success(CallID(5_000_000_000), result: [0xc0]),
         .failure(CallID(127), WireError(code: "c", message: "m", type: [1], payload: [2])), .cancel(CallID(128)),
+        .alias(0, service: "actor", method: String(repeating: "m", count: 60)),
+        .aliasedCall(CallID(7), alias: 63, arguments: [1, 2, 3]),
+        .aliasedCall(CallID(70_000), alias: 1, arguments: [UInt8](repeating: 1, count: 70_000)[...]),
     ]
 
     @Test(arguments: all)
@@ -34,6 +37,8 @@ import ZProcCore
                 request: request,
                 trace: trace
             )
+        case .aliasedCall(let id, let alias, let arguments):
+            Envelope.parts(ofCall: id, alias: alias, arguments: Array(arguments))
         case .success(let id, let result): Envelope.parts(ofSuccess: id, result: Array(result))
         default: nil
         }
@@ -52,6 +57,7 @@ import ZProcCore
         let envelopes: [(Envelope, Bool)] = [
             (.success(CallID(1), result: payload[...]), isLarge),
             (.call(CallID(1), service: "s", method: "m", arguments: payload[...]), isLarge),
+            (.aliasedCall(CallID(1), alias: 2, arguments: payload[...]), isLarge),
             // It is not what comes last.
             (.call(CallID(1), service: "s", method: "m", arguments: payload[...], request: request), false),
             (.call(CallID(1), service: "s", method: "m", arguments: payload[...], trace: ["a", "b"]), false),

@@ -80,6 +80,8 @@ import ZProcCore
         ),
         "cancel": .cancel(CallID(2)),
         "probe": .probe,
+        "alias": .alias(0, service: "actor", method: "a method with a long name"),
+        "aliased call": .aliasedCall(CallID(300), alias: 0, arguments: packed([7])),
     ]
 
     private static func packed(_ values: [Value]) -> ArraySlice<UInt8> { Value.array(values).encoded()[...] }

@@ -187,7 +187,7 @@ private final class Visitor: Sendable {
                 for message in frames.first.flatMap({ Bundle.messages(in: $0) }) ?? frames {
                     switch try? Envelope(decoding: message) {
                     case .welcome, .refused, .success, .failure, .probe: break
-                    case .hello, .call, .cancel, nil: Issue.record("the hub sent \(frames)")
+                    case .hello, .call, .cancel, .alias, .aliasedCall, nil: Issue.record("the hub sent \(frames)")
                     }
                 }
             }
@@ -204,6 +204,7 @@ private final class Visitor: Sendable {
 private struct Nonsense {
     private(set) var generator: SeededRandom
     private var lastID: UInt64 = 0
+    private var lastAlias: UInt64 = 0
 
     init(_ generator: SeededRandom) { self.generator = generator }
 
@@ -243,8 +244,22 @@ private struct Nonsense {
         case 10...14: return mutated(call())
         case 15: return mutated(Self.hello)
         case 16: return Self.call(nextID(), "get", [.string("asked-\(random(0...1_000_000))"), "key"])
+        case 17: return chance(1, of: 2) ? alias() : aliasedCall()
         default: return call()
         }
+    }
+
+    /// Often the next one, whatever has become of those before.
+    private mutating func alias() -> [UInt8] {
+        let number = chance(1, of: 5) ? generator.next() : lastAlias
+        lastAlias += 1
+        let method = chance(1, of: 20) ? String(repeating: "m", count: random(1_000...2_000)) : "increment"
+        return Envelope.alias(number, service: "state", method: method).encoded()
+    }
+
+    private mutating func aliasedCall() -> [UInt8] {
+        let alias = chance(1, of: 5) ? generator.next() : UInt64(random(0...Int(min(100, lastAlias))))
+        return Envelope.aliasedCall(nextID(), alias: alias, arguments: garbage()[...]).encoded()
     }
 
     private mutating func nextID() -> CallID {

@@ -5,34 +5,36 @@
 ///
 /// Both ends of a link have one. A number is given once, to a method that is called again, and stands for it until the
 /// link ends. Never suspends, locks or calls out.
-struct AliasTable<Method> {
+package struct AliasTable<Method> {
     /// So many methods have numbers; the others are called by their names.
-    static var mostCount: Int { 64 }
+    package static var mostCount: Int { 64 }
     /// The most bytes that both names of one have: somebody else's memory holds them.
-    static var mostByteCount: Int { 1_024 }
+    package static var mostByteCount: Int { 1_024 }
 
     private var methods: [Method] = []
 
+    package init() {}
+
     /// Gives a method the next number; nil when all are taken.
-    mutating func add(_ method: Method) -> UInt64? {
+    package mutating func add(_ method: Method) -> UInt64? {
         guard methods.count < Self.mostCount else { return nil }
         methods.append(method)
         return UInt64(methods.count - 1)
     }
 
     /// Gives a method the number that somebody else has chosen; false when that is not the next one.
-    mutating func add(_ method: Method, as alias: UInt64) -> Bool {
+    package mutating func add(_ method: Method, as alias: UInt64) -> Bool {
         alias == UInt64(methods.count) && add(method) != nil
     }
 
     /// The method that a number stands for; nil when it has not been given.
-    subscript(alias: UInt64) -> Method? { alias < UInt64(methods.count) ? methods[Int(alias)] : nil }
+    package subscript(alias: UInt64) -> Method? { alias < UInt64(methods.count) ? methods[Int(alias)] : nil }
 
     /// The first number of a method that fits.
-    func first(where isFitting: (Method) -> Bool) -> UInt64? { methods.firstIndex(where: isFitting).map(UInt64.init) }
+    package func first(where isFitting: (Method) -> Bool) -> UInt64? { methods.firstIndex(where: isFitting).map(UInt64.init) }
 
     /// Changes what is known of a method whose number has been given.
-    mutating func update(_ alias: UInt64, _ change: (inout Method) -> Void) {
+    package mutating func update(_ alias: UInt64, _ change: (inout Method) -> Void) {
         if alias < UInt64(methods.count) { change(&methods[Int(alias)]) }
     }
 }

@@ -40,7 +40,8 @@ final class InboundCalls: Sendable {
                 return recentCallee
             }
             let callee = Callee(serviceName, method, of: services)
-            recentCallee = callee
+            // What somebody made up is not kept.
+            if callee.service != nil, method.utf8.count <= AliasTable<Callee>.mostByteCount { recentCallee = callee }
             return callee
         }
     }

@@ -46,6 +46,8 @@ enum EnvelopeTarget {
             "failure": .failure(CallID(5), error),
             "cancel": .cancel(CallID(.max)),
             "probe": .probe,
+            "alias": .alias(0, service: "actor", method: String(repeating: "m", count: 40)),
+            "aliased-call": .aliasedCall(CallID(300), alias: 0, arguments: [0x91, 7]),
         ]
         var seeds = envelopes.mapValues { $0.encoded() }
         seeds["bundle"] = Bundle.joined([Envelope.hello(peer).encoded(), Envelope.probe.encoded()])[0]

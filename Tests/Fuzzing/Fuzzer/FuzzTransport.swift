@@ -53,7 +53,7 @@ final class FuzzListener: TransportListener {
         case .success(let id, _), .failure(let id, _):
             let other = state.withLock { $0.answers.updateValue(envelope, forKey: Answer(peer: peer, id: id)) }
             precondition(other == nil, "call \(id.number) was answered twice")
-        case .hello, .call, .cancel: preconditionFailure("a listener sent \(envelope)")
+        case .hello, .call, .cancel, .alias, .aliasedCall: preconditionFailure("a listener sent \(envelope)")
         }
     }
 

@@ -94,6 +94,10 @@ final class HubTarget: Sendable {
             seeds["twice-shared"] = [1] + (try once("set", ["n", 1, "a", 1], 1) + once("drop", ["n", 1], 2))
             seeds["wait-and-cancel"] = [1] + (try call("nextRecords", ["n", 0, 10])) + step(.leave, [0])
             seeds["wait-and-go"] = [0] + (try call("nextRecords", ["n", 0, 10])) + step(.leave, [])
+            let alias = Envelope.alias(0, service: "state", method: "get").encoded()
+            let aliased = try MessagePackEncoder().encode(["n", "key"])
+            let aliasedCall = Envelope.aliasedCall(CallID(1_000), alias: 0, arguments: aliased[...]).encoded()
+            seeds["aliased"] = [0] + step(.frame, alias) + step(.frame, aliasedCall) + step(.frame, alias)
             for (name, frame) in EnvelopeTarget.seeds where frame.count < 200 {
                 seeds["frame-\(name)"] = [0] + step(.frame, frame)
                 seeds["stranger-\(name)"] = [3] + step(.frame, frame)
