@@ -31,10 +31,10 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 
     /// Encodes an argument.
     ///
-    /// Called by the language.
+    /// Called by the language, which hands it no conformances: inlined, so that nobody has to look for them where the type is
+    /// known.
     ///
     /// - Throws: what the value's own encoding throws.
-    // Inlined, because the language hands it no conformances: where the type is known nobody has to look for them.
     @inlinable
     public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
         try record(argument.value)

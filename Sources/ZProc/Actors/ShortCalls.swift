@@ -152,7 +152,10 @@ private final class Run: @unchecked Sendable {
     }
 
     /// The call to carry out after one that has been.
-    private func takeNext(after last: borrowing ShortCalls.Prepared, _ priority: TaskPriority?) -> ShortCalls.Prepared? {
+    private func takeNext(
+        after last: borrowing ShortCalls.Prepared,
+        _ priority: TaskPriority?
+    ) -> ShortCalls.Prepared? {
         // Otherwise the thread has gone on, and does what is left.
         guard UnboundTask.isRun(for: self), let task, let turn else { return nil }
         current = nil

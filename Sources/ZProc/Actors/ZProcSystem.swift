@@ -334,8 +334,8 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
 
     /// Calls a method that returns a value.
     ///
-    /// Called by the language.
-    // Inlined, because the language hands it no conformances: where the types are known nobody has to look for them.
+    /// Called by the language, which hands it no conformances: inlined, so that nobody has to look for them where the types
+    /// are known.
     @inlinable
     public func remoteCall<Act: DistributedActor, Err: Error, Res: Codable>(
         on actor: Act,

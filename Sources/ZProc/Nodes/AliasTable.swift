@@ -31,7 +31,9 @@ package struct AliasTable<Method> {
     package subscript(alias: UInt64) -> Method? { alias < UInt64(methods.count) ? methods[Int(alias)] : nil }
 
     /// The first number of a method that fits.
-    package func first(where isFitting: (Method) -> Bool) -> UInt64? { methods.firstIndex(where: isFitting).map(UInt64.init) }
+    package func first(where isFitting: (Method) -> Bool) -> UInt64? {
+        methods.firstIndex(where: isFitting).map(UInt64.init)
+    }
 
     /// Changes what is known of a method whose number has been given.
     package mutating func update(_ alias: UInt64, _ change: (inout Method) -> Void) {

@@ -9,7 +9,8 @@ internal import ZProcCore
 extension WorkRequest {
     /// The form it travels in, `[swarm, worker, asks, memory, [report…]]`.
     func encoded(with encoder: MessagePackEncoder) throws -> [UInt8] {
-        return try FieldWriter.bytes(count: 5, first: worker.swarm, capacity: reports.reduce(0) { $0 + $1.byteCount }) { writer in
+        let byteCount = reports.reduce(0) { $0 + $1.byteCount }
+        return try FieldWriter.bytes(count: 5, first: worker.swarm, capacity: byteCount) { writer in
             writer.append(worker.worker)
             writer.append(asks)
             writer.append(UInt64(clamping: memoryByteCount))
