@@ -145,6 +145,8 @@ import ZeroMQ
             #expect(try await isRefused(answer(to: .alias(0, service: "hub", method: endless))))
             #expect(try await id(answer(to: .alias(0, service: "hub", method: "ping"), ping(3, 0))) == 3)
             #expect(try await isRefused(answer(to: .alias(0, service: "hub", method: "processes"))))
+            // Nothing is said to that.
+            try await socket.send(Message(Envelope.alias(0, service: "hub", method: "ping").encoded()))
             #expect(try await id(answer(to: ping(4, 0))) == 4)
             guard case .failure(_, let error) = try await answer(to: .alias(1, service: "x", method: "y"), ping(5, 1))
             else { throw Unexpected() }

@@ -102,7 +102,16 @@ final class Caller: Sendable {
     }
 
     /// Calls a method by a number from now on; false when it may not be this number.
-    func add(_ callee: Callee, as alias: UInt64) -> Bool { state.withLock { $0.aliases.add(callee, as: alias) } }
+    ///
+    /// What comes twice is the same.
+    func add(_ callee: Callee, as alias: UInt64) -> Bool {
+        state.withLock { state in
+            if let known = state.aliases[alias] {
+                return known.serviceName == callee.serviceName && known.method == callee.method
+            }
+            return state.aliases.add(callee, as: alias)
+        }
+    }
 
     /// What it calls by a number; nil when it has not said so.
     func callee(of alias: UInt64) -> Callee? { state.withLock { $0.aliases[alias] } }
