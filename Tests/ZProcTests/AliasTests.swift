@@ -16,23 +16,20 @@ import ZeroMQ
 
     @Test func numbersAreGivenOneAfterTheOther() {
         var table = AliasTable<String>()
-        let first = table.add("first"), isSecond = table.add("second", as: 1)
-        #expect(first == 0 && isSecond)
-        for (method, alias) in [("a gap", 3), ("again", 1)] as [(String, UInt64)] {
+        for (method, alias, isRight) in [
+            ("a gap", 1, false), ("first", 0, true), ("again", 0, false), ("second", 1, true), ("a gap", 3, false),
+        ] as [(String, UInt64, Bool)] {
             let isAdded = table.add(method, as: alias)
-            #expect(!isAdded)
+            #expect(isAdded == isRight, "\(method)")
         }
         #expect(table[0] == "first" && table[1] == "second" && table[2] == nil && table[.max] == nil)
-        #expect(table.first { $0 == "second" } == 1)
-        table.update(1) { $0 += "!" }
-        #expect(table[1] == "second!")
-        let most = UInt64(AliasTable<String>.mostCount)
-        for number in 2..<most {
-            let alias = table.add("\(number)")
-            #expect(alias == number)
+        #expect(table.first { $0 == "second" } == 1 && table.first { $0 == "third" } == nil)
+        while let next = table.next {
+            let isAdded = table.add("\(next)", as: next)
+            #expect(isAdded)
         }
-        let beyond = table.add("too many"), isBeyond = table.add("too many", as: most)
-        #expect(beyond == nil && !isBeyond)
+        let most = UInt64(AliasTable<String>.mostCount), isBeyond = table.add("too many", as: most)
+        #expect(!isBeyond && table[most - 1] == "\(most - 1)")
     }
 
     // MARK: The caller
@@ -205,7 +202,7 @@ private final class Peer: ListenerReceiver {
     private let isSame: Bool
     /// What each message said: `number = service`, `service` of a call by name, or the number of one by number.
     let received = Mutex<[String]>([])
-    private let aliases = Mutex<[UInt64: String]>([:])
+    private let aliases = Mutex(AliasTable<String>())
 
     init(_ listener: any TransportListener, isSame: Bool) {
         self.listener = listener
@@ -222,7 +219,8 @@ private final class Peer: ListenerReceiver {
             answer(id, "\(service).\(method)", peer)
         case .alias(let alias, let service, let method):
             received.withLock { $0.append("\(alias) = \(service)") }
-            aliases.withLock { $0[alias] = "\(service).\(method)" }
+            let isNext = aliases.withLock { $0.add("\(service).\(method)", as: alias) }
+            #expect(isNext, "a hub takes the next number only")
         case .aliasedCall(let id, let alias, _):
             received.withLock { $0.append("\(alias)") }
             answer(id, aliases.withLock { $0[alias] } ?? "nothing", peer)

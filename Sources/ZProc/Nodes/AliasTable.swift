@@ -9,22 +9,20 @@ package struct AliasTable<Method> {
     /// So many methods have numbers; the others are called by their names.
     package static var mostCount: Int { 64 }
     /// The most bytes that both names of one have: somebody else's memory holds them.
-    package static var mostByteCount: Int { 1_024 }
+    package static var mostByteCount: Int { 512 }
 
     private var methods: [Method] = []
 
     package init() {}
 
-    /// Gives a method the next number; nil when all are taken.
-    package mutating func add(_ method: Method) -> UInt64? {
-        guard methods.count < Self.mostCount else { return nil }
-        methods.append(method)
-        return UInt64(methods.count - 1)
-    }
+    /// The number that the next method gets; nil when all are taken.
+    package var next: UInt64? { methods.count < Self.mostCount ? UInt64(methods.count) : nil }
 
-    /// Gives a method the number that somebody else has chosen; false when that is not the next one.
+    /// Gives a method a number; false when that is not the next one.
     package mutating func add(_ method: Method, as alias: UInt64) -> Bool {
-        alias == UInt64(methods.count) && add(method) != nil
+        guard alias == next else { return false }
+        methods.append(method)
+        return true
     }
 
     /// The method that a number stands for; nil when it has not been given.
@@ -33,10 +31,5 @@ package struct AliasTable<Method> {
     /// The first number of a method that fits.
     package func first(where isFitting: (Method) -> Bool) -> UInt64? {
         methods.firstIndex(where: isFitting).map(UInt64.init)
-    }
-
-    /// Changes what is known of a method whose number has been given.
-    package mutating func update(_ alias: UInt64, _ change: (inout Method) -> Void) {
-        if alias < UInt64(methods.count) { change(&methods[Int(alias)]) }
     }
 }

@@ -17,5 +17,10 @@ final class Callee: Sendable, CustomStringConvertible {
         role = service?.role(for: method) ?? .reader
     }
 
+    /// Whether these are its names, byte by byte: strings are equal when they look the same.
+    func isCalled(_ serviceName: String, _ method: String) -> Bool {
+        self.method.utf8.elementsEqual(method.utf8) && self.serviceName.utf8.elementsEqual(serviceName.utf8)
+    }
+
     var description: String { "\(serviceName).\(method)" }
 }

@@ -106,9 +106,7 @@ final class Caller: Sendable {
     /// What comes twice is the same.
     func add(_ callee: Callee, as alias: UInt64) -> Bool {
         state.withLock { state in
-            if let known = state.aliases[alias] {
-                return known.serviceName == callee.serviceName && known.method == callee.method
-            }
+            if let known = state.aliases[alias] { return known.isCalled(callee.serviceName, callee.method) }
             return state.aliases.add(callee, as: alias)
         }
     }

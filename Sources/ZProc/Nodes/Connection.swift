@@ -41,12 +41,10 @@ final class Connection: Sendable {
         }
     }
 
-    /// A method that the peer knows by a number, or is about to.
+    /// A method that the peer knows by a number.
     private struct Aliased {
         let service: String
         let method: String
-        /// Whether what says so is on its way, ahead of all that is sent from now on.
-        var isSent = false
     }
 
     private enum Phase {
@@ -64,13 +62,14 @@ final class Connection: Sendable {
         /// Calls that count against the limit of those in flight.
         var admission: Admission<UnsafeContinuation<Void, any Error>>
         var aliases = AliasTable<Aliased>()
+        /// Whether somebody tells the peer of the next one.
+        var isGivingAlias = false
         /// The program that this is.
         var build = ""
 
         /// The number that the peer knows a method by; nil as long as it does not.
         func alias(_ service: String, _ method: String) -> UInt64? {
-            guard let alias = aliases.first(where: { $0.method == method && $0.service == service }) else { return nil }
-            return aliases[alias]?.isSent == true ? alias : nil
+            aliases.first { $0.method == method && $0.service == service }
         }
 
         /// Takes out a call that waits no longer; nil when it does not wait any more.
@@ -254,19 +253,21 @@ final class Connection: Sendable {
     /// Has later calls of a method send a number, if the peer is the same program, which knows about that.
     private func giveAlias(_ service: String, _ method: String, over link: (any TransportLink)?) {
         guard let link, service.utf8.count + method.utf8.count <= AliasTable<Aliased>.mostByteCount else { return }
+        // One after the other, because the peer takes the next number only; other methods go by their names meanwhile.
         let alias = state.withLock { state -> UInt64? in
-            guard case .open(let peer) = state.phase, peer.build == state.build,
-                state.aliases.first(where: { $0.method == method && $0.service == service }) == nil
+            guard case .open(let peer) = state.phase, peer.build == state.build, !state.isGivingAlias,
+                state.alias(service, method) == nil, let next = state.aliases.next
             else { return nil }
-            return state.aliases.add(Aliased(service: service, method: method))
+            state.isGivingAlias = true
+            return next
         }
         guard let alias else { return }
-        do throws(TransportError) {
-            try link.send(Envelope.alias(alias, service: service, method: method).encoded())
-            // Not before: others must not overtake it.
-            state.withLock { $0.aliases.update(alias) { $0.isSent = true } }
-        } catch {
-            // The call's own message will not be sent either.
+        let isSent = (try? link.send(Envelope.alias(alias, service: service, method: method).encoded())) != nil
+        state.withLock { state in
+            state.isGivingAlias = false
+            // Not before: what sends the number must not overtake what says what it is. And the link may have ended.
+            guard isSent, case .open = state.phase else { return }
+            _ = state.aliases.add(Aliased(service: service, method: method), as: alias)
         }
     }
 

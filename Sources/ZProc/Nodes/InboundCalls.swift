@@ -36,9 +36,7 @@ final class InboundCalls: Sendable {
         }
 
         mutating func callee(_ serviceName: String, _ method: String, of services: ServiceTable) -> Callee {
-            if let recentCallee, recentCallee.method == method, recentCallee.serviceName == serviceName {
-                return recentCallee
-            }
+            if let recentCallee, recentCallee.isCalled(serviceName, method) { return recentCallee }
             let callee = Callee(serviceName, method, of: services)
             // What somebody made up is not kept.
             if callee.service != nil, method.utf8.count <= AliasTable<Callee>.mostByteCount { recentCallee = callee }

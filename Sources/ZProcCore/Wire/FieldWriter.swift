@@ -172,7 +172,7 @@ package struct FieldWriter: ~Copyable {
     @inline(__always)
     private mutating func hasRoom(for count: Int) -> Bool {
         if count <= smallRoom - smallCount { return true }
-        if smallRoom > 0 { becomeLarge(2 * (smallCount + count)) }
+        if smallRoom > 0 { becomeLarge(max(2 * smallCount, smallCount + count)) }
         return false
     }
 
