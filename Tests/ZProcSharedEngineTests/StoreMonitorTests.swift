@@ -65,7 +65,9 @@ import ZProcSharedEngine
         }
     }
 
+    /// Lets others run as well, who may have no other thread.
     private func commit(_ number: Int, to engine: any StateEngine) async throws {
         try await engine.update(by: someone) { try $0.set("key", to: number) }
+        await Task.yield()
     }
 }
