@@ -51,7 +51,7 @@ final class InboundCalls: Sendable {
     private let transport: any Transport
     /// The same; nil when its threads do no work.
     private let workingTransport: (any WorkingTransport)?
-    /// Whether the threads that its messages come by do work.
+    /// Whether the threads that its messages come by do work; asked for each call, and the transport is slow to copy.
     let hasWorkThreads: Bool
     /// Who may do what, and how much of it.
     let policy: AccessPolicy
@@ -189,14 +189,20 @@ extension InboundCalls: ListenerReceiver {
             case .aliasedCall(let id, let alias, let arguments):
                 guard let caller = state.withLock({ $0.caller(peer) }) else { throw Self.noHello }
                 guard let callee = caller.callee(of: alias) else {
-                    throw TransportError(.malformed, "it called what it calls \(alias), and has not said what that is")
+                    throw TransportError(.malformed, "it called alias \(alias), which it has to give to a method first")
                 }
                 received(id, callee, arguments, nil, [], from: caller, peer)
             case .alias(let alias, let service, let method):
                 guard let caller = state.withLock({ $0.caller(peer) }) else { throw Self.noHello }
                 guard service.utf8.count + method.utf8.count <= AliasTable<Callee>.mostByteCount,
                     caller.add(Callee(service, method, of: services), as: alias)
-                else { throw TransportError(.malformed, "it gave a method the alias \(alias), which it may not") }
+                else {
+                    throw TransportError(
+                        .malformed,
+                        "alias \(alias) cannot be given: only the next one can, \(AliasTable<Callee>.mostCount) in all, "
+                            + "to names of \(AliasTable<Callee>.mostByteCount) bytes at most"
+                    )
+                }
             case .cancel(let id):
                 state.withLock { $0.caller(peer) }?.cancel(id)
             case .welcome, .refused, .success, .failure, .probe:
