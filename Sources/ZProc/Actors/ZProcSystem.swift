@@ -63,7 +63,9 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
     let processes = ProcessTable()
     /// The states this process has a part in.
     let states: StateTable
-    private let directory: RuntimeDirectory?
+    /// Nil until something is to be in it.
+    private let directory: Mutex<RuntimeDirectory?>
+    private let nearbySockets = Atomic(0)
     /// What children run; this program, also when its file has been replaced in the meantime.
     let program: String
     /// Where in the tree of processes this one is.
@@ -115,7 +117,7 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
         listeningAt endpoint: @escaping @Sendable () throws(TransportError) -> Endpoint
     ) {
         self.states = states
-        self.directory = directory
+        self.directory = Mutex(directory)
         self.program = program
         self.place = place
         self.roll = roll
@@ -179,7 +181,18 @@ public final class ZProcSystem: DistributedActorSystem, Sendable {
             return coders
         }
         withExtendedLifetime(coders) {}
-        directory?.remove()
+        directory.withLock { $0.take() }?.remove()
+    }
+
+    /// A place for a socket in a directory that only this user can enter.
+    func makeNearbySocket() throws(TransportError) -> Endpoint {
+        let number = nearbySockets.add(1, ordering: .relaxed).newValue
+        return try directory.withLock { directory throws(TransportError) in
+            let place: RuntimeDirectory
+            if let directory { place = directory } else { place = try RuntimeDirectory() }
+            directory = place
+            return try place.endpoint(for: "\(RuntimeDirectory.nearbyPrefix)\(number)", .unix)
+        }
     }
 
     /// Does what others would notice if the process just ended: it is about to.

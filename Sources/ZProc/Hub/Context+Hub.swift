@@ -35,7 +35,8 @@ extension Context {
         let access = HubAccess(
             endpoint: try ZProcSystem.absolute(Endpoint(address)),
             credentials: credentials,
-            patience: max(.zero, min(patience, Self.replyLifetime))
+            patience: max(.zero, min(patience, Self.replyLifetime)),
+            transport: options.transport
         )
         try self.init(joining: access, backend: backend, options: options)
         do {
@@ -73,7 +74,8 @@ extension Context {
             try endpoint.checkIsPrivate("give HubOptions.keys, or set HubOptions.isInsecure")
         }
         let policy = AccessPolicy(keys: options.keys, limits: options.limits)
-        let place = try system.node.publish(at: endpoint, policy).endpoint.description
+        let socket = self.options.transport == .unixSockets ? system.nearbySocket(for: endpoint, policy) : nil
+        let place = try system.node.publish(at: endpoint, policy, nearby: socket).endpoint.description
         system.keepReplies()
         return place
     }
@@ -110,6 +112,15 @@ extension Context {
 }
 
 extension ZProcSystem {
+    /// Where else to listen for clients of an endpoint, as far as they are on this machine; nil for nowhere.
+    fileprivate func nearbySocket(for endpoint: Endpoint, _ policy: AccessPolicy) -> Endpoint? {
+        switch endpoint.scheme {
+        case .unix, .inproc: return nil
+        // A socket cannot tell keys.
+        case .tcp, .ipc: return policy.keys == nil ? try? makeNearbySocket() : nil
+        }
+    }
+
     /// Forgets from now on what clients were answered that have been away for too long.
     fileprivate func keepReplies() {
         replyKeeper.withLock { keeper in

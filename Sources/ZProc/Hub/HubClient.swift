@@ -26,7 +26,7 @@ final class HubClient: Sendable {
         self.system = system
         address = NodeAddress(endpoint: access.endpoint, node: .any)
         self.access = access
-        system.node.setOptions(access.connectOptions, for: access.endpoint)
+        system.node.setOptions(access.connectOptions, for: access.endpoint, moving: access.moves)
     }
 
     private var patience: Duration { access.patience }
@@ -135,6 +135,17 @@ struct HubAccess: Codable, Sendable {
     var endpoint: Endpoint
     var credentials: Credentials?
     var patience: Duration
+    /// Over what it is to be reached, where there is a choice.
+    var transport: ContextOptions.Transport
+
+    /// Whether a link to it is left for its socket on this machine, if it has one.
+    var moves: Bool {
+        guard credentials == nil, transport == .unixSockets else { return false }
+        switch endpoint.scheme {
+        case .tcp, .ipc: return true
+        case .unix, .inproc: return false
+        }
+    }
 
     var connectOptions: ConnectOptions {
         var options = ConnectOptions()
@@ -143,10 +154,11 @@ struct HubAccess: Codable, Sendable {
         return options
     }
 
-    init(endpoint: Endpoint, credentials: Credentials?, patience: Duration) {
+    init(endpoint: Endpoint, credentials: Credentials?, patience: Duration, transport: ContextOptions.Transport) {
         self.endpoint = endpoint
         self.credentials = credentials
         self.patience = patience
+        self.transport = transport
     }
 
     // Between a process and its own children only, over a socket that nobody else can open.
@@ -155,6 +167,7 @@ struct HubAccess: Codable, Sendable {
         var container = try decoder.unkeyedContainer()
         endpoint = try container.decode(Endpoint.self)
         patience = try container.decode(Duration.self)
+        transport = try container.decode(ContextOptions.Transport.self)
         if try container.decode(Bool.self) {
             let hub = try container.decode(PublicKey.self), own = try container.decode(PublicKey.self)
             guard let pair = KeyPair(publicKey: own, secretText: try container.decode(String.self)) else {
@@ -168,6 +181,7 @@ struct HubAccess: Codable, Sendable {
         var container = encoder.unkeyedContainer()
         try container.encode(endpoint)
         try container.encode(patience)
+        try container.encode(transport)
         try container.encode(credentials != nil)
         if let credentials {
             try container.encode(credentials.hub)

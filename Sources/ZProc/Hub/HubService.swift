@@ -14,6 +14,9 @@ enum HubMethod: String {
     case processes
     /// `[pid]` → boolean: whether there was such a process, which is being stopped
     case stop
+    /// `[]` → `[address, socket]`, texts: where the hub listens, and a ``NearbySocket`` where the client, which the hub forgets,
+    /// says hello again; `[]` when there is none
+    case move
 }
 
 /// A hub as it says of itself.
@@ -74,6 +77,7 @@ final class HubService: Service {
                     let isThere = await system.processes.stopChild(arguments.values, grace: Context.grace)
                     return try system.encoder.encode(isThere)
                 }
+            case .move: try call.inbound.move(call) { try system.encoder.encode($0?.texts ?? []) }
             case nil: throw CallError(.methodNotFound, "a hub has no method '\(call.method)'")
             }
         } catch {

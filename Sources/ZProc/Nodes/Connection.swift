@@ -64,8 +64,10 @@ final class Connection: Sendable {
         var aliases = AliasTable<Aliased>()
         /// Whether somebody tells the peer of the next one.
         var isGivingAlias = false
-        /// The program that this is.
-        var build = ""
+        /// Who this node says it is.
+        var info: PeerInfo?
+        /// How to move to a socket of the peer on this machine; nil when it stays, or has looked for one.
+        var move: NearbyMove?
 
         /// The number that the peer knows a method by; nil as long as it does not.
         func alias(_ service: String, _ method: String) -> UInt64? {
@@ -104,17 +106,25 @@ final class Connection: Sendable {
     }
 
     /// Opens the link and greets the peer.
+    ///
+    /// - Parameters:
+    ///   - transport: what reaches the endpoint.
+    ///   - options: how the link is opened.
+    ///   - info: who this node says it is.
+    ///   - move: how to go on over a socket that the peer has on this machine, before anything else is said; nil to stay.
     func open(
         over transport: any Transport,
         options: ConnectOptions = ConnectOptions(),
-        as info: PeerInfo
+        as info: PeerInfo,
+        movingBy move: NearbyMove? = nil
     ) throws(TransportError) {
         let link = try transport.connect(to: endpoint, options: options, receiver: self)
         let closed = state.withLock { state -> TransportError? in
             // The end may have come first.
             if case .closed(let error) = state.phase { return error }
             state.link = link
-            state.build = info.build
+            state.info = info
+            state.move = move
             return nil
         }
         if let closed {
@@ -255,7 +265,7 @@ final class Connection: Sendable {
         guard let link, service.utf8.count + method.utf8.count <= AliasTable<Aliased>.mostByteCount else { return }
         // One after the other, because the peer takes the next number only; other methods go by their names meanwhile.
         let alias = state.withLock { state -> UInt64? in
-            guard case .open(let peer) = state.phase, peer.build == state.build, !state.isGivingAlias,
+            guard case .open(let peer) = state.phase, peer.build == state.info?.build, !state.isGivingAlias,
                 state.alias(service, method) == nil, let next = state.aliases.next
             else { return nil }
             state.isGivingAlias = true
@@ -397,6 +407,14 @@ extension Connection: LinkReceiver {
         if let expected, peer.node != expected {
             throw TransportError(.peerGone, "the node at \(endpoint) has gone; another one listens there now")
         }
+        let move = state.withLock { state -> NearbyMove? in
+            if case .greeting = state.phase { state.move.take() } else { nil }
+        }
+        if let move { try look(for: peer, move) } else { try begin(with: peer) }
+    }
+
+    /// The greeting is over.
+    private func begin(with peer: PeerInfo) throws(TransportError) {
         // What was queued goes out before the phase changes: nothing may overtake it.
         while true {
             let (queued, link) = state.withLock { state in
@@ -408,5 +426,60 @@ extension Connection: LinkReceiver {
             for (head, body) in queued { try link?.send(head, body: body) }
         }
         greeting.settle(.success(peer))
+    }
+
+    // MARK: Moving
+
+    /// Asks the peer for a socket on this machine, and moves there if it has one.
+    private func look(for peer: PeerInfo, _ move: NearbyMove) throws(TransportError) {
+        let asked = state.withLock { state -> (CallID, (any TransportLink)?) in
+            let id = state.calls.makeID()
+            let waiter = Waiter.callback { [self] in answered($0, by: peer, move) }
+            state.calls.add(Waiting(waiter: waiter, isLimited: false), for: id)
+            return (id, state.link)
+        }
+        let arguments = FieldWriter.bytes(count: 0) { _ in }
+        let (head, body) = Envelope.parts(
+            ofCall: asked.0,
+            service: HubService.name,
+            method: HubMethod.move.rawValue,
+            arguments: arguments
+        )
+        try asked.1?.send(head, body: body)
+    }
+
+    private func answered(
+        _ answer: Result<ArraySlice<UInt8>, any Error>,
+        by peer: PeerInfo,
+        _ move: NearbyMove
+    ) {
+        guard let info = state.withLock({ if case .greeting = $0.phase { $0.info } else { nil } }) else { return }
+        guard let bytes = try? answer.get(), let socket = try? NearbySocket(decoding: bytes) else {
+            // It has none, or is none that knows about that.
+            do throws(TransportError) { try begin(with: peer) } catch { close(error) }
+            return
+        }
+        guard socket.stands(for: endpoint) else { return greetAgain() }
+        NearbyLink.open(move, to: socket.socket, of: peer.node, as: info, for: self)
+    }
+
+    /// Goes on over another link to the same node.
+    func move(to link: any TransportLink, of peer: PeerInfo) {
+        let isMoved = state.withLock { state -> (any TransportLink)? in
+            guard case .greeting = state.phase else { return link }
+            defer { state.link = link }
+            return state.link
+        }
+        isMoved?.close()
+        do throws(TransportError) { try begin(with: peer) } catch { close(error) }
+    }
+
+    /// Stays where it is: the peer, which took this node for gone, is greeted once more.
+    func greetAgain() {
+        let (link, info) = state.withLock { state -> ((any TransportLink)?, PeerInfo?) in
+            if case .greeting = state.phase { (state.link, state.info) } else { (nil, nil) }
+        }
+        guard let link, let info else { return }
+        do throws(TransportError) { try link.send(Envelope.hello(info).encoded()) } catch { close(error) }
     }
 }

@@ -27,6 +27,8 @@ final class InboundCalls: Sendable {
         var recentCallee: Callee?
         /// Whether callers are about to be asked whether they are there.
         var isProbing = false
+        /// Where callers on this machine are better off.
+        var nearby: NearbySocket?
         var isClosed = false
 
         mutating func caller(_ peer: PeerID) -> Caller? {
@@ -55,6 +57,8 @@ final class InboundCalls: Sendable {
     let hasWorkThreads: Bool
     /// Who may do what, and how much of it.
     let policy: AccessPolicy
+    /// How many callers there are, also at other endpoints where they count together.
+    private let seats: Seats
     private let metrics: MetricsSlot
     /// Names of methods that are called, some of which are long.
     private let methods = KnownStrings()
@@ -65,8 +69,10 @@ final class InboundCalls: Sendable {
         services: ServiceTable,
         transport: any Transport,
         policy: AccessPolicy = AccessPolicy(),
+        seats: Seats = Seats(),
         metrics: MetricsSlot
     ) {
+        self.seats = seats
         self.metrics = metrics
         self.info = info
         self.transport = transport
@@ -268,7 +274,8 @@ extension InboundCalls: ListenerReceiver {
             }
             // Its socket may be at its last messages.
             guard let listener = state.listener else { return .closed }
-            if let most = policy.limits?.peers, state.callers.count >= most { return .full(most) }
+            let most = policy.limits?.peers ?? .max
+            guard seats.take(atMost: most) else { return .full(most) }
             state.callers[peer] = Caller(peer, info, at: listener, rate: policy.makeRateLimit())
             return .welcome
         }
@@ -304,12 +311,54 @@ extension InboundCalls: ListenerReceiver {
     }
 
     func listenerLost(_ peer: PeerID) {
+        if let lost = remove(peer) { leave(lost) }
+    }
+
+    private func remove(_ peer: PeerID) -> Caller? {
         let lost = state.withLock { state in
             if state.recent?.peer == peer { state.recent = nil }
             return state.callers.removeValue(forKey: peer)
         }
-        guard let lost else { return }
-        log("a client has gone", Log.facts([.process: lost.info.processID]))
-        lost.leave()
+        if lost != nil { seats.leave() }
+        return lost
     }
+
+    private func leave(_ caller: Caller) {
+        log("a client has gone", Log.facts([.process: caller.info.processID]))
+        caller.leave()
+    }
+}
+
+extension InboundCalls {
+    /// Callers on this machine that ask for it go on at a socket from now on.
+    func setNearby(_ socket: NearbySocket) { state.withLock { $0.nearby = socket } }
+
+    /// Tells a caller where to go on, and forgets it: there it will say hello again, or here when it cannot.
+    ///
+    /// - Parameters:
+    ///   - call: its question.
+    ///   - answer: makes the answer of where that is, nil when it is to stay.
+    func move(_ call: IncomingCall, _ answer: (NearbySocket?) throws -> [UInt8]) rethrows {
+        let nearby = state.withLock(\.nearby), result = try answer(nearby)
+        // It may say hello as soon as it has the answer.
+        let left = nearby == nil ? nil : remove(call.caller.peer)
+        call.succeed(result)
+        if let left { leave(left) }
+    }
+}
+
+/// How many clients there are of those that may be, at one endpoint or at several together.
+final class Seats: Sendable {
+    private let taken = Mutex(0)
+
+    /// Takes one; false when there are no more.
+    func take(atMost most: Int) -> Bool {
+        taken.withLock { taken in
+            guard taken < most else { return false }
+            taken += 1
+            return true
+        }
+    }
+
+    func leave() { taken.withLock { $0 -= 1 } }
 }

@@ -28,6 +28,8 @@ final class Node: Sendable {
         var published: [(address: NodeAddress, inbound: InboundCalls)] = []
         /// How links to certain endpoints are opened.
         var connectOptions: [Endpoint: ConnectOptions] = [:]
+        /// Those of them that are left for a socket on this machine, if there is one.
+        var moving: Set<Endpoint> = []
         var isShutDown = false
     }
     private let state = Mutex(State())
@@ -77,20 +79,42 @@ final class Node: Sendable {
     }
 
     /// Listens at one more endpoint, where a policy says who may do what.
-    func publish(at endpoint: Endpoint, _ policy: AccessPolicy) throws(TransportError) -> NodeAddress {
+    ///
+    /// - Parameters:
+    ///   - endpoint: where to listen.
+    ///   - policy: who may do what there.
+    ///   - socket: where to listen besides, for the same clients, as far as they are on this machine.
+    func publish(
+        at endpoint: Endpoint,
+        _ policy: AccessPolicy,
+        nearby socket: Endpoint? = nil
+    ) throws(TransportError) -> NodeAddress {
         try state.withLock { state throws(TransportError) in
             try check(state)
-            let inbound = InboundCalls(
-                info: info,
-                services: services,
-                transport: transports[endpoint.scheme],
-                policy: policy,
-                metrics: metrics
-            )
+            let seats = Seats()
+            let inbound = makeInbound(endpoint.scheme, policy, seats)
             let address = NodeAddress(endpoint: try inbound.listen(at: endpoint), node: info.node)
             state.published.append((address, inbound))
+            // Without it, clients stay where they are.
+            if let socket, case let nearby = makeInbound(socket.scheme, policy, seats),
+                let place = try? nearby.listen(at: socket)
+            {
+                state.published.append((NodeAddress(endpoint: place, node: info.node), nearby))
+                inbound.setNearby(NearbySocket(of: address.endpoint, at: place))
+            }
             return address
         }
+    }
+
+    private func makeInbound(_ scheme: Endpoint.Scheme, _ policy: AccessPolicy, _ seats: Seats) -> InboundCalls {
+        InboundCalls(
+            info: info,
+            services: services,
+            transport: transports[scheme],
+            policy: policy,
+            seats: seats,
+            metrics: metrics
+        )
     }
 
     /// The first of the endpoints it was published at.
@@ -106,8 +130,16 @@ final class Node: Sendable {
     }
 
     /// Has links to an endpoint opened with options of their own from now on.
-    func setOptions(_ options: ConnectOptions, for endpoint: Endpoint) {
-        state.withLock { $0.connectOptions[endpoint] = options }
+    ///
+    /// - Parameters:
+    ///   - options: how they are opened.
+    ///   - endpoint: where they lead to.
+    ///   - moves: whether they are left for a socket that the node has on this machine.
+    func setOptions(_ options: ConnectOptions, for endpoint: Endpoint, moving moves: Bool) {
+        state.withLock { state in
+            state.connectOptions[endpoint] = options
+            if moves { state.moving.insert(endpoint) }
+        }
     }
 
     /// Whether its end has begun.
@@ -117,7 +149,7 @@ final class Node: Sendable {
 
     /// The connection to `address`, opened the first time.
     func connection(to address: NodeAddress) throws(TransportError) -> Connection {
-        let (connection, options) = try state.withLock { state throws(TransportError) -> (_, ConnectOptions?) in
+        let (connection, way) = try state.withLock { state throws(TransportError) -> (_, (ConnectOptions, Bool)?) in
             // Looked at where it is: a copy would count its references.
             if state.recent?.address == address, let recent = state.recent?.connection { return (recent, nil) }
             if let connection = state.connections[address] {
@@ -131,11 +163,17 @@ final class Node: Sendable {
                 node.object?.forget(closed, at: address)
             }
             state.connections[address] = connection
-            return (connection, state.connectOptions[address.endpoint] ?? ConnectOptions())
+            let options = state.connectOptions[address.endpoint] ?? ConnectOptions()
+            return (connection, (options, state.moving.contains(address.endpoint)))
         }
-        if let options {
+        if let (options, moves) = way {
             do throws(TransportError) {
-                try connection.open(over: transports[address.endpoint.scheme], options: options, as: info)
+                try connection.open(
+                    over: transports[address.endpoint.scheme],
+                    options: options,
+                    as: info,
+                    movingBy: moves ? NearbyMove(transport: transports[.unix], options: options) : nil
+                )
             } catch {
                 connection.close(error)
                 throw error

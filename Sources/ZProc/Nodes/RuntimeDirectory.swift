@@ -48,6 +48,21 @@ final class RuntimeDirectory: Sendable {
         try Endpoint(scheme, "\(path)/\(node)")
     }
 
+    /// What the name begins with of a socket for the clients of a published address.
+    static let nearbyPrefix = "near-"
+
+    /// Whether an endpoint is a socket for clients in one of these directories that only this user can enter.
+    static func isOwn(_ endpoint: Endpoint) -> Bool {
+        let parts = endpoint.address.split(separator: "/", omittingEmptySubsequences: false)
+        guard let name = parts.last, name.hasPrefix(nearbyPrefix), let last = parts.dropLast().last,
+            last.hasPrefix("\(prefix)\(getuid())-"),
+            let directory = openOwn(parts.dropLast().joined(separator: "/"))
+        else { return false }
+        defer { close(directory) }
+        var status = stat()
+        return fstat(directory, &status) == 0 && status.st_mode & 0o077 == 0
+    }
+
     /// Removes the directory and what is in it.
     func remove() { Self.remove(path) }
 

@@ -10,6 +10,9 @@ package struct MessageReader {
     }
 
     private let maximumByteCount: Int
+    private let takesHeartbeats: Bool
+    /// Whether the other side has given a sign of life that is no message: a length of zero.
+    package private(set) var hasHeartbeat = false
     /// What has come of the four bytes.
     private var length: UInt32 = 0
     private var lengthByteCount = 0
@@ -18,9 +21,12 @@ package struct MessageReader {
 
     static let lengthByteCount = 4
 
-    /// - Parameter maximumByteCount: the longest message that is taken.
-    package init(maximumByteCount: Int) {
+    /// - Parameters:
+    ///   - maximumByteCount: the longest message that is taken.
+    ///   - takesHeartbeats: whether there may be lengths of zero.
+    package init(maximumByteCount: Int, takesHeartbeats: Bool = false) {
         self.maximumByteCount = maximumByteCount
+        self.takesHeartbeats = takesHeartbeats
     }
 
     /// Adds the messages that are complete with `bytes` to `messages`.
@@ -39,6 +45,11 @@ package struct MessageReader {
                     lengthByteCount += 1
                 }
                 guard lengthByteCount == Self.lengthByteCount else { continue }
+                if length == 0, takesHeartbeats {
+                    hasHeartbeat = true
+                    lengthByteCount = 0
+                    continue
+                }
                 guard length > 0 else { throw .empty }
                 guard length <= maximumByteCount else { throw .tooLarge(Int(length)) }
             }

@@ -22,6 +22,8 @@ final class MessageStream: LoopSource, SocketOwner {
         case malformed(String)
         /// The other side does not take what it is sent.
         case full
+        /// The other side has given no sign of life for so long.
+        case silent(Duration)
         case system(Int32)
     }
 
@@ -38,6 +40,8 @@ final class MessageStream: LoopSource, SocketOwner {
         /// How many messages may wait for the other side; nil for any number.
         var waitingMessages: Int?
         var messageByteCount = Int(Int32.max)
+        /// Whether this side gives signs of life, and ends when the other one has given some and gives no more.
+        var heartbeats = Heartbeats.Giving.never
     }
 
     /// A message in one part or two, of which the second may be large.
@@ -82,6 +86,10 @@ final class MessageStream: LoopSource, SocketOwner {
     private struct Input {
         var reader: MessageReader
         var handlers: Handlers?
+        /// Whether anything has come since it was last asked.
+        var hasHeard = false
+        /// How often nothing had come.
+        var silences = 0
     }
 
     let key: UInt64
@@ -102,7 +110,11 @@ final class MessageStream: LoopSource, SocketOwner {
         self.limits = limits
         self.owners = owners
         key = loop.makeKey()
-        input = Mutex(Input(reader: MessageReader(maximumByteCount: limits.messageByteCount)))
+        let reader = MessageReader(
+            maximumByteCount: limits.messageByteCount,
+            takesHeartbeats: limits.heartbeats != .never
+        )
+        input = Mutex(Input(reader: reader))
         UnixSocket.makeRoom(in: descriptor)
         owners.insert(self)
     }
@@ -134,6 +146,8 @@ final class MessageStream: LoopSource, SocketOwner {
             }
         }
         closeWhenSent()
+        guard case .always(let interval) = limits.heartbeats, beat(every: interval) else { return }
+        Heartbeats.add(self, every: interval)
     }
 
     // MARK: Sending
@@ -355,8 +369,13 @@ final class MessageStream: LoopSource, SocketOwner {
             if errno == EINTR { return .more }
             return errno == EAGAIN ? .all : .over(Self.end(for: errno))
         }
+        input.hasHeard = true
         do throws(MessageReader.Failure) {
+            let hadHeartbeat = input.reader.hasHeartbeat
             try input.reader.read(UnsafeRawBufferPointer(rebasing: buffer[..<count]), into: &messages)
+            if !hadHeartbeat, input.reader.hasHeartbeat, case .inReturn(let interval) = limits.heartbeats {
+                Heartbeats.add(self, every: interval)
+            }
         } catch {
             switch error {
             case .empty: return .over(.malformed("an empty message"))
@@ -376,6 +395,52 @@ final class MessageStream: LoopSource, SocketOwner {
             },
             send: write
         )
+    }
+
+    // MARK: Heartbeats
+
+    /// How often in a row nothing has come from one that lives no more.
+    private static let mostSilences = 3
+
+    /// Gives a sign of life, and ends if the other side has given none for long; by a thread that does nothing else.
+    ///
+    /// - Parameter interval: how often that is done.
+    /// - Returns: whether it is to be done again.
+    func beat(every interval: Duration) -> Bool {
+        let isSilent = input.withLock { input -> Bool in
+            if input.hasHeard { input.silences = 0 } else { input.silences += 1 }
+            input.hasHeard = false
+            // What has come and is not read yet is a sign of life, too; nothing more is read when there are no handlers.
+            return input.handlers != nil && input.reader.hasHeartbeat && input.silences >= Self.mostSilences
+                && !hasUnread()
+        }
+        return output.withLock { output in
+            switch output.phase {
+            case .opening, .closing: return true
+            case .closed: return false
+            case .open: break
+            }
+            if isSilent {
+                // Whoever reads finds the end.
+                _ = fail(.silent(interval * Self.mostSilences), &output)
+                return false
+            }
+            guard output.pieces.isEmpty, output.failure == nil else { return output.failure == nil }
+            let heartbeat = [UInt8](repeating: 0, count: MessageReader.lengthByteCount)
+            let sent = Glibc.send(descriptor, heartbeat, heartbeat.count, Int32(MSG_NOSIGNAL))
+            // Without room there is enough to be read.
+            if sent > 0, sent < heartbeat.count {
+                output.pieces.append((Array(heartbeat[sent...]), 0))
+                writeWaiting(&output)
+            }
+            return true
+        }
+    }
+
+    /// With a lock that keeps the descriptor from being closed.
+    private func hasUnread() -> Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
     }
 
     // MARK: The end

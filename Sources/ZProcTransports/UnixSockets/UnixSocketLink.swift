@@ -84,6 +84,11 @@ final class UnixSocketLink: TransportLink {
             TransportError(.unreachable, "whoever listened at \(endpoint) has gone, or lets no other users in")
         case .closed: TransportError(.closed, "this side has closed the link to \(endpoint)")
         case .malformed(let what): TransportError(.refused, "what listens at \(endpoint) is no node: it sent \(what)")
+        case .silent(let time):
+            TransportError(
+                .peerGone,
+                "the node at \(endpoint) has given no sign of life for \(time); its calls may or may not have run"
+            )
         case .full: TransportError(.resources, "the node at \(endpoint) does not take what it is sent")
         case .system(ENOENT), .system(ECONNREFUSED), .system(ENOTSOCK), .system(ENOTDIR):
             TransportError(.unreachable, "nobody listens at \(endpoint); is the program there running?")

@@ -107,6 +107,7 @@ final class UnixSocketListener: TransportListener, LoopSource, SocketOwner {
                 let peer = PeerID(withUnsafeBytes(of: state.accepted) { Array($0) })
                 var limits = MessageStream.Limits(waitingMessages: options.sendHighWaterMark)
                 if let most = options.maximumMessageByteCount { limits.messageByteCount = most }
+                if let interval = options.heartbeat { limits.heartbeats = .always(every: interval) }
                 let stream = MessageStream(accepted, on: loop, limits: limits, among: owners)
                 state.streams[state.accepted] = stream
                 return (stream, peer, receiver)

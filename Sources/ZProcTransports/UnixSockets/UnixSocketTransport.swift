@@ -10,9 +10,8 @@ internal import ZeroMQ
 ///
 /// Who sends writes into the socket that the other side reads from: a message wakes one thread there, and no other
 /// thread has a part in it. There is no encryption; the system says which user is on the other side, and that it has died.
-/// A process that stands still is not told from one that is silent: heartbeats are ZeroMQ's, which also reaches other
-/// machines and other languages. What has not been read yet is bounded by the system, so that a receiver's high-water mark
-/// means nothing here.
+/// A process that stands still is told from one that is silent by heartbeats, where both sides have them. What has not been
+/// read yet is bounded by the system, so that a receiver's high-water mark means nothing here.
 ///
 /// Queues have no high-water mark but a listener's: each message is a call that somebody waits for, or an answer to one,
 /// so that the callers bound them.
@@ -68,7 +67,9 @@ public final class UnixSocketTransport: Transport {
     ) throws(TransportError) -> any TransportLink {
         try check(endpoint, isEncrypted: options.keys != nil)
         let loop = try threads.loop(), descriptor = try makeSocket(endpoint)
-        let stream = MessageStream(descriptor, on: loop, among: sockets)
+        var limits = MessageStream.Limits()
+        if let interval = options.heartbeat { limits.heartbeats = .inReturn(every: interval) }
+        let stream = MessageStream(descriptor, on: loop, limits: limits, among: sockets)
         let link = UnixSocketLink(stream, endpoint: endpoint, receiver: receiver)
         link.connect()
         // Otherwise it has been closed with the others.

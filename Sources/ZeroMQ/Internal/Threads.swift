@@ -1,12 +1,13 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CZeroMQ
 internal import Glibc
 
 /// Starts a thread that nobody joins and no signal handler of the program runs on, for `body`.
 ///
 /// Returns 0 or an error number; then `body` is never called.
-func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> ErrorNumber {
+package func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
     var thread = pthread_t()
     var all = sigset_t()
     var previous = sigset_t()
@@ -26,6 +27,12 @@ func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> ErrorNumber 
     )
     if result == 0 { pthread_detach(thread) } else { work.release() }
     return result
+}
+
+/// Names the calling thread, for people who look at the process; 15 bytes at most.
+package func nameCurrentThread(_ name: StaticString) {
+    // It ends with a zero.
+    czeromq_name_current_thread(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
 }
 
 /// What a thread is started for, in an object, of which the system can pass a pointer on.

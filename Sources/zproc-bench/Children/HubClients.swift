@@ -19,10 +19,21 @@ struct HubClients: Sendable {
         var threads: ThreadTimes
     }
 
-    func run(_ count: Int, for span: Nanoseconds) async throws -> Result {
+    /// - Parameters:
+    ///   - count: how many clients there are.
+    ///   - span: for how long.
+    ///   - transport: what they reach the hub over; those of other machines always do over ZeroMQ.
+    func run(
+        _ count: Int,
+        for span: Nanoseconds,
+        over transport: ContextOptions.Transport = .unixSockets
+    ) async throws -> Result {
         let address = address, keys = keys
-        return try await context.spawn(count, span) { count, span in
+        return try await context.spawn(count, span, transport) { count, span, transport in
             let credentials = try keys?.credentials()
+            var options = ContextOptions()
+            options.transport = transport
+            let clientOptions = options
             let connected = Meeting(of: count + 1), done = Meeting(of: count + 1)
             return try await withThrowingTaskGroup(of: (Samples, Int).self) { group in
                 for number in 0..<count {
@@ -32,7 +43,8 @@ struct HubClients: Sendable {
                         return try await withContext(
                             connectingTo: address,
                             credentials: credentials,
-                            backend: .threads
+                            backend: .threads,
+                            options: clientOptions
                         ) { client in
                             await connected.wait(as: number)
                             let result = try await increment("key \(number)", of: client.state, for: span)

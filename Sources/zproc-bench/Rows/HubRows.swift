@@ -5,7 +5,9 @@ import CBenchReference
 import ZProc
 
 extension Row {
-    /// A published context and clients that have joined it over tcp, in a process of their own.
+    /// A published context and clients that have joined it at its address, in a process of their own.
+    ///
+    /// It is one for tcp, from which they move to the hub's socket on the machine; where the reference is libzmq, they stay.
     static let hubs: [Row] =
         [1, 16, 128].flatMap { count in
             [
@@ -56,7 +58,7 @@ extension Row {
                     try await turns.alternate {
                         try echo.rate(count, for: $0)
                     } ours: {
-                        try await clients.run(count, for: $0).rate
+                        try await clients.run(count, for: $0, over: .zeroMQ).rate
                     }
                 }
             }
@@ -74,7 +76,7 @@ extension Row {
                     try await withHub(HubOptions(keys: keys), Credentials(own: own, hub: hubKeys.publicKey)) {
                         encrypted in
                         try await turns.alternate {
-                            try await plain.run(16, for: $0).rate
+                            try await plain.run(16, for: $0, over: .zeroMQ).rate
                         } ours: {
                             try await encrypted.run(16, for: $0).rate
                         }

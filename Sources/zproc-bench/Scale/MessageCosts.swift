@@ -47,9 +47,9 @@ func runClients(_ count: Int, seconds: Double) async throws -> ScaleRun {
     try await withHub { clients in
         // What a short run cost, too, is taken from the long one.
         let zero = ThreadTimes.current
-        let short = try await clients.run(count, for: Nanoseconds(seconds * 1e8))
+        let short = try await clients.run(count, for: Nanoseconds(seconds * 1e8), over: .zeroMQ)
         let first = ThreadTimes.current
-        let long = try await clients.run(count, for: Nanoseconds(seconds * 1e9))
+        let long = try await clients.run(count, for: Nanoseconds(seconds * 1e9), over: .zeroMQ)
         let second = ThreadTimes.current
         let updates = Double(max(1, long.updates - short.updates)) * 1e9
         let (own, before) = (second.since(first), first.since(zero))
