@@ -15,6 +15,8 @@ final class Heartbeats: Sendable {
     enum Giving: Equatable {
         /// And the other side must not either.
         case never
+        /// But the other side may.
+        case onlyTaken
         /// From its beginning.
         case always(every: Duration)
         /// As soon as the other side has given one, which shows that it knows about them.

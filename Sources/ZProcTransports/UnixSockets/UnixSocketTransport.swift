@@ -68,7 +68,7 @@ public final class UnixSocketTransport: Transport {
         try check(endpoint, isEncrypted: options.keys != nil)
         let loop = try threads.loop(), descriptor = try makeSocket(endpoint)
         var limits = MessageStream.Limits()
-        if let interval = options.heartbeat { limits.heartbeats = .inReturn(every: interval) }
+        limits.heartbeats = options.heartbeat.map { .inReturn(every: $0) } ?? .onlyTaken
         let stream = MessageStream(descriptor, on: loop, limits: limits, among: sockets)
         let link = UnixSocketLink(stream, endpoint: endpoint, receiver: receiver)
         link.connect()
