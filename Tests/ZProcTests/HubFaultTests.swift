@@ -27,32 +27,41 @@ private func serve(_ file: String, at address: String) async throws {
     }
 
     private func withKilledHub(
-        over scheme: String,
+        over way: HubWay,
         _ body: (KilledHub) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { directory in
-            let address = scheme == "ipc" ? "ipc://\(directory)/hub" : "tcp://127.0.0.1:\(try freePort())"
+            let address = way.address(in: directory, port: String(try freePort()))
             try await withContext(.processes) { context in
                 try await body(KilledHub(context: context, file: "\(directory)/state", address: address))
             }
         }
     }
 
-    private func connect(to address: String, patience: Duration = .seconds(60)) async throws -> Context {
+    private func connect(
+        to address: String,
+        over way: HubWay,
+        patience: Duration = .seconds(60)
+    ) async throws -> Context {
         var context: Context?
         try await eventually {
-            context = try? await Context(connectingTo: address, backend: .threads, patience: patience)
+            context = try? await Context(
+                connectingTo: address,
+                backend: .threads,
+                options: way.options,
+                patience: patience
+            )
             return context != nil
         }
         return try #require(context)
     }
 
-    @Test(arguments: ["ipc", "tcp"])
-    func aHubKilledUnderLoadLosesAndDoublesNothing(over scheme: String) async throws {
+    @Test(arguments: HubWay.allCases)
+    func aHubKilledUnderLoadLosesAndDoublesNothing(over way: HubWay) async throws {
         let kills = Environment.number("ZPROC_HUB_KILLS", default: 3)
-        try await withKilledHub(over: scheme) { killed in
+        try await withKilledHub(over: way) { killed in
             var hub = try await killed.start()
-            let client = try await connect(to: killed.address), state = client.state
+            let client = try await connect(to: killed.address, over: way), state = client.state
             let watcher = Task {
                 var seen: [Int] = []
                 for try await change in state.changes(of: "count") {
@@ -99,21 +108,21 @@ private func serve(_ file: String, at address: String) async throws {
             let seen = try await watcher.value
             // Every value once and in order, across all the ends of the hub.
             #expect(seen.dropLast() == Array((seen.first ?? 0)...total)[...])
-            print("hub over \(scheme): \(kills) kills, \(total) acknowledged updates, lost 0, doubled 0")
+            print("hub over \(way): \(kills) kills, \(total) acknowledged updates, lost 0, doubled 0")
             await client.shutdown()
             await hub.stop()
         }
     }
 
     /// What waits when a hub ends in good order is not told that it has been cancelled.
-    @Test(arguments: ["ipc", "tcp"])
-    func watchesAndUpdatesGoOnWhenAHubHasEndedInGoodOrder(over scheme: String) async throws {
+    @Test(arguments: HubWay.allCases)
+    func watchesAndUpdatesGoOnWhenAHubHasEndedInGoodOrder(over way: HubWay) async throws {
         try await withTemporaryDirectory { directory in
-            var address = scheme == "ipc" ? "ipc://\(directory)/hub" : "tcp://127.0.0.1:*"
+            var address = way.address(in: directory)
             let options = StateOptions(persistence: .file("\(directory)/state", sync: .eachCommit))
             var hub = try Context(.threads, state: options)
             address = try hub.publish(at: address)
-            let client = try await connect(to: address), state = client.state
+            let client = try await connect(to: address, over: way), state = client.state
             let watcher = Task {
                 var seen: [Int] = []
                 for try await change in state.changes(of: "count") {
@@ -155,9 +164,9 @@ private func serve(_ file: String, at address: String) async throws {
     }
 
     @Test func aHubThatIsAwayForTooLongIsAnError() async throws {
-        try await withKilledHub(over: "ipc") { killed in
+        try await withKilledHub(over: .ipc) { killed in
             let hub = try await killed.start()
-            let client = try await connect(to: killed.address, patience: .milliseconds(300)), state = client.state
+            let client = try await connect(to: killed.address, over: .ipc, patience: .milliseconds(300)), state = client.state
             try await state.set("key", to: 1)
             kill(pid_t(try #require(hub.pid)), SIGKILL)
             _ = try? await hub.value
@@ -172,11 +181,11 @@ private func serve(_ file: String, at address: String) async throws {
         }
     }
 
-    @Test func callsWaitForAHubThatStandsStill() async throws {
-        try await withKilledHub(over: "tcp") { killed in
+    @Test(arguments: [HubWay.tcp, .nearby]) func callsWaitForAHubThatStandsStill(over way: HubWay) async throws {
+        try await withKilledHub(over: way) { killed in
             let hub = try await killed.start()
-            let client = try await connect(to: killed.address), state = client.state
-            let hasty = try await connect(to: killed.address, patience: .seconds(1))
+            let client = try await connect(to: killed.address, over: way), state = client.state
+            let hasty = try await connect(to: killed.address, over: way, patience: .seconds(1))
             try await state.set("key", to: 1)
             let pid = pid_t(try #require(hub.pid))
             kill(pid, SIGSTOP)
@@ -194,7 +203,7 @@ private func serve(_ file: String, at address: String) async throws {
     }
 
     @Test func aMapGoesOnWhileTheHubIsAway() async throws {
-        try await withKilledHub(over: "ipc") { killed in
+        try await withKilledHub(over: .ipc) { killed in
             var hub = try await killed.start()
             var probe: Context?
             try await eventually {

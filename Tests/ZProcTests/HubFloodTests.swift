@@ -103,7 +103,7 @@ private func serve(at address: String, engine: String) async throws {
             let hub = try await context.spawn(name: "hub") { try await serve(at: address, engine: engine) }
             var made: Context?
             try await eventually {
-                made = try? await Context(connectingTo: address, backend: .threads)
+                made = try? await Context(connectingTo: address, backend: .threads, options: HubWay.tcp.options)
                 return made != nil
             }
             let client = try #require(made)

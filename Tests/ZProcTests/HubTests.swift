@@ -17,11 +17,17 @@ import ZProc
         options: HubOptions = HubOptions(),
         credentials: Credentials? = nil,
         clientBackend: Backend = .threads,
+        clientOptions: ContextOptions = ContextOptions(),
         _ body: (_ hub: Context, _ client: Context) async throws -> Void
     ) async throws {
         try await withContext(backend, state: state) { hub in
             let place = try hub.publish(at: address, options)
-            try await withContext(connectingTo: place, credentials: credentials, backend: clientBackend) { client in
+            try await withContext(
+                connectingTo: place,
+                credentials: credentials,
+                backend: clientBackend,
+                options: clientOptions
+            ) { client in
                 try await body(hub, client)
             }
         }
@@ -72,21 +78,23 @@ import ZProc
         }
     }
 
-    @Test(arguments: StateOptions.Engine.allCases.filter { $0 != .automatic }, ["tcp", "ipc"])
-    func stateConformsThroughAHub(_ engine: StateOptions.Engine, over scheme: String) async throws {
+    @Test(arguments: StateOptions.Engine.allCases.filter { $0 != .automatic }, HubWay.allCases)
+    func stateConformsThroughAHub(_ engine: StateOptions.Engine, over way: HubWay) async throws {
         try await withTemporaryDirectory { directory in
-            let address = scheme == "tcp" ? "tcp://127.0.0.1:*" : "ipc://\(directory)/hub"
-            try await withHub(at: address, state: StateOptions(engine: engine)) { _, client in
+            let state = StateOptions(engine: engine)
+            try await withHub(at: way.address(in: directory), state: state, clientOptions: way.options) { _, client in
                 try await StateConformance.run(client.state)
             }
         }
     }
 
-    @Test(arguments: StateOptions.Engine.allCases.filter { $0 != .automatic })
-    func watchesConformThroughAHub(_ engine: StateOptions.Engine) async throws {
+    @Test(arguments: StateOptions.Engine.allCases.filter { $0 != .automatic }, [HubWay.tcp, .nearby])
+    func watchesConformThroughAHub(_ engine: StateOptions.Engine, over way: HubWay) async throws {
         var options = StateOptions(engine: engine)
         options.history.count = WatchConformance.historyCount
-        try await withHub(state: options) { _, client in try await WatchConformance.run(client.state) }
+        try await withHub(state: options, clientOptions: way.options) { _, client in
+            try await WatchConformance.run(client.state)
+        }
     }
 
     @Test(arguments: Backend.allCases)
@@ -291,12 +299,12 @@ import ZProc
 
     // MARK: Limits
 
-    @Test func limitsAreErrorsAndNothingElse() async throws {
+    @Test(arguments: [HubWay.tcp, .nearby]) func limitsAreErrorsAndNothingElse(over way: HubWay) async throws {
         var options = HubOptions()
         options.limits.namespaces = 2
         options.limits.callsInFlight = 3
         options.limits.messageByteCount = 1 << 20
-        try await withHub(options: options) { hub, client in
+        try await withHub(options: options, clientOptions: way.options) { hub, client in
             func overLimit(_ body: () async throws -> Void) async {
                 let error = await #expect(throws: CallError.self) { try await body() }
                 #expect(error?.code == .overLimit)
@@ -411,10 +419,10 @@ import ZProc
         }
     }
 
-    @Test func aClientThatAsksTooOftenIsSlowedDown() async throws {
+    @Test(arguments: [HubWay.tcp, .nearby]) func aClientThatAsksTooOftenIsSlowedDown(over way: HubWay) async throws {
         var options = HubOptions()
         options.limits.requestsPerSecond = 5
-        try await withHub(options: options) { _, client in
+        try await withHub(options: options, clientOptions: way.options) { _, client in
             // All at once, so that a slow machine does not spread them out.
             let refused = await withTaskGroup(of: CallError?.self) { group in
                 for _ in 0..<200 {
@@ -436,13 +444,18 @@ import ZProc
         }
     }
 
-    @Test func tooLargeAMessageCutsOffItsSenderOnly() async throws {
+    @Test(arguments: [HubWay.tcp, .nearby]) func tooLargeAMessageCutsOffItsSenderOnly(over way: HubWay) async throws {
         var options = HubOptions()
         options.limits.messageByteCount = 1 << 20
         try await withContext(.threads) { hub in
             let address = try hub.publish(at: "tcp://127.0.0.1:*", options)
-            let greedy = try await Context(connectingTo: address, backend: .threads, patience: .milliseconds(200))
-            let honest = try await Context(connectingTo: address, backend: .threads)
+            let greedy = try await Context(
+                connectingTo: address,
+                backend: .threads,
+                options: way.options,
+                patience: .milliseconds(200)
+            )
+            let honest = try await Context(connectingTo: address, backend: .threads, options: way.options)
             await #expect(throws: TransportError.self) {
                 try await greedy.state.set("key", to: [UInt8](repeating: 1, count: 4 << 20))
             }

@@ -61,6 +61,25 @@ struct StateWay: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(engine) engine, \(access) access" }
 }
 
+/// The ways from a client to a hub of the same machine.
+enum HubWay: String, CaseIterable, CustomTestStringConvertible {
+    case tcp, ipc
+    /// Over the hub's socket, from its address for tcp.
+    case nearby
+
+    var testDescription: String { rawValue }
+    /// Where a hub listens, in a directory where need be.
+    func address(in directory: String, port: String = "*") -> String {
+        self == .ipc ? "ipc://\(directory)/hub" : "tcp://127.0.0.1:\(port)"
+    }
+    /// What has a client take this way.
+    var options: ContextOptions {
+        var options = ContextOptions()
+        options.transport = self == .nearby ? .unixSockets : .zeroMQ
+        return options
+    }
+}
+
 /// Sizes and seeds of long tests come from the environment.
 enum Environment {
     static func number(_ name: String, default defaultValue: Int) -> Int {

@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Glibc
 import Synchronization
 import Testing
@@ -147,6 +148,94 @@ import ZProcTransports
         }
     }
 
+    // MARK: Heartbeats
+
+    @Test func lengthsOfZeroAreSignsOfLifeWhereTheyMayBe() throws {
+        var reader = MessageReader(maximumByteCount: 10, takesHeartbeats: true), found: [[UInt8]] = []
+        let stream = Self.heartbeat + Self.framed([1]) + Self.heartbeat + Self.heartbeat + Self.framed([2, 3])
+        #expect(!reader.hasHeartbeat)
+        for byte in stream { try [byte].withUnsafeBytes { try reader.read($0, into: &found) } }
+        #expect(reader.hasHeartbeat)
+        try stream.withUnsafeBytes { try reader.read($0, into: &found) }
+        #expect(found == [[1], [2, 3], [1], [2, 3]])
+    }
+
+    /// Who has given signs of life and gives no more is lost; who never gave one, or whose messages have not been read yet, is not.
+    @Test func whoStandsStillIsLost() async throws {
+        let path = Self.freshPath(), transport = UnixSocketTransport()
+        let listener = try transport.listen(at: Endpoint(.unix, path), options: Self.beating)
+        let guests = BlockingReceiver()
+        try listener.start(guests)
+        let still = try #require(Self.connectedSocket(path)), silent = try #require(Self.connectedSocket(path))
+        let unread = try #require(Self.connectedSocket(path))
+        for (socket, bytes) in [
+            (still, Self.heartbeat + Self.framed([1])), (silent, Self.framed([2])),
+            // More than is read at once.
+            (unread, Self.heartbeat + Self.framed(BlockingReceiver.blocking) + Self.framed(Array(repeating: 3, count: 100_000))),
+        ] { #expect(send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count) }
+        try await eventually { guests.count == 3 }
+        // The listener gives signs of life to all of them, and none to the one that it has given up.
+        let given = try await concurrently { Self.count(from: still) }
+        #expect(given >= 3)
+        try await eventually { guests.lostCount == 1 }
+        for socket in [silent, unread] {
+            let given = try await concurrently { Self.count(from: socket, until: 10) }
+            #expect(given == 10)
+        }
+        #expect(guests.lostCount == 1)
+        guests.goOn()
+        // It has read everything by then, and hears nothing more.
+        try await eventually { guests.count == 4 && guests.lostCount == 2 }
+        for socket in [still, silent, unread] { close(socket) }
+        try await eventually { guests.lostCount == 3 }
+        await transport.shutdown()
+    }
+
+    /// A link gives them when it has had one, and then finds out when there are no more.
+    @Test func aLinkFindsOutThatTheOtherSideStandsStill() async throws {
+        let path = Self.freshPath(), transport = UnixSocketTransport()
+        let server = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(withSocketAddress(path) { bind(server, $0, $1) } == 0 && listen(server, 8) == 0)
+        var options = ConnectOptions()
+        options.heartbeat = Self.beating.heartbeat
+        let receiver = CollectingReceiver()
+        let link = try transport.connect(to: Endpoint(.unix, path), options: options, receiver: receiver)
+        let accepted = try await concurrently { accept(server, nil, nil) }
+        try link.send([1])
+        let first = try await concurrently { () -> [UInt8] in
+            var bytes = [UInt8](repeating: 0, count: 5)
+            return recv(accepted, &bytes, 5, Int32(MSG_WAITALL)) == 5 ? bytes : []
+        }
+        // A message is none, and is all there is as long as nothing has come.
+        #expect(first == Self.framed([1]))
+        #expect(send(accepted, Self.heartbeat, 4, Int32(MSG_NOSIGNAL)) == 4)
+        let given = try await concurrently { Self.count(from: accepted) }
+        #expect(given >= 2)
+        try await eventually { receiver.isClosed }
+        #expect(receiver.error?.code == .peerGone)
+        #expect(receiver.error?.message.contains("no sign of life for 0.06 seconds") == true)
+        #expect(throws: TransportError.self) { try link.send([2]) }
+        for socket in [accepted, server] { close(socket) }
+        unlink(path)
+        await transport.shutdown()
+    }
+
+    /// How often a peer gives signs of life until it ends the connection, or until it has given so many.
+    private static func count(from socket: Int32, until limit: Int = .max) -> Int {
+        var count = 0, bytes = [UInt8](repeating: 0, count: heartbeat.count)
+        while count < limit, recv(socket, &bytes, bytes.count, Int32(MSG_WAITALL)) == bytes.count,
+            bytes == heartbeat
+        { count += 1 }
+        return count
+    }
+
+    private static let heartbeat: [UInt8] = [0, 0, 0, 0]
+    private static var beating: ListenOptions {
+        var options = ListenOptions()
+        options.heartbeat = .milliseconds(20)
+        return options
+    }
+
     @Test func onlyUnixSocketsWithoutKeysAreReached() async throws {
         let transport = UnixSocketTransport()
         for text in ["tcp://127.0.0.1:1", "ipc:///tmp/x", "inproc://x"] {
@@ -193,6 +282,29 @@ final class EchoingReceiver: ListenerReceiver {
     init(_ listener: any TransportListener) { self.listener = listener }
 
     func listenerReceived(_ message: [UInt8], from peer: PeerID) { try? listener.send(message, to: peer) }
+    func listenerLost(_ peer: PeerID) { lost.add(1, ordering: .relaxed) }
+}
+
+/// Does something that blocks, on a thread of its own.
+private func concurrently<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async throws -> Value {
+    let promise = Promise<Value>()
+    try tryToStartThread { promise.settle(.success(body())) }
+    return try await promise.value()
+}
+
+/// Counts what comes, and does not go on after one of them until it may.
+private final class BlockingReceiver: ListenerReceiver {
+    static let blocking: [UInt8] = [66]
+    private let received = Atomic(0), lost = Atomic(0)
+    private let gate = DispatchSemaphore(value: 0)
+    var count: Int { received.load(ordering: .relaxed) }
+    var lostCount: Int { lost.load(ordering: .relaxed) }
+
+    func goOn() { gate.signal() }
+    func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        received.add(1, ordering: .relaxed)
+        if message == Self.blocking { gate.wait() }
+    }
     func listenerLost(_ peer: PeerID) { lost.add(1, ordering: .relaxed) }
 }
 
