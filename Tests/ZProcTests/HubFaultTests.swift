@@ -166,7 +166,8 @@ private func serve(_ file: String, at address: String) async throws {
     @Test func aHubThatIsAwayForTooLongIsAnError() async throws {
         try await withKilledHub(over: .ipc) { killed in
             let hub = try await killed.start()
-            let client = try await connect(to: killed.address, over: .ipc, patience: .milliseconds(300)), state = client.state
+            let client = try await connect(to: killed.address, over: .ipc, patience: .milliseconds(300))
+            let state = client.state
             try await state.set("key", to: 1)
             kill(pid_t(try #require(hub.pid)), SIGKILL)
             _ = try? await hub.value

@@ -112,6 +112,7 @@ final class Connection: Sendable {
     ///   - options: how the link is opened.
     ///   - info: who this node says it is.
     ///   - move: how to go on over a socket that the peer has on this machine, before anything else is said; nil to stay.
+    /// - Throws: why it cannot be opened.
     func open(
         over transport: any Transport,
         options: ConnectOptions = ConnectOptions(),

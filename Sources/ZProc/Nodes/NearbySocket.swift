@@ -71,7 +71,13 @@ final class NearbyLink: LinkReceiver {
     }
 
     /// Has the connection moved, or greet the node where it did before.
-    static func open(_ move: NearbyMove, to socket: Endpoint, of node: NodeID, as info: PeerInfo, for connection: Connection) {
+    static func open(
+        _ move: NearbyMove,
+        to socket: Endpoint,
+        of node: NodeID,
+        as info: PeerInfo,
+        for connection: Connection
+    ) {
         let receiver = NearbyLink(for: connection, to: node)
         do throws(TransportError) {
             let link = try move.transport.connect(to: socket, options: move.options, receiver: receiver)

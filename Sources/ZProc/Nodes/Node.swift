@@ -84,6 +84,8 @@ final class Node: Sendable {
     ///   - endpoint: where to listen.
     ///   - policy: who may do what there.
     ///   - socket: where to listen besides, for the same clients, as far as they are on this machine.
+    /// - Returns: where it listens, with the port chosen for `*`.
+    /// - Throws: why it cannot listen there.
     func publish(
         at endpoint: Endpoint,
         _ policy: AccessPolicy,

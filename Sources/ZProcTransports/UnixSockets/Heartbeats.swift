@@ -1,11 +1,11 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CZProc
 internal import Glibc
 internal import Synchronization
 internal import WeakReferences
 internal import ZProcCore
-internal import ZeroMQ
 
 /// Has streams give signs of life, on a thread that does nothing else: a program whose threads are all busy lives, too.
 ///
@@ -51,12 +51,13 @@ final class Heartbeats: Sendable {
             defer { state.hasThread = true }
             return !state.hasThread
         }
-        // Without memory for a thread there are none until the next stream comes.
-        if needsThread, startDetachedThread({ [self] in run() }) != 0 { state.withLock { $0.hasThread = false } }
+        guard needsThread else { return }
+        // Without memory for a thread there are no signs of life until the next stream comes.
+        do { try tryToStartThread { [self] in run() } } catch { state.withLock { $0.hasThread = false } }
     }
 
     private func run() {
-        nameCurrentThread("zproc-heart")
+        czproc_name_thread("zproc-heart")
         repeat {
             var time = timespec()
             let (seconds, attoseconds) = interval.countable.components

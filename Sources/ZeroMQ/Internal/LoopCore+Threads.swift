@@ -54,7 +54,7 @@ extension LoopCore {
     }
 
     func runAsOneOfMany() {
-        nameCurrentThread("zproc-io")
+        czeromq_name_current_thread("zproc-io")
         let place = state.withLock { $0.threads.enter() }
         let thread = LoopThread(core: self, place: place)
         thread.enter()

@@ -183,7 +183,7 @@ final class LoopCore: Sendable {
     private func run() {
         if jobThreads > 0 { return runAsOneOfMany() }
         thread.store(UInt(pthread_self()), ordering: .relaxed)
-        nameCurrentThread("zproc-io")
+        czeromq_name_current_thread("zproc-io")
         var batch: [QueuedJob] = []
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         var poked: [SocketCore] = []

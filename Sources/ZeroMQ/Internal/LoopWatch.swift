@@ -51,7 +51,7 @@ final class LoopWatch: Sendable {
     private static let interval = 1_000_000
 
     private func run() -> Never {
-        nameCurrentThread("zproc-watch")
+        czeromq_name_current_thread("zproc-watch")
         while true {
             var expirations: UInt64 = 0
             _ = read(timer, &expirations, MemoryLayout<UInt64>.size)

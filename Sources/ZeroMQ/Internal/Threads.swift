@@ -1,13 +1,12 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CZeroMQ
 internal import Glibc
 
 /// Starts a thread that nobody joins and no signal handler of the program runs on, for `body`.
 ///
 /// Returns 0 or an error number; then `body` is never called.
-package func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
+func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> ErrorNumber {
     var thread = pthread_t()
     var all = sigset_t()
     var previous = sigset_t()
@@ -27,12 +26,6 @@ package func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Int3
     )
     if result == 0 { pthread_detach(thread) } else { work.release() }
     return result
-}
-
-/// Names the calling thread, for people who look at the process; 15 bytes at most.
-package func nameCurrentThread(_ name: StaticString) {
-    // It ends with a zero.
-    czeromq_name_current_thread(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
 }
 
 /// What a thread is started for, in an object, of which the system can pass a pointer on.

@@ -23,6 +23,8 @@ struct HubClients: Sendable {
     ///   - count: how many clients there are.
     ///   - span: for how long.
     ///   - transport: what they reach the hub over; those of other machines always do over ZeroMQ.
+    /// - Returns: what they did.
+    /// - Throws: what kept one of them from it.
     func run(
         _ count: Int,
         for span: Nanoseconds,
