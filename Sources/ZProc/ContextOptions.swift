@@ -24,10 +24,11 @@ public struct ContextOptions: Hashable, Sendable, Codable {
         case zeroMQ
     }
 
-    /// How the processes of a context on `.processes` talk to each other, where it is given no address.
+    /// How the processes of a context on `.processes` talk to each other, where it is given no address; and whether clients
+    /// of a hub go on over a Unix domain socket of it when they are on its machine.
     ///
-    /// What is published with ``Context/publish(at:_:)``, and a context whose address is `ipc://` or `tcp://`, is reached
-    /// over ZeroMQ whatever this is.
+    /// They do when it is `unixSockets` at both ends, the hub has no keys and is of the same user, and nothing stands
+    /// between. A context whose address is `ipc://` or `tcp://` is reached over ZeroMQ whatever this is.
     public var transport = Transport.unixSockets
     /// What becomes of what still runs when the scope is left.
     public var atEnd: ScopeEnd = .stop

@@ -56,7 +56,8 @@ extension Context {
     ///
     /// May be called for several addresses, each with its own options. Without keys, an `ipc://` address is open to
     /// processes of this user, and a `tcp://` address must be one of the loopback unless ``HubOptions/isInsecure`` says
-    /// otherwise: whoever may send closures may run any code.
+    /// otherwise: whoever may send closures may run any code. Without keys, clients of the same user on this machine go
+    /// on over a socket in a private directory, see ``ContextOptions/transport``.
     ///
     /// - Parameters:
     ///   - address: where to listen, such as `tcp://127.0.0.1:*` or `ipc:///run/user/1000/hub`.
