@@ -20,7 +20,7 @@ import ZeroMQ
                 try await withContext(connectingTo: address, backend: .threads, options: way.options) { client in
                     try await client.state.set("key", to: 1)
                     #expect(try await client.ping().hub.clients == 1)
-                    if way == .tcp { #expect(try connectionCount(at: port) == 1) }
+                    if way == .tcp { try await eventually { try connectionCount(at: port) == 1 } }
                     if way == .nearby { try await eventually { try connectionCount(at: port) == 0 } }
                     try await client.state.set("key", to: 2)
                 }
@@ -56,7 +56,7 @@ import ZeroMQ
             try await withContext(connectingTo: address, credentials: credentials, backend: .threads) { client in
                 for _ in 0..<3 { try await client.state.increment("count") }
                 #expect(try await client.ping().hub.clients == 1)
-                #expect(try connectionCount(at: port) == 1)
+                try await eventually { try connectionCount(at: port) == 1 }
             }
         }
     }
@@ -69,9 +69,11 @@ import ZeroMQ
             let proxy = try FaultyProxy(to: port, rarity: 1, random: SeededRandom(state: 1))
             let address = "tcp://127.0.0.1:\(proxy.port)"
             try await withContext(connectingTo: address, backend: .threads) { client in
+                try await client.state.increment("count")
+                proxy.set(.delay)
                 for _ in 0..<3 { try await client.state.increment("count") }
+                #expect(proxy.faultCount >= 6, "it passes on what is asked and what is answered")
                 #expect(try await client.ping().hub.clients == 1)
-                #expect(try connectionCount(at: port) == 1)
             }
             proxy.close()
         }
@@ -79,11 +81,12 @@ import ZeroMQ
 
     /// What may stand where the socket was.
     enum Obstacle: CaseIterable, Sendable {
-        case nothing, deafSocket, otherHub, openDirectory
+        case none, nothing, deafSocket, otherHub, openDirectory
     }
 
-    /// A client that cannot move stays, whatever it finds.
+    /// A client that cannot move stays, whatever it finds; without an obstacle it moves.
     @Test(arguments: Obstacle.allCases) func aClientThatCannotMoveStays(_ obstacle: Obstacle) async throws {
+        let staying = obstacle == .none ? 0 : 1
         try await withTemporaryDirectory { directory in
             try await withContext(.processes) { context in
                 let port = try freePort()
@@ -92,6 +95,7 @@ import ZeroMQ
                 let socket = try #require(Self.sockets(in: directory).first)
                 var deaf: Int32 = -1
                 switch obstacle {
+                case .none: break
                 case .nothing: unlink(socket)
                 case .deafSocket:
                     unlink(socket)
@@ -106,14 +110,17 @@ import ZeroMQ
                     try #require(rename(other, socket) == 0)
                 case .openDirectory: chmod(String(socket[..<(try #require(socket.lastIndex(of: "/")))]), 0o755)
                 }
-                let address = "tcp://127.0.0.1:\(port)"
-                try await withContext(connectingTo: address, backend: .threads) { client in
-                    for count in 1...3 { #expect(try await client.state.increment("count") == count) }
-                    let info = try await client.ping().hub
-                    #expect(info.processID == hub.pid)
-                    #expect(info.clients == 1)
-                    #expect(try connectionCount(at: port) == 1)
-                }
+                // Of a program that has its sockets there, too.
+                let seen = try await context.spawn(port, staying, options: Self.options(directory)) { port, staying in
+                    try await withContext(connectingTo: "tcp://127.0.0.1:\(port)", backend: .threads) { client in
+                        var seen: [Int] = []
+                        for _ in 1...3 { seen.append(try await client.state.increment("count")) }
+                        let hub = try await client.ping().hub
+                        try await eventually { try connectionCount(at: port) == staying }
+                        return seen + [hub.processID, hub.clients]
+                    }
+                }.value
+                #expect(seen == [1, 2, 3, try #require(hub.pid), 1])
                 if deaf >= 0 { close(deaf) }
             }
         }
@@ -178,7 +185,7 @@ import ZeroMQ
                         _ = try await state.first { $0["may end", default: false] }
                     }
                     try await eventually { try await hub.state.get("is there", default: false) }
-                    if way == .tcp { #expect(try connectionCount(at: port) == 2) }
+                    if way == .tcp { try await eventually { try connectionCount(at: port) == 2 } }
                     if way == .nearby { try await eventually { try connectionCount(at: port) == 0 } }
                     #expect(try await client.ping().hub.clients == 2)
                     try await hub.state.set("may end", to: true)
@@ -222,25 +229,96 @@ import ZeroMQ
         }
     }
 
-    /// A hub may not send its clients to any other socket of theirs.
-    @Test(arguments: [
-        [ownAddress, "unix:///tmp/near-1"], [ownAddress, "unix:///tmp/zproc-0-x/../near-1"],
-        [ownAddress, "unix:///tmp/zproc-0-x/near-1", "more"], [ownAddress, "tcp://127.0.0.1:2"], [ownAddress],
-        ["x", "y"], ["", ""], [],
-    ]) func aHubCannotSendItsClientsAnywhere(_ texts: [String]) async throws {
-        let transport = ZeroMQTransport(), port = try freePort()
+    /// Where a hub might send its clients.
+    enum Lure: CaseIterable, Sendable {
+        /// This is where they go.
+        case right
+        case otherName, otherDirectory, otherUser, openDirectory, wayBack, symbolicLink, otherPort, otherHost, otherScheme
+    }
+
+    /// A hub cannot send its clients to any other socket of theirs.
+    @Test(arguments: Lure.allCases) func aHubCannotSendItsClientsAnywhere(_ lure: Lure) async throws {
+        let user = getuid(), id = UInt64.random(in: 0 ... .max), port = try freePort()
+        var directory = "/tmp/zproc-\(user)-lure\(id)", name = "near-1", said: String?, linked: String?
+        var address = "tcp://127.0.0.1:\(port)", mode: mode_t = 0o700
+        switch lure {
+        case .right: break
+        case .otherName: name = "hub"
+        case .otherDirectory: directory = "/tmp/lure\(id)"
+        case .otherUser: directory = "/tmp/zproc-\(user + 1)-lure\(id)"
+        case .openDirectory: mode = 0o755
+        case .wayBack: said = "unix://\(directory)/../zproc-\(user)-lure\(id)/near-1"
+        case .symbolicLink:
+            linked = "/tmp/zproc-\(user)-link\(id)"
+            said = "unix://\(linked ?? "")/near-1"
+        case .otherPort: address = "tcp://127.0.0.1:\(port - 1)"
+        case .otherHost: address = "tcp://127.0.0.2:\(port)"
+        case .otherScheme: address = "ipc://127.0.0.1:\(port)"
+        }
+        let path = "\(directory)/\(name)"
+        try #require(mkdir(directory, mode) == 0)
+        if let linked { try #require(symlink(directory, linked) == 0) }
+        let unix = UnixSocketTransport(), transport = ZeroMQTransport()
+        defer {
+            if let linked { unlink(linked) }
+            rmdir(directory)
+        }
+        // What listens there is the hub that says so.
+        let answer = try MessagePackEncoder().encode([address, said ?? "unix://\(path)"]), node = NodeID.random()
+        let lured = try unix.listen(at: Endpoint(.unix, path))
+        try lured.start(MisleadingHub(lured, node, saying: answer, errors: "asked there"))
         let listener = try transport.listen(at: Endpoint("tcp://127.0.0.1:\(port)"))
-        let said = try MessagePackEncoder().encode(texts.map { $0 == Self.ownAddress ? "tcp://127.0.0.1:\(port)" : $0 })
-        try listener.start(MisleadingHub(listener, saying: said))
+        try listener.start(MisleadingHub(listener, node, saying: answer, errors: "asked here"))
         let client = try await Context(connectingTo: "tcp://127.0.0.1:\(port)", backend: .threads)
+        let error = await #expect(throws: (any Error).self) { _ = try await client.ping() }
+        #expect(error.map { "\($0)" }?.contains(lure == .right ? "asked there" : "asked here") == true)
+        await client.shutdown()
+        await transport.shutdown()
+        await unix.shutdown()
+    }
+
+    /// What is no answer is as good as none.
+    @Test(arguments: [["tcp://127.0.0.1:1"], ["x", "y"], [], ["", ""], ["a", "b", "c"]])
+    func aHubThatMakesNoSenseKeepsItsClients(_ texts: [String]) async throws {
+        let transport = ZeroMQTransport(), listener = try transport.listen(at: Endpoint("tcp://127.0.0.1:*"))
+        let answer = try MessagePackEncoder().encode(texts)
+        try listener.start(MisleadingHub(listener, .random(), saying: answer, errors: "asked here"))
+        let client = try await Context(connectingTo: listener.endpoint.description, backend: .threads)
         let error = await #expect(throws: (any Error).self) { _ = try await client.ping() }
         #expect(error.map { "\($0)" }?.contains("asked here") == true)
         await client.shutdown()
         await transport.shutdown()
     }
 
-    /// Stands for the address that the client connects to.
-    private static let ownAddress = "tcp://127.0.0.1:1"
+    /// To say hello again gives nobody more than there is.
+    @Test func whoComesBackHasTakenWhatItHasTaken() async throws {
+        try await withContext(.threads) { hub in
+            var options = HubOptions()
+            options.limits.requestsPerSecond = 3
+            let zmq = try SocketContext(), socket = try zmq.makeSocket(.dealer)
+            try socket.connect(to: hub.publish(at: "tcp://127.0.0.1:*", options))
+            func answer(to envelope: Envelope) async throws -> Envelope {
+                try await socket.send(Message(envelope.encoded()))
+                return try Envelope(decoding: Array(try await socket.receive()))
+            }
+            var id: UInt64 = 0, refusals = 0
+            // As many as would be needed for one a round not to be noticed.
+            for _ in 0..<100 where refusals == 0 {
+                _ = try await answer(to: .hello(PeerInfo(build: "other", node: .random(), processID: 1)))
+                for method in ["ping", "ping", "ping", "move"] {
+                    id += 1
+                    let call = Envelope.call(CallID(id), service: "hub", method: method, arguments: [0x90])
+                    if case .failure(_, let error) = try await answer(to: call), error.code == "overLimit" {
+                        #expect(method == "ping")
+                        refusals += 1
+                    }
+                }
+            }
+            #expect(refusals > 0)
+            socket.close()
+            await zmq.shutdown()
+        }
+    }
 
     // MARK: Helpers
 
@@ -289,22 +367,26 @@ private func hex(_ port: Int) -> String {
     return String(repeating: "0", count: 4 - text.count) + text
 }
 
-/// A hub that says where its clients should go on.
+/// A hub that says where its clients should go on, and has an error for whatever else it is asked.
 private final class MisleadingHub: ListenerReceiver {
     private let listener: any TransportListener
     private let said: [UInt8]
-    private let info = PeerInfo(build: "other", node: .random(), processID: 1)
+    private let message: String
+    private let info: PeerInfo
 
-    init(_ listener: any TransportListener, saying said: [UInt8]) {
+    init(_ listener: any TransportListener, _ node: NodeID, saying said: [UInt8], errors message: String) {
         self.listener = listener
         self.said = said
+        self.message = message
+        info = PeerInfo(build: "other", node: node, processID: 1)
     }
 
     func listenerReceived(_ message: [UInt8], from peer: PeerID) {
         switch try? Envelope(decoding: message) {
         case .hello: answer(.welcome(info), peer)
         case .call(let id, _, "move", _, _, _): answer(.success(id, result: said[...]), peer)
-        case .call(let id, _, _, _, _, _): answer(.failure(id, WireError(code: "none", message: "asked here")), peer)
+        case .call(let id, _, _, _, _, _):
+            answer(.failure(id, WireError(code: "none", message: self.message)), peer)
         case let other: Issue.record(Comment(rawValue: "\(other, default: "no message")"))
         }
     }

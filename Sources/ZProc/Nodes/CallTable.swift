@@ -21,6 +21,11 @@ package struct CallTable<Waiter> {
         return CallID(lastID)
     }
 
+    /// Gives the number of a call that is over, and that the peer has forgotten, to the next one, unless others have come since.
+    package mutating func takeBack(_ id: CallID) {
+        if lastID == id.number, count == 0 { lastID -= 1 }
+    }
+
     /// Keeps who waits for the reply to `id`.
     package mutating func add(_ waiter: Waiter, for id: CallID) {
         let isNew = waiting.insert(waiter, for: id.number)

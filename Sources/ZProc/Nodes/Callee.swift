@@ -9,12 +9,15 @@ final class Callee: Sendable, CustomStringConvertible {
     let service: (any Service)?
     /// What a caller must be allowed to do.
     let role: Role
+    /// Whether it is a request of those that a client may make in a second; not what clients ask before they are used.
+    let isCounted: Bool
 
     init(_ serviceName: String, _ method: String, of services: ServiceTable) {
         self.serviceName = serviceName
         self.method = method
         service = services[serviceName]
         role = service?.role(for: method) ?? .reader
+        isCounted = serviceName != HubService.name || method != HubMethod.move.rawValue
     }
 
     /// Whether these are its names, byte by byte: strings are equal when they look the same.

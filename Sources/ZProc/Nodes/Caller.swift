@@ -43,6 +43,14 @@ final class Caller: Sendable {
     /// One that says hello again is the same, and has taken what it has taken.
     func saysHello(_ info: PeerInfo) { state.withLock { $0.info = info } }
 
+    /// The same for one that had left.
+    func comesBack(_ info: PeerInfo) {
+        state.withLock { state in
+            state.info = info
+            state.isGone = false
+        }
+    }
+
     /// Takes a call, once.
     ///
     /// - Parameters:
@@ -70,7 +78,7 @@ final class Caller: Sendable {
                 )
             }
             if let refusal = policy.refusal(of: key, callee.role, callee.description) { return .refused(refusal) }
-            if state.rate != nil, state.rate?.take(now: .now) == false {
+            if state.rate != nil, callee.isCounted, state.rate?.take(now: .now) == false {
                 return .refused(
                     .overLimit("more than \(policy.limits?.requestsPerSecond ?? 0) requests in a second")
                 )

@@ -68,6 +68,10 @@ final class Connection: Sendable {
         var info: PeerInfo?
         /// How to move to a socket of the peer on this machine; nil when it stays, or has looked for one.
         var move: NearbyMove?
+        /// What hears of the link as long as it may move.
+        var first: FirstLink?
+        /// The question for the socket.
+        var question: CallID?
 
         /// The number that the peer knows a method by; nil as long as it does not.
         func alias(_ service: String, _ method: String) -> UInt64? {
@@ -119,13 +123,15 @@ final class Connection: Sendable {
         as info: PeerInfo,
         movingBy move: NearbyMove? = nil
     ) throws(TransportError) {
-        let link = try transport.connect(to: endpoint, options: options, receiver: self)
+        let first = move.map { _ in FirstLink(of: self) }
+        let link = try transport.connect(to: endpoint, options: options, receiver: first ?? self)
         let closed = state.withLock { state -> TransportError? in
             // The end may have come first.
             if case .closed(let error) = state.phase { return error }
             state.link = link
             state.info = info
             state.move = move
+            state.first = first
             return nil
         }
         if let closed {
@@ -437,6 +443,7 @@ extension Connection: LinkReceiver {
             let id = state.calls.makeID()
             let waiter = Waiter.callback { [self] in answered($0, by: peer, move) }
             state.calls.add(Waiting(waiter: waiter, isLimited: false), for: id)
+            state.question = id
             return (id, state.link)
         }
         let arguments = FieldWriter.bytes(count: 0) { _ in }
@@ -466,12 +473,15 @@ extension Connection: LinkReceiver {
 
     /// Goes on over another link to the same node.
     func move(to link: any TransportLink, of peer: PeerInfo) {
-        let isMoved = state.withLock { state -> (any TransportLink)? in
+        let left = state.withLock { state -> (any TransportLink)? in
             guard case .greeting = state.phase else { return link }
             defer { state.link = link }
+            state.first?.leave()
+            // There, numbers begin anew.
+            if let question = state.question { state.calls.takeBack(question) }
             return state.link
         }
-        isMoved?.close()
+        left?.close()
         do throws(TransportError) { try begin(with: peer) } catch { close(error) }
     }
 

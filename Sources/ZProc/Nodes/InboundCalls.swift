@@ -21,6 +21,8 @@ final class InboundCalls: Sendable {
     private struct State {
         var listener: (any TransportListener)?
         var callers: [PeerID: Caller] = [:]
+        /// Those that have been told to go on elsewhere, and may say hello here again.
+        var moved: [PeerID: Caller] = [:]
         /// The one that called last, which is likely to call next.
         var recent: Caller?
         /// What was called last, which is likely to be called next.
@@ -83,10 +85,25 @@ final class InboundCalls: Sendable {
         self.policy = policy
     }
 
-    func listen(at endpoint: Endpoint) throws(TransportError) -> Endpoint {
+    /// Answers who calls at an endpoint.
+    ///
+    /// - Parameters:
+    ///   - endpoint: where to listen.
+    ///   - makeNearby: makes the socket where callers on this machine are better off, if there is to be one; called with
+    ///     where it listens, before anybody is answered there.
+    /// - Returns: where it listens, with the port chosen for `*`.
+    /// - Throws: why it cannot listen there.
+    func listen(
+        at endpoint: Endpoint,
+        nearby makeNearby: (Endpoint) -> NearbySocket? = { _ in nil }
+    ) throws(TransportError) -> Endpoint {
         let listener = try transport.listen(at: endpoint, options: policy.listenOptions)
+        let nearby = makeNearby(listener.endpoint)
         // Whoever has waited for the endpoint is answered through it.
-        state.withLock { $0.listener = listener }
+        state.withLock { state in
+            state.listener = listener
+            state.nearby = nearby
+        }
         do throws(TransportError) {
             try listener.start(self)
         } catch {
@@ -276,7 +293,12 @@ extension InboundCalls: ListenerReceiver {
             guard let listener = state.listener else { return .closed }
             let most = policy.limits?.peers ?? .max
             guard seats.take(atMost: most) else { return .full(most) }
-            state.callers[peer] = Caller(peer, info, at: listener, rate: policy.makeRateLimit())
+            if let back = state.moved.removeValue(forKey: peer) {
+                back.comesBack(info)
+                state.callers[peer] = back
+            } else {
+                state.callers[peer] = Caller(peer, info, at: listener, rate: policy.makeRateLimit())
+            }
             return .welcome
         }
     }
@@ -300,8 +322,11 @@ extension InboundCalls: ListenerReceiver {
 
     /// Finds out which callers are still there: one that is not is lost.
     private func probe() {
-        state.withLock { $0.isProbing = false }
-        for peer in state.withLock({ Array($0.callers.keys) }) { send(.probe, to: peer) }
+        let peers = state.withLock { state in
+            state.isProbing = false
+            return Array(state.callers.keys) + Array(state.moved.keys)
+        }
+        for peer in peers { send(.probe, to: peer) }
     }
 
     /// How many callers there are, and how many calls of theirs have not been answered.
@@ -311,28 +336,23 @@ extension InboundCalls: ListenerReceiver {
     }
 
     func listenerLost(_ peer: PeerID) {
-        if let lost = remove(peer) { leave(lost) }
-    }
-
-    private func remove(_ peer: PeerID) -> Caller? {
-        let lost = state.withLock { state in
+        let (lost, moved) = state.withLock { state in
             if state.recent?.peer == peer { state.recent = nil }
-            return state.callers.removeValue(forKey: peer)
+            return (state.callers.removeValue(forKey: peer), state.moved.removeValue(forKey: peer))
         }
-        if lost != nil { seats.leave() }
-        return lost
+        // Outside the lock, with its calls.
+        withExtendedLifetime(moved) {}
+        if let lost { leave(lost) }
     }
 
     private func leave(_ caller: Caller) {
+        seats.leave()
         log("a client has gone", Log.facts([.process: caller.info.processID]))
         caller.leave()
     }
 }
 
 extension InboundCalls {
-    /// Callers on this machine that ask for it go on at a socket from now on.
-    func setNearby(_ socket: NearbySocket) { state.withLock { $0.nearby = socket } }
-
     /// Tells a caller where to go on, and forgets it: there it will say hello again, or here when it cannot.
     ///
     /// - Parameters:
@@ -340,10 +360,21 @@ extension InboundCalls {
     ///   - answer: makes the answer of where that is, nil when it is to stay.
     func move(_ call: IncomingCall, _ answer: (NearbySocket?) throws -> [UInt8]) rethrows {
         let nearby = state.withLock(\.nearby), result = try answer(nearby)
-        // It may say hello as soon as it has the answer.
-        let left = nearby == nil ? nil : remove(call.caller.peer)
-        call.succeed(result)
-        if let left { leave(left) }
+        guard nearby != nil else { return call.succeed(result) }
+        let caller = call.caller
+        let isHere = state.withLock { state in
+            guard state.callers[caller.peer] === caller else { return false }
+            if state.recent === caller { state.recent = nil }
+            state.moved[caller.peer] = state.callers.removeValue(forKey: caller.peer)
+            return true
+        }
+        guard isHere else { return }
+        leave(caller)
+        // Last: it may say hello as soon as it has the answer.
+        call.observation?.answered(.success(result))
+        let message = Envelope.success(call.id, result: result[...]).encoded()
+        metrics.current?.sent(message.count)
+        caller.send(message, body: [])
     }
 }
 

@@ -1,6 +1,7 @@
 // This source file is part of ZProc for Swift.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import Synchronization
 internal import ZProcCore
 
@@ -34,10 +35,7 @@ struct NearbySocket {
     /// Not when something stands between that endpoint and the hub, which has its reasons; nor when the socket is not one
     /// of this machine and user: whoever answers at the endpoint might send this program to any other socket.
     func stands(for endpoint: Endpoint) -> Bool {
-        guard endpoint.scheme == address.scheme, socket.scheme == .unix else { return false }
-        let separator: Character = endpoint.scheme == .tcp ? ":" : "/"
-        return endpoint.address.split(separator: separator).last == address.address.split(separator: separator).last
-            && RuntimeDirectory.isOwn(socket)
+        socket.scheme == .unix && address.isReached(by: endpoint) && RuntimeDirectory.isNearby(socket)
     }
 }
 
@@ -46,8 +44,49 @@ struct NearbyMove: Sendable {
     let transport: any Transport
     let options: ConnectOptions
 
-    /// How long the node has to answer there.
-    fileprivate static let patience: Duration = .seconds(1)
+    /// How long the node has to answer there; when it stands still, the first link finds out as soon.
+    fileprivate static let patience: Duration = .seconds(6)
+}
+
+extension Endpoint {
+    /// Whether who connects to an endpoint is connected to whoever listens at this one, as far as names tell.
+    fileprivate func isReached(by other: Endpoint) -> Bool {
+        guard scheme == other.scheme else { return false }
+        if address == other.address { return true }
+        switch scheme {
+        case .tcp:
+            let (host, port) = hostAndPort, (otherHost, otherPort) = other.hostAndPort
+            let all: Set<Substring> = ["*", "0.0.0.0", "[::]"], own: Set<Substring> = ["localhost", "127.0.0.1", "[::1]"]
+            return port == otherPort && (host == otherHost || all.contains(host) || own.isSuperset(of: [host, otherHost]))
+        case .ipc, .unix:
+            var status = stat(), otherStatus = stat()
+            return stat(address, &status) == 0 && stat(other.address, &otherStatus) == 0
+                && status.st_dev == otherStatus.st_dev && status.st_ino == otherStatus.st_ino
+        case .inproc: return false
+        }
+    }
+
+    private var hostAndPort: (Substring, Substring) {
+        let colon = address.lastIndex(of: ":") ?? address.endIndex
+        return (address[..<colon], address[colon...])
+    }
+}
+
+/// The first link of a connection that may move, of which nothing is heard afterwards.
+final class FirstLink: LinkReceiver {
+    private let connection: Connection
+    private let isLeft = Atomic(false)
+
+    init(of connection: Connection) { self.connection = connection }
+
+    func leave() { isLeft.store(true, ordering: .releasing) }
+
+    func linkReceived(_ message: [UInt8]) {
+        if !isLeft.load(ordering: .acquiring) { connection.linkReceived(message) }
+    }
+    func linkClosed(_ error: TransportError) {
+        if !isLeft.load(ordering: .acquiring) { connection.linkClosed(error) }
+    }
 }
 
 /// A second link to a node that has been greeted; it takes the first one's place when the same node answers by it.
@@ -62,7 +101,7 @@ final class NearbyLink: LinkReceiver {
     private let connection: Connection
     private let node: NodeID
     private let phase = Mutex(Phase.opening)
-    /// The same as the phase, for each message.
+    /// Whether the phase is that, for each message to see without a lock.
     private let isTaken = Atomic(false)
 
     private init(for connection: Connection, to node: NodeID) {

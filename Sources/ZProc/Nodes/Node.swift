@@ -95,16 +95,24 @@ final class Node: Sendable {
             try check(state)
             let seats = Seats()
             let inbound = makeInbound(endpoint.scheme, policy, seats)
-            let address = NodeAddress(endpoint: try inbound.listen(at: endpoint), node: info.node)
-            state.published.append((address, inbound))
-            // Without it, clients stay where they are.
-            if let socket, case let nearby = makeInbound(socket.scheme, policy, seats),
-                let place = try? nearby.listen(at: socket)
-            {
-                state.published.append((NodeAddress(endpoint: place, node: info.node), nearby))
-                inbound.setNearby(NearbySocket(of: address.endpoint, at: place))
+            var nearby: (place: Endpoint, inbound: InboundCalls)?
+            do throws(TransportError) {
+                let place = try inbound.listen(at: endpoint) { address in
+                    // Without it, clients stay where they are.
+                    guard let socket, case let calls = makeInbound(socket.scheme, policy, seats),
+                        let place = try? calls.listen(at: socket)
+                    else { return nil }
+                    nearby = (place, calls)
+                    return NearbySocket(of: address, at: place)
+                }
+                let address = NodeAddress(endpoint: place, node: info.node)
+                state.published.append((address, inbound))
+                if let nearby { state.published.append((NodeAddress(endpoint: nearby.place, node: info.node), nearby.inbound)) }
+                return address
+            } catch {
+                nearby?.inbound.close()
+                throw error
             }
-            return address
         }
     }
 

@@ -52,10 +52,13 @@ final class RuntimeDirectory: Sendable {
     static let nearbyPrefix = "near-"
 
     /// Whether an endpoint is a socket for clients in one of these directories that only this user can enter.
-    static func isOwn(_ endpoint: Endpoint) -> Bool {
+    ///
+    /// Others may have made it up: nothing is looked for but where these directories are.
+    static func isNearby(_ endpoint: Endpoint) -> Bool {
         let parts = endpoint.address.split(separator: "/", omittingEmptySubsequences: false)
         guard let name = parts.last, name.hasPrefix(nearbyPrefix), let last = parts.dropLast().last,
             last.hasPrefix("\(prefix)\(getuid())-"),
+            (parents + ["/run/user/\(getuid())"]).contains(parts.dropLast(2).joined(separator: "/")),
             let directory = openOwn(parts.dropLast().joined(separator: "/"))
         else { return false }
         defer { close(directory) }
@@ -97,15 +100,15 @@ final class RuntimeDirectory: Sendable {
         }
     }
 
-    private static var parent: String {
-        for variable in ["XDG_RUNTIME_DIR", "TMPDIR"] {
-            // A socket's path has little room; a directory with a long name is no use.
-            if let value = getenv(variable) {
-                let path = String(cString: value)
-                if !path.isEmpty, path.utf8.count < 60, access(path, W_OK | X_OK) == 0 { return path }
-            }
+    private static var parent: String { parents.first { access($0, W_OK | X_OK) == 0 } ?? "/tmp" }
+
+    /// Where they may be.
+    private static var parents: [String] {
+        let named = ["XDG_RUNTIME_DIR", "TMPDIR"].compactMap { (name: String) -> String? in
+            getenv(name).map { String(cString: $0) }
         }
-        return "/tmp"
+        // A socket's path has little room; a directory with a long name is no use.
+        return named.filter { !$0.isEmpty && $0.utf8.count < 60 } + ["/tmp"]
     }
 
     /// Removes what dead owners left behind.

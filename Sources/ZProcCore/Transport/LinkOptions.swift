@@ -24,7 +24,7 @@ public struct ListenOptions: Sendable {
     /// How often the host of a peer that is silent is asked whether it lives; nil for never.
     ///
     /// Three times as long after its last sign of life the peer is lost. A peer that stands still is lost when it has
-    /// promised heartbeats: see ``ConnectOptions/heartbeat``.
+    /// promised heartbeats: see ``ConnectOptions/heartbeat``. At `unix://` both sides need the same interval.
     public var heartbeat: Duration?
     /// Whether only processes of the same user may connect, by what the system says of them; `unix://` and
     /// `ipc://` only.
@@ -40,7 +40,7 @@ public struct ConnectOptions: Sendable {
     public var keys: (own: KeyPair, server: PublicKey)?
     /// How often a peer that is silent is asked whether it lives; nil for never.
     ///
-    /// Three times as long after its last sign of life it is lost.
+    /// Three times as long after its last sign of life it is lost. At `unix://` both sides need the same interval.
     public var heartbeat: Duration?
 
     /// Makes options of a link without encryption.

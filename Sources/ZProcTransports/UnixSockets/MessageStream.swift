@@ -173,8 +173,8 @@ final class MessageStream: LoopSource, SocketOwner {
     /// - Returns: why they were not sent; then the stream ends.
     private func write(_ messages: [Outgoing]) -> End? {
         output.withLock { output -> End? in
-            if output.phase == .closed { return .closed }
             if let failure = output.failure { return failure }
+            if output.phase == .closed { return .closed }
             if let most = limits.waitingMessages, output.waitingMessages + messages.count > most,
                 output.waitingMessages > 0
             {
@@ -402,7 +402,7 @@ final class MessageStream: LoopSource, SocketOwner {
     /// How often in a row nothing has come from one that lives no more.
     private static let mostSilences = 3
 
-    /// Gives a sign of life, and ends if the other side has given none for long; by a thread that does nothing else.
+    /// Gives a sign of life, and ends if the other side has given none for long.
     ///
     /// - Parameter interval: how often that is done.
     /// - Returns: whether it is to be done again.
@@ -425,7 +425,11 @@ final class MessageStream: LoopSource, SocketOwner {
                 _ = fail(.silent(interval * Self.mostSilences), &output)
                 return false
             }
-            guard output.pieces.isEmpty, output.failure == nil else { return output.failure == nil }
+            guard output.pieces.isEmpty, output.failure == nil else {
+                // What waits is a sign of life, too, and whoever serves this stream may be held up.
+                writeWaiting(&output)
+                return output.failure == nil
+            }
             let heartbeat = [UInt8](repeating: 0, count: MessageReader.lengthByteCount)
             let sent = Glibc.send(descriptor, heartbeat, heartbeat.count, Int32(MSG_NOSIGNAL))
             // Without room there is enough to be read.
@@ -467,9 +471,14 @@ final class MessageStream: LoopSource, SocketOwner {
             defer { input.handlers = nil }
             return input.handlers
         }
-        let failure = output.withLock(\.failure)
+        // Who sends from now on is told why that cannot be, and not that this side has closed it.
+        let failure = output.withLock { output in
+            let failure = output.failure ?? end
+            output.failure = failure
+            return failure
+        }
         closeNow()
-        handlers?.ended(failure ?? end)
+        handlers?.ended(failure)
     }
 
     /// - Returns: whether it is closed.
