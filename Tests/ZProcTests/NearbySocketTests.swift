@@ -233,7 +233,8 @@ import ZeroMQ
     enum Lure: CaseIterable, Sendable {
         /// This is where they go.
         case right
-        case otherName, otherDirectory, otherUser, openDirectory, wayBack, symbolicLink, otherPort, otherHost, otherScheme
+        case otherName, otherDirectory, otherUser, openDirectory, wayBack, symbolicLink
+        case otherPort, otherHost, otherScheme
     }
 
     /// A hub cannot send its clients to any other socket of theirs.

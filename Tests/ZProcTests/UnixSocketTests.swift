@@ -148,6 +148,34 @@ import ZProcTransports
         }
     }
 
+    /// Who sends while the other side goes is told that, and not that this side has closed the link.
+    @Test func whoSendsAtTheEndIsToldOfIt() async throws {
+        for _ in 0..<200 {
+            let path = Self.freshPath(), server = UnixSocketTransport(), client = UnixSocketTransport()
+            let listener = try server.listen(at: Endpoint(.unix, path))
+            let echo = EchoingReceiver(listener), receiver = CollectingReceiver()
+            try listener.start(echo)
+            let link = try client.connect(to: listener.endpoint, receiver: receiver)
+            try link.send([1])
+            try await eventually { receiver.messages == [[1]] }
+            let senders = (0..<2).map { _ in
+                Task { () -> TransportError? in
+                    while true {
+                        do throws(TransportError) { try link.send([2]) } catch { return error }
+                        await Task.yield()
+                    }
+                }
+            }
+            listener.close()
+            for sender in senders {
+                let error = await sender.value
+                #expect(error?.code == .peerGone)
+            }
+            await client.shutdown()
+            await server.shutdown()
+        }
+    }
+
     // MARK: Heartbeats
 
     @Test func lengthsOfZeroAreSignsOfLifeWhereTheyMayBe() throws {

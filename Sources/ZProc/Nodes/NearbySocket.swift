@@ -56,8 +56,10 @@ extension Endpoint {
         switch scheme {
         case .tcp:
             let (host, port) = hostAndPort, (otherHost, otherPort) = other.hostAndPort
-            let all: Set<Substring> = ["*", "0.0.0.0", "[::]"], own: Set<Substring> = ["localhost", "127.0.0.1", "[::1]"]
-            return port == otherPort && (host == otherHost || all.contains(host) || own.isSuperset(of: [host, otherHost]))
+            let all: Set<Substring> = ["*", "0.0.0.0", "[::]"]
+            let own: Set<Substring> = ["localhost", "127.0.0.1", "[::1]"]
+            return port == otherPort
+                && (host == otherHost || all.contains(host) || own.isSuperset(of: [host, otherHost]))
         case .ipc, .unix:
             var status = stat(), otherStatus = stat()
             return stat(address, &status) == 0 && stat(other.address, &otherStatus) == 0

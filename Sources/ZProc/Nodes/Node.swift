@@ -107,7 +107,9 @@ final class Node: Sendable {
                 }
                 let address = NodeAddress(endpoint: place, node: info.node)
                 state.published.append((address, inbound))
-                if let nearby { state.published.append((NodeAddress(endpoint: nearby.place, node: info.node), nearby.inbound)) }
+                if let nearby {
+                    state.published.append((NodeAddress(endpoint: nearby.place, node: info.node), nearby.inbound))
+                }
                 return address
             } catch {
                 nearby?.inbound.close()
