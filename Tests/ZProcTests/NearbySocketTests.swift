@@ -14,9 +14,8 @@ import ZeroMQ
     /// Who moves, and from where.
     @Test(arguments: HubWay.allCases) func aClientMovesUnlessItIsToStay(over way: HubWay) async throws {
         try await withTemporaryDirectory { directory in
-            let port = try freePort()
             try await withContext(.threads) { hub in
-                let address = try hub.publish(at: way.address(in: directory, port: String(port)))
+                let address = try hub.publish(at: way.address(in: directory)), port = Self.port(of: address)
                 try await withContext(connectingTo: address, backend: .threads, options: way.options) { client in
                     try await client.state.set("key", to: 1)
                     #expect(try await client.ping().hub.clients == 1)
@@ -47,11 +46,12 @@ import ZeroMQ
 
     /// Also a hub that sockets are not to be used by, and one that knows who is who by keys.
     @Test(arguments: [false, true]) func aHubMayHaveNone(butKeys hasKeys: Bool) async throws {
-        let own = try KeyPair.generate(), guest = try KeyPair.generate(), port = try freePort()
+        let own = try KeyPair.generate(), guest = try KeyPair.generate()
         let keys = HubKeys(own: own, allowed: [guest.publicKey: .writer])
         let options = hasKeys ? ContextOptions() : HubWay.tcp.options
         try await withContext(.threads, options: options) { hub in
-            let address = try hub.publish(at: "tcp://127.0.0.1:\(port)", HubOptions(keys: hasKeys ? keys : nil))
+            let address = try hub.publish(at: "tcp://127.0.0.1:*", HubOptions(keys: hasKeys ? keys : nil))
+            let port = Self.port(of: address)
             let credentials = hasKeys ? Credentials(own: guest, hub: own.publicKey) : nil
             try await withContext(connectingTo: address, credentials: credentials, backend: .threads) { client in
                 for _ in 0..<3 { try await client.state.increment("count") }
@@ -64,8 +64,7 @@ import ZeroMQ
     /// What stands between a client and its hub stays there.
     @Test func aClientOfAProxyStays() async throws {
         try await withContext(.threads) { hub in
-            let port = try freePort()
-            try hub.publish(at: "tcp://127.0.0.1:\(port)")
+            let port = Self.port(of: try hub.publish(at: "tcp://127.0.0.1:*"))
             let proxy = try FaultyProxy(to: port, rarity: 1, random: SeededRandom(state: 1))
             let address = "tcp://127.0.0.1:\(proxy.port)"
             try await withContext(connectingTo: address, backend: .threads) { client in
@@ -89,9 +88,10 @@ import ZeroMQ
         let staying = obstacle == .none ? 0 : 1
         try await withTemporaryDirectory { directory in
             try await withContext(.processes) { context in
-                let port = try freePort()
-                let hub = try await context.spawn(options: Self.options(directory)) { try await serve(at: port) }
-                try await eventually { Self.sockets(in: directory).count == 1 }
+                let state = context.state
+                let hub = try await context.spawn(options: Self.options(directory)) { try await serve("one", state) }
+                let address = try #require(try await state.first { $0["one", default: ""] != "" })["one", default: ""]
+                let port = Self.port(of: address)
                 let socket = try #require(Self.sockets(in: directory).first)
                 var deaf: Int32 = -1
                 switch obstacle {
@@ -103,9 +103,8 @@ import ZeroMQ
                     let isListening = withSocketAddress(socket) { bind(deaf, $0, $1) } == 0 && listen(deaf, 8) == 0
                     try #require(isListening)
                 case .otherHub:
-                    let otherPort = try freePort()
-                    _ = try await context.spawn(options: Self.options(directory)) { try await serve(at: otherPort) }
-                    try await eventually { Self.sockets(in: directory).count == 2 }
+                    _ = try await context.spawn(options: Self.options(directory)) { try await serve("two", state) }
+                    _ = try await state.first { $0["two", default: ""] != "" }
                     let other = try #require(Self.sockets(in: directory).first { $0 != socket })
                     try #require(rename(other, socket) == 0)
                 case .openDirectory: chmod(String(socket[..<(try #require(socket.lastIndex(of: "/")))]), 0o755)
@@ -154,9 +153,8 @@ import ZeroMQ
 
     /// A hub that comes back has another socket.
     @Test func aClientMovesAgain() async throws {
-        let port = try freePort(), address = "tcp://127.0.0.1:\(port)"
         var hub = try Context(.threads)
-        try hub.publish(at: address)
+        let address = try hub.publish(at: "tcp://127.0.0.1:*"), port = Self.port(of: address)
         let client = try await Context(connectingTo: address, backend: .threads)
         for _ in 0..<5 {
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -175,9 +173,8 @@ import ZeroMQ
 
     @Test(arguments: HubWay.allCases) func whatAClientSpawnsGoesTheSameWay(over way: HubWay) async throws {
         try await withTemporaryDirectory { directory in
-            let port = try freePort()
             try await withContext(.threads) { hub in
-                let address = try hub.publish(at: way.address(in: directory, port: String(port)))
+                let address = try hub.publish(at: way.address(in: directory)), port = Self.port(of: address)
                 try await withContext(connectingTo: address, options: way.options) { client in
                     let state = client.state
                     let process = try await client.spawn {
@@ -239,9 +236,11 @@ import ZeroMQ
 
     /// A hub cannot send its clients to any other socket of theirs.
     @Test(arguments: Lure.allCases) func aHubCannotSendItsClientsAnywhere(_ lure: Lure) async throws {
-        let user = getuid(), id = UInt64.random(in: 0 ... .max), port = try freePort()
+        let user = getuid(), id = UInt64.random(in: 0 ... .max), transport = ZeroMQTransport()
+        let listener = try transport.listen(at: Endpoint("tcp://127.0.0.1:*"))
+        let place = listener.endpoint.description, port = Self.port(of: place)
         var directory = "/tmp/zproc-\(user)-lure\(id)", name = "near-1", said: String?, linked: String?
-        var address = "tcp://127.0.0.1:\(port)", mode: mode_t = 0o700
+        var address = place, mode: mode_t = 0o700
         switch lure {
         case .right: break
         case .otherName: name = "hub"
@@ -259,7 +258,7 @@ import ZeroMQ
         let path = "\(directory)/\(name)"
         try #require(mkdir(directory, mode) == 0)
         if let linked { try #require(symlink(directory, linked) == 0) }
-        let unix = UnixSocketTransport(), transport = ZeroMQTransport()
+        let unix = UnixSocketTransport()
         defer {
             if let linked { unlink(linked) }
             rmdir(directory)
@@ -268,9 +267,8 @@ import ZeroMQ
         let answer = try MessagePackEncoder().encode([address, said ?? "unix://\(path)"]), node = NodeID.random()
         let lured = try unix.listen(at: Endpoint(.unix, path))
         try lured.start(MisleadingHub(lured, node, saying: answer, errors: "asked there"))
-        let listener = try transport.listen(at: Endpoint("tcp://127.0.0.1:\(port)"))
         try listener.start(MisleadingHub(listener, node, saying: answer, errors: "asked here"))
-        let client = try await Context(connectingTo: "tcp://127.0.0.1:\(port)", backend: .threads)
+        let client = try await Context(connectingTo: place, backend: .threads)
         let error = await #expect(throws: (any Error).self) { _ = try await client.ping() }
         #expect(error.map { "\($0)" }?.contains(lure == .right ? "asked there" : "asked here") == true)
         await client.shutdown()
@@ -325,6 +323,8 @@ import ZeroMQ
 
     private struct Unexpected: Error {}
 
+    private static func port(of address: String) -> Int { address.split(separator: ":").last.flatMap { Int($0) } ?? 0 }
+
     /// Has a program put its sockets into a directory.
     private static func options(_ directory: String) -> ProcessOptions {
         var options = ProcessOptions()
@@ -340,9 +340,10 @@ import ZeroMQ
     }
 }
 
-private func serve(at port: Int) async throws {
+/// Lets others in, and says where.
+private func serve(_ name: String, _ state: SharedState) async throws {
     let hub = try Context(.threads)
-    try hub.publish(at: "tcp://127.0.0.1:\(port)")
+    try await state.set(name, to: hub.publish(at: "tcp://127.0.0.1:*"))
     try await Task.sleep(for: .seconds(10_000))
 }
 
