@@ -146,10 +146,10 @@ enum HotPath: String, CaseIterable, Codable {
     ) async throws {
         var options = ContextOptions()
         options.threadCount = threadCount
-        // As with a hub of another machine.
-        options.transport = .zeroMQ
         try await withContext(.processes, state: .init(engine: engine), options: options) { hub in
             let address = try hub.publish(at: address)
+            // As from another machine.
+            options.transport = .zeroMQ
             let client = try await Context(connectingTo: address, backend: .threads, options: options)
             try await body(client, hub)
             await client.shutdown()
