@@ -25,8 +25,6 @@ final class UnixSocketLink: TransportLink {
     private static let pause: Duration = .milliseconds(10), attempts = 500
 
     func connect(attempt: Int = 1) {
-        // It may have been closed meanwhile.
-        guard ended.withLock({ $0 == nil }) else { return stream.close() }
         do throws(UnixSocket.Failure) {
             try stream.open(handlers, connectingTo: endpoint.address)
         } catch {
