@@ -231,6 +231,36 @@ import ZProcTransports
         await transport.shutdown()
     }
 
+    /// What waits for room is sent although whoever serves the stream is held up.
+    @Test func whatWaitsIsSentBesides() async throws {
+        let path = Self.freshPath(), transport = UnixSocketTransport()
+        let listener = try transport.listen(at: Endpoint(.unix, path), options: Self.beating)
+        let answer = [UInt8](repeating: 7, count: 8 << 20)
+        let guests = BlockingReceiver()
+        try listener.start(guests)
+        let peer = try #require(Self.connectedSocket(path))
+        #expect(send(peer, Self.framed([1]), 5, Int32(MSG_NOSIGNAL)) == 5)
+        try await eventually { guests.count == 1 }
+        // More than there is room for.
+        try listener.send(answer, to: #require(guests.last))
+        #expect(send(peer, Self.framed(BlockingReceiver.blocking), 5, Int32(MSG_NOSIGNAL)) == 5)
+        try await eventually { guests.count == 2 }
+        let whole = try await concurrently { () -> Bool in
+            var bytes = [UInt8](repeating: 0, count: 4)
+            repeat {
+                guard recv(peer, &bytes, bytes.count, Int32(MSG_WAITALL)) == bytes.count else { return false }
+            } while bytes == Self.heartbeat
+            var message = answer.map { _ in UInt8(0) }
+            return recv(peer, &message, message.count, Int32(MSG_WAITALL)) == message.count && message == answer
+        }
+        #expect(whole)
+        #expect(guests.isHeldUp)
+        guests.goOn()
+        close(peer)
+        try await eventually { guests.lostCount == 1 }
+        await transport.shutdown()
+    }
+
     /// A link gives them when it has had one, and then finds out when there are no more.
     @Test func aLinkFindsOutThatTheOtherSideStandsStill() async throws {
         let path = Self.freshPath(), transport = UnixSocketTransport()
@@ -336,14 +366,21 @@ private func concurrently<Value: Sendable>(_ body: @escaping @Sendable () -> Val
 private final class BlockingReceiver: ListenerReceiver {
     static let blocking: [UInt8] = [66]
     private let received = Atomic(0), lost = Atomic(0)
-    private let gate = DispatchSemaphore(value: 0)
+    private let gate = DispatchSemaphore(value: 0), hasGoneOn = Atomic(false)
+    private let peer = Mutex<PeerID?>(nil)
+    /// Who sent something last.
+    var last: PeerID? { peer.withLock(\.self) }
+    var isHeldUp: Bool { !hasGoneOn.load(ordering: .relaxed) }
     var count: Int { received.load(ordering: .relaxed) }
     var lostCount: Int { lost.load(ordering: .relaxed) }
 
     func goOn() { gate.signal() }
     func listenerReceived(_ message: [UInt8], from peer: PeerID) {
+        self.peer.withLock { $0 = peer }
         received.add(1, ordering: .relaxed)
-        if message == Self.blocking { gate.wait() }
+        guard message == Self.blocking else { return }
+        gate.wait()
+        hasGoneOn.store(true, ordering: .relaxed)
     }
     func listenerLost(_ peer: PeerID) { lost.add(1, ordering: .relaxed) }
 }
