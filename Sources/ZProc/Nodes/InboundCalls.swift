@@ -340,7 +340,7 @@ extension InboundCalls: ListenerReceiver {
             if state.recent?.peer == peer { state.recent = nil }
             return (state.callers.removeValue(forKey: peer), state.moved.removeValue(forKey: peer))
         }
-        // Outside the lock, with its calls.
+        // Let go of outside the lock.
         withExtendedLifetime(moved) {}
         if let lost { leave(lost) }
     }

@@ -3,6 +3,7 @@
 
 internal import Glibc
 internal import Synchronization
+internal import WeakReferences
 internal import ZProcCore
 
 /// The Unix domain socket of a hub that listens at a ZeroMQ address, where programs of the same user on the same machine
@@ -128,7 +129,10 @@ final class NearbyLink: LinkReceiver {
                 return true
             }
             guard isOpen else { return link.close() }
-            AlarmClock.shared.set(after: NearbyMove.patience) { receiver.refuse() }
+            // As long as there is a link it has its receiver; the alarm keeps neither.
+            AlarmClock.shared.set(after: NearbyMove.patience) { [receiver = WeakReference(receiver)] in
+                receiver.object?.refuse()
+            }
             try link.send(Envelope.hello(info).encoded())
         } catch {
             receiver.refuse()
