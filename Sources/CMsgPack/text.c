@@ -17,19 +17,30 @@ static inline size_t sequence_length(const uint8_t *at, size_t left) {
     return first < 0xf5 && left >= 4 && is_continuation(at[3]) ? 4 : 0;
 }
 
-bool cmsgpack_is_utf8(const uint8_t *bytes, size_t count) {
-    const uint64_t high_bits = 0x8080808080808080u;
-    uint64_t word;
+/// Eight bits each of all bytes together; only their highest bits mean anything.
+static inline uint64_t bits_of(const uint8_t *bytes, size_t count) {
     if (count >= 8) {
-        // Most text is ASCII: eight bytes at a time, the last eight overlapping.
-        uint64_t seen = 0;
+        // Eight bytes at a time, the last eight overlapping.
+        uint64_t seen = 0, word;
         for (size_t index = 0; index + 8 <= count; index += 8) {
             memcpy(&word, bytes + index, 8);
             seen |= word;
         }
         memcpy(&word, bytes + count - 8, 8);
-        if (((seen | word) & high_bits) == 0) { return true; }
+        return seen | word;
     }
+    if (count >= 4) {
+        uint32_t first, last;
+        memcpy(&first, bytes, 4);
+        memcpy(&last, bytes + count - 4, 4);
+        return first | last;
+    }
+    return count == 0 ? 0 : bytes[0] | bytes[count / 2] | bytes[count - 1];
+}
+
+cmsgpack_text cmsgpack_check_text(const uint8_t *bytes, size_t count) {
+    // Most text is ASCII.
+    if ((bits_of(bytes, count) & 0x8080808080808080u) == 0) { return CMSGPACK_TEXT_ASCII; }
     size_t index = 0;
     while (index < count) {
         if (bytes[index] < 0x80) {
@@ -37,8 +48,8 @@ bool cmsgpack_is_utf8(const uint8_t *bytes, size_t count) {
             continue;
         }
         size_t length = sequence_length(bytes + index, count - index);
-        if (length == 0) { return false; }
+        if (length == 0) { return CMSGPACK_TEXT_INVALID; }
         index += length;
     }
-    return true;
+    return CMSGPACK_TEXT_UTF8;
 }

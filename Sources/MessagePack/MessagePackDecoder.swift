@@ -104,22 +104,16 @@ public struct MessagePackDecoder: Sendable {
         {
             return try wellKnown.readSmall(type, bytes)
         }
-        var message = cmsgpack_message()
-        do throws(MessagePackError) {
+        if wellKnown != .none {
+            var message = cmsgpack_message()
+            defer { cmsgpack_message_free(&message) }
             try scan(bytes, limits, &message)
-            if wellKnown != .none {
-                let value = try wellKnown.read(type, &message, cmsgpack_cursor(offset: 0, span: 0))
-                cmsgpack_message_free(&message)
-                return value
-            }
-        } catch {
-            cmsgpack_message_free(&message)
-            throw error
+            return try wellKnown.read(type, &message, cmsgpack_cursor(offset: 0, span: 0))
         }
-        var state = DecodingState(message, userInfo)
-        defer {
-            if !isKnownUniquelyReferenced(&state) { state.copyBytes() }
-        }
-        return try T(from: ValueReader(state: state, cursor: cmsgpack_cursor(offset: 0, span: 0), node: 0))
+        let state = DecodingState.take(userInfo)
+        defer { DecodingState.putDown(state) }
+        let core = state._withUnsafeGuaranteedRef { $0.core }
+        try scan(bytes, limits, core.message)
+        return try core.decode(type, at: cmsgpack_cursor(offset: 0, span: 0), node: 0)
     }
 }

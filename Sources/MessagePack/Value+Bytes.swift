@@ -76,7 +76,9 @@ extension Value {
     init(reading message: Message, at cursor: cmsgpack_cursor) throws(MessagePackError) {
         var place = cursor
         do throws(MessagePackError) {
-            self = try Value.next(message, &place)
+            var pairs = cmsgpack_pairs()
+            defer { cmsgpack_pairs_free(&pairs) }
+            self = try Value.next(message, &place, &pairs)
         } catch {
             let path = path(in: message, from: Int(cursor.offset), to: error.byteOffset ?? 0)
             throw MessagePackError(error.code, error.message, codingPath: path, byteOffset: error.byteOffset)
@@ -85,7 +87,8 @@ extension Value {
 
     private static func next(
         _ message: Message,
-        _ cursor: inout cmsgpack_cursor
+        _ cursor: inout cmsgpack_cursor,
+        _ pairs: inout cmsgpack_pairs
     ) throws(MessagePackError) -> Value {
         let start = message.pointee.bytes + Int(cursor.offset)
         let token = cmsgpack_read(start)
@@ -96,10 +99,10 @@ extension Value {
             guard cmsgpack_kind(UInt32(token.kind)) == CMSGPACK_MAP else {
                 var elements: [Value] = []
                 elements.reserveCapacity(count)
-                for _ in 0..<count { elements.append(try next(message, &cursor)) }
+                for _ in 0..<count { elements.append(try next(message, &cursor, &pairs)) }
                 return .array(elements)
             }
-            return .map(try nextMap(count, message, &cursor))
+            return .map(try nextMap(count, message, &cursor, &pairs))
         }
         let offset = Int(cursor.offset)
         cursor = cmsgpack_skip(message, cursor)
@@ -128,18 +131,19 @@ extension Value {
     private static func nextMap(
         _ count: Int,
         _ message: Message,
-        _ cursor: inout cmsgpack_cursor
+        _ cursor: inout cmsgpack_cursor,
+        _ pairs: inout cmsgpack_pairs
     ) throws(MessagePackError) -> Map {
-        let map = cmsgpack_map(first: cursor, count: UInt32(truncatingIfNeeded: count))
-        var (integers, fault): (UInt32, UInt32) = (0, 0)
-        let isPlain = cmsgpack_check_keys(message, map, hashSeed, &integers, &fault) == CMSGPACK_MAP_OK
-        var pairs: [Map.Element] = []
-        pairs.reserveCapacity(count)
+        var fault: UInt32 = 0
+        let size = UInt32(truncatingIfNeeded: count)
+        let isPlain = cmsgpack_pairs_read(&pairs, message, cursor, size, &fault) == CMSGPACK_MAP_OK
+        var elements: [Map.Element] = []
+        elements.reserveCapacity(count)
         for _ in 0..<count {
-            let key = try next(message, &cursor)
-            pairs.append((key, try next(message, &cursor)))
+            let key = try next(message, &cursor, &pairs)
+            elements.append((key, try next(message, &cursor, &pairs)))
         }
-        return isPlain ? Map(unique: pairs) : Map(uniquing: pairs)
+        return isPlain ? Map(unique: elements) : Map(uniquing: elements)
     }
 }
 

@@ -196,8 +196,14 @@ static inline uint64_t cmsgpack_load64(const uint8_t *at) {
     return value;
 }
 
-/// Whether the bytes are UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool cmsgpack_is_utf8(const uint8_t *bytes, size_t count);
+typedef enum cmsgpack_text {
+    CMSGPACK_TEXT_INVALID,
+    CMSGPACK_TEXT_UTF8, ///< No overlong forms, no surrogates, nothing above U+10FFFF.
+    CMSGPACK_TEXT_ASCII,
+} cmsgpack_text;
+
+/// What text the bytes are.
+cmsgpack_text cmsgpack_check_text(const uint8_t *bytes, size_t count);
 
 /// The most bytes of a value whose first byte tells its size.
 #define CMSGPACK_SMALL_VALUE_SIZE 32
@@ -208,44 +214,106 @@ bool cmsgpack_is_small_value(const uint8_t *bytes, size_t count);
 /// Reads the header at `at`, which lies in a scanned message.
 cmsgpack_token cmsgpack_read(const uint8_t *at);
 
-/// The place after the value at `cursor`.
-cmsgpack_cursor cmsgpack_skip(const cmsgpack_message *message, cmsgpack_cursor cursor);
+/// Reads the header at `at`; those of small arrays and maps at once.
+static inline cmsgpack_token cmsgpack_read_container(const uint8_t *at) {
+    if (__builtin_expect((*at & 0xe0) == 0x80, 1)) {
+        cmsgpack_kind kind = *at < 0x90 ? CMSGPACK_MAP : CMSGPACK_ARRAY;
+        return (cmsgpack_token){.number = *at & 0x0f, .kind = (uint8_t)kind, .header = 1};
+    }
+    return cmsgpack_read(at);
+}
 
-/// One step of a coding path, and a hint for the next key wanted of the map at that place.
+extern const uint8_t cmsgpack_fixed_sizes[256];
+
+/// The size of a value whose first byte says it all, or 0.
+static inline uint32_t cmsgpack_fixed_size(uint8_t first) {
+    // Where processors guess right that it is a short string, nothing waits for the table.
+    return (first & 0xe0) == 0xa0 ? 1 + (first & 0x1f) : cmsgpack_fixed_sizes[first];
+}
+
+/// The place after a value of any size.
+cmsgpack_cursor cmsgpack_skip_any(const cmsgpack_message *message, cmsgpack_cursor cursor);
+
+/// The place after the value at `cursor`.
+static inline cmsgpack_cursor cmsgpack_skip(const cmsgpack_message *message, cmsgpack_cursor cursor) {
+    uint8_t first = message->bytes[cursor.offset];
+    uint32_t size = cmsgpack_fixed_size(first);
+    if (__builtin_expect(size == 0, 0)) {
+        // A small array or map that is not empty.
+        if ((first & 0xe0) == 0x80 && (first & 0x0f) != 0) {
+            return (cmsgpack_cursor){message->spans[cursor.span].end, message->spans[cursor.span].next};
+        }
+        return cmsgpack_skip_any(message, cursor);
+    }
+    return (cmsgpack_cursor){cursor.offset + size, cursor.span};
+}
+
+/// One step of a coding path.
 typedef struct cmsgpack_node {
     uint32_t parent;
     uint32_t step; ///< The offset of the key, or the index of the element.
     bool is_index;
     bool is_root;
-    uint32_t owner; ///< The offset of the first key of the map the hint belongs to.
-    uint32_t hint_index;
-    cmsgpack_cursor hint;
 } cmsgpack_node;
 
-/// A map's pairs.
-typedef struct cmsgpack_map {
-    cmsgpack_cursor first;
+typedef enum cmsgpack_key_kind {
+    CMSGPACK_KEY_STRING,
+    CMSGPACK_KEY_INTEGER,
+    CMSGPACK_KEY_OTHER,    ///< Neither of these.
+    CMSGPACK_KEY_REPLACED, ///< A later pair has the same key.
+} cmsgpack_key_kind;
+
+/// A pair of a map.
+typedef struct cmsgpack_pair {
+    uint64_t mark; ///< The integer; or the length of the string and its first bytes, which most strings differ in.
+    cmsgpack_cursor value;
+    uint32_t key; ///< The offset of the key.
+    uint32_t kind;
+} cmsgpack_pair;
+
+typedef struct cmsgpack_slot {
+    uint32_t hash;
+    uint32_t number; ///< Of the pair: one more than its index, so that no pair is 0.
+} cmsgpack_slot;
+
+/// The pairs of one map after the other, in memory that is used again; all zeros at first.
+typedef struct cmsgpack_pairs {
+    cmsgpack_pair *all;
+    cmsgpack_slot *slots; ///< A table of the pairs by their keys' hashes, if there are many.
+    size_t slot_mask;
     uint32_t count;
-} cmsgpack_map;
+    uint32_t capacity;
+    uint32_t next;         ///< The pair that is asked for next if keys are asked for in their order.
+    uint32_t string_count; ///< Pairs whose key is a string, replaced ones too.
+    bool are_plain;        ///< All keys are short strings, and no two marks are the same, so that no two keys are.
+} cmsgpack_pairs;
 
 typedef enum cmsgpack_map_status {
     CMSGPACK_MAP_OK,
+    CMSGPACK_MAP_NONE,     ///< There is another value; `*fault` is its offset.
     CMSGPACK_MAP_REPEATED, ///< A key appears twice.
-    CMSGPACK_MAP_BAD_KEY,  ///< A key is neither a string nor an int64_t; `*fault` is its offset.
+    CMSGPACK_MAP_BAD_KEY,  ///< A key is neither a string nor an int64_t; `*fault` is the offset of the first.
 } cmsgpack_map_status;
 
-/// Looks at all keys of a map once: are they strings or integers (how many of those?), and each there once?
-cmsgpack_map_status cmsgpack_check_keys(const cmsgpack_message *message, cmsgpack_map map, uint64_t seed,
-                                        uint32_t *integers_found, uint32_t *fault);
+/// Looks at each key of a map: what it is, whether it is there once, and where its value is.
+///
+/// Stops the program when memory runs out, as Swift's own collections do.
+cmsgpack_map_status cmsgpack_pairs_read(cmsgpack_pairs *pairs, const cmsgpack_message *message, cmsgpack_cursor first,
+                                        uint32_t count, uint32_t *fault);
 
-/// Finds the pair whose key is this string, starting with the pair after the one found last. On success `*key_at` is
-/// the offset of the key and `*value` the place of the value.
-bool cmsgpack_find(const cmsgpack_message *message, cmsgpack_map map, cmsgpack_node *node, const uint8_t *key,
-                   size_t key_count, uint32_t *key_at, cmsgpack_cursor *value);
+/// The same for the map at `cursor`, if there is one.
+cmsgpack_map_status cmsgpack_pairs_open(cmsgpack_pairs *pairs, const cmsgpack_message *message, cmsgpack_cursor cursor,
+                                        uint32_t *fault);
 
-/// The same, for an integer key.
-bool cmsgpack_find_integer(const cmsgpack_message *message, cmsgpack_map map, cmsgpack_node *node, int64_t key,
-                           uint32_t *key_at, cmsgpack_cursor *value);
+/// The pair whose key is this string, or null; found at once if it follows the one found last.
+const cmsgpack_pair *cmsgpack_pairs_find(cmsgpack_pairs *pairs, const cmsgpack_message *message, const uint8_t *key,
+                                         size_t count);
+
+/// The pair whose key is this integer, or null.
+const cmsgpack_pair *cmsgpack_pairs_find_integer(cmsgpack_pairs *pairs, int64_t key);
+
+/// Gives back the memory.
+void cmsgpack_pairs_free(cmsgpack_pairs *pairs);
 
 // Reads `count` elements at `at` into `out` and returns how many could be read; `*stop` is where reading stopped.
 size_t cmsgpack_read_int8(const uint8_t *at, size_t count, void *out, const uint8_t **stop);
@@ -261,20 +329,29 @@ size_t cmsgpack_read_double(const uint8_t *at, size_t count, void *out, const ui
 size_t cmsgpack_read_bool(const uint8_t *at, size_t count, void *out, const uint8_t **stop);
 
 // ---------------------------------------------------------------------------------------------------------------------
-// A table from addresses to objects that live for ever: what is worth keeping for each type of coding key.
+// Objects that live for ever: what is worth keeping for each type of coding key, by the type's address. Any thread may
+// look for one and add one at any time.
 
-/// A table that only grows, up to a bound, and that any thread may read and add to at any time.
-typedef struct cmsgpack_cache {
-    void *slots[1024];
-} cmsgpack_cache;
+/// The writer factory of a type of keys, or null.
+void *cmsgpack_find_writer(const void *key);
 
-cmsgpack_cache *cmsgpack_writer_cache(void);
-cmsgpack_cache *cmsgpack_reader_cache(void);
+/// The lender of a type of keys, or null.
+void *cmsgpack_find_reader(const void *key);
 
-/// The object of a key, or null.
-void *cmsgpack_cache_find(cmsgpack_cache *cache, const void *key);
+/// Whether there is room for the lender of a type of keys.
+bool cmsgpack_has_room_for_reader(const void *key);
 
-/// Adds an object unless the key has one or there is no room; false says that the object stays the caller's.
-bool cmsgpack_cache_add(cmsgpack_cache *cache, const void *key, void *value);
+/// Adds one unless the key has one or there is no room; false says that the object stays the caller's.
+bool cmsgpack_add_writer(const void *key, void *value);
+bool cmsgpack_add_reader(const void *key, void *value);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Objects at rest, each of which has one user at a time: what a decoder has made and the next one can use again.
+
+/// An object that was put down, or null. Its fields are as whoever put it down left them.
+void *cmsgpack_idle_take(void);
+
+/// Puts an object down for any thread to take; false says that there is no room, and the object stays the caller's.
+bool cmsgpack_idle_put(void *object);
 
 #endif

@@ -137,7 +137,7 @@ func arrayHeader(
     _ type: Any.Type
 ) throws(MessagePackError) -> (count: Int, first: cmsgpack_cursor) {
     let start = message.pointee.bytes + Int(cursor.offset)
-    let token = cmsgpack_read(start)
+    let token = cmsgpack_read_container(start)
     guard cmsgpack_kind(UInt32(token.kind)) == CMSGPACK_ARRAY else {
         throw mismatch(type, .array, start, at: cursor.offset)
     }

@@ -8,9 +8,6 @@ internal import CMsgPack
 /// The pointee lives as long as the `DecodingState` or the call that scanned it.
 typealias Message = UnsafeMutablePointer<cmsgpack_message>
 
-/// Seeds the hashes of keys, so that no sender can prepare keys that collide.
-let hashSeed = UInt64.random(in: .min ... .max)
-
 /// Checks all of `bytes` and hands over the message they are, for the time of the call.
 func withScannedMessage<Result>(
     _ bytes: UnsafeRawBufferPointer,

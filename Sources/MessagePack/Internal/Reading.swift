@@ -20,6 +20,9 @@ func readBool(_ start: Bytes) -> Bool? {
 func readInteger<I: FixedWidthInteger>(_ start: Bytes, as type: I.Type = I.self) -> I? {
     let first = start.pointee
     if first < 0x80 { return I(truncatingIfNeeded: first) }
+    // The integers of two and four bytes, which most of the others are.
+    if first == 0xcd { return I(exactly: cmsgpack_load16(start + 1)) }
+    if first == 0xce { return I(exactly: cmsgpack_load32(start + 1)) }
     let token = cmsgpack_read(start)
     switch cmsgpack_kind(UInt32(token.kind)) {
     case CMSGPACK_INT: return I(exactly: Int64(bitPattern: token.number))
@@ -75,11 +78,14 @@ private func readLongString(_ start: Bytes) -> String? {
 extension String {
     /// Makes a string of bytes; nil when they are not UTF-8.
     ///
-    /// `String(validating:as:)` does the same at several times the cost.
+    /// `String(validating:as:)` does the same at several times the cost, and `String(decoding:as:)` checks them again.
     @inline(__always)
     package init?(checking text: UnsafeBufferPointer<UInt8>) {
-        guard cmsgpack_is_utf8(text.baseAddress, text.count) else { return nil }
-        self.init(decoding: text, as: UTF8.self)
+        let kind = cmsgpack_check_text(text.baseAddress, text.count)
+        guard kind != CMSGPACK_TEXT_INVALID else { return nil }
+        // Checked above.
+        let checked = UTF8Span(unchecked: text.span, isKnownASCII: kind == CMSGPACK_TEXT_ASCII)
+        self.init(copying: checked)
     }
 }
 

@@ -13,7 +13,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     var cursor: cmsgpack_cursor
     var index: UInt32 = 0
 
-    var codingPath: [any CodingKey] { state.codingPath(node) }
+    var codingPath: [any CodingKey] { state.core.codingPath(node) }
     var count: Int? { Int(elementCount) }
     var currentIndex: Int { Int(index) }
     var isAtEnd: Bool { index == elementCount }
@@ -42,7 +42,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
 
     mutating func decode<T: Decodable>(_ type: T.Type) throws -> T {
         _ = try start(type)
-        let value = try state.decode(type, at: cursor, parent: node, step: index, isIndex: true)
+        let value = try state.core.decode(type, at: cursor, parent: node, step: index, isIndex: true)
         advance()
         return value
     }
@@ -50,7 +50,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     mutating func nestedContainer<Nested: CodingKey>(
         keyedBy type: Nested.Type
     ) throws -> KeyedDecodingContainer<Nested> {
-        let container: KeyedDecodingContainer<Nested> = try state.keyedContainer(
+        let container: KeyedDecodingContainer<Nested> = try state.core.keyedContainer(
             at: try place(Value.Map.self),
             node: pushed()
         )
@@ -59,7 +59,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     }
 
     mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        let reader = try state.unkeyedReader(at: try place([Value].self), node: pushed())
+        let reader = try state.core.unkeyedReader(at: try place([Value].self), node: pushed())
         advance()
         return reader
     }
@@ -70,7 +70,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         return reader
     }
 
-    private func pushed() -> UInt32 { state.push(parent: node, step: index, isIndex: true) }
+    private func pushed() -> UInt32 { state.core.push(parent: node, step: index, isIndex: true) }
 
     private func place(_ type: Any.Type) throws -> cmsgpack_cursor {
         _ = try start(type)
@@ -80,12 +80,12 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     @inline(__always)
     private func start(_ type: Any.Type) throws -> Bytes {
         guard index < elementCount else { throw atEnd(type) }
-        return state.start(of: cursor)
+        return state.core.start(of: cursor)
     }
 
     @inline(__always)
     private mutating func advance() {
-        cursor = cmsgpack_skip(state.message, cursor)
+        cursor = cmsgpack_skip(state.core.message, cursor)
         index += 1
     }
 
@@ -94,7 +94,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         let start = try start(T.self)
         guard let value = read(start) else {
             let error = mismatch(T.self, wanted, start, at: cursor.offset)
-            throw state.located(error, parent: node, step: index, isIndex: true)
+            throw state.core.located(error, parent: node, step: index, isIndex: true)
         }
         advance()
         return value
@@ -104,18 +104,18 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         MessagePackError(
             .endOfArray,
             "expected \(type) at index \(index), the array has \(elementCount) elements",
-            codingPath: state.path(node) + ["[\(index)]"],
+            codingPath: state.core.path(node) + ["[\(index)]"],
             byteOffset: Int(offset)
         )
     }
 }
 
-extension DecodingState {
+extension DecodingCore {
     func unkeyedReader(at cursor: cmsgpack_cursor, node: UInt32) throws(MessagePackError) -> UnkeyedReader {
         do throws(MessagePackError) {
             let (count, first) = try arrayHeader(message, cursor, [Value].self)
             return UnkeyedReader(
-                state: self,
+                state: pointee.state,
                 node: node,
                 elementCount: UInt32(count),
                 offset: cursor.offset,

@@ -11,15 +11,15 @@ struct ValueReader: Decoder, SingleValueDecodingContainer {
     let cursor: cmsgpack_cursor
     let node: UInt32
 
-    var codingPath: [any CodingKey] { state.codingPath(node) }
+    var codingPath: [any CodingKey] { state.core.codingPath(node) }
     var userInfo: [CodingUserInfoKey: Any] { state.userInfo }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        try state.keyedContainer(at: cursor, node: node)
+        try state.core.keyedContainer(at: cursor, node: node)
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        try state.unkeyedReader(at: cursor, node: node)
+        try state.core.unkeyedReader(at: cursor, node: node)
     }
 
     func singleValueContainer() -> any SingleValueDecodingContainer { self }
@@ -43,20 +43,20 @@ struct ValueReader: Decoder, SingleValueDecodingContainer {
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
         let wellKnown = WellKnownType.of(type)
         // The same place, so the way to it is the same.
-        if wellKnown == .none { return try T(from: self) }
+        if wellKnown == .none { return try state.core.decode(type, at: cursor, node: node) }
         do throws(MessagePackError) {
-            return try wellKnown.read(type, state.message, cursor)
+            return try wellKnown.read(type, state.core.message, cursor)
         } catch {
-            throw state.located(error, state.path(node))
+            throw state.core.located(error, state.core.path(node))
         }
     }
 
-    private var start: Bytes { state.start(of: cursor) }
+    private var start: Bytes { state.core.start(of: cursor) }
 
     @inline(__always)
     private func checked<T>(_ value: T?, _ wanted: Wanted = .number) throws -> T {
         guard let value else {
-            throw state.located(mismatch(T.self, wanted, start, at: cursor.offset), state.path(node))
+            throw state.core.located(mismatch(T.self, wanted, start, at: cursor.offset), state.core.path(node))
         }
         return value
     }

@@ -18,54 +18,72 @@ extension WellKnownType {
         _ message: Message,
         _ cursor: cmsgpack_cursor
     ) throws(MessagePackError) -> T {
+        // No smaller than the largest of these types.
+        var memory: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        precondition(MemoryLayout<T>.size <= MemoryLayout.size(ofValue: memory))
+        return try withUnsafeMutableBytes(of: &memory) { memory throws(MessagePackError) in
+            let start = memory.baseAddress.unsafelyUnwrapped
+            try read(into: start, type, message, cursor)
+            // Not cast, which would copy it.
+            return start.assumingMemoryBound(to: type).move()
+        }
+    }
+
+    /// Makes the value in memory that has none yet.
+    private func read(
+        into memory: UnsafeMutableRawPointer,
+        _ type: Any.Type,
+        _ message: Message,
+        _ cursor: cmsgpack_cursor
+    ) throws(MessagePackError) {
         let start = message.pointee.bytes + Int(cursor.offset)
         let at = ArrayPlace(message: message, cursor: cursor)
         switch self {
         case .none: throw mismatch(type, .map, start, at: cursor.offset)
-        case .bool: return try same(type, readBool(start), .bool, start, cursor)
-        case .int: return try same(type, readInteger(start, as: Int.self), .number, start, cursor)
-        case .int8: return try same(type, readInteger(start, as: Int8.self), .number, start, cursor)
-        case .int16: return try same(type, readInteger(start, as: Int16.self), .number, start, cursor)
-        case .int32: return try same(type, readInteger(start, as: Int32.self), .number, start, cursor)
-        case .int64: return try same(type, readInteger(start, as: Int64.self), .number, start, cursor)
-        case .uint: return try same(type, readInteger(start, as: UInt.self), .number, start, cursor)
-        case .uint8: return try same(type, readInteger(start, as: UInt8.self), .number, start, cursor)
-        case .uint16: return try same(type, readInteger(start, as: UInt16.self), .number, start, cursor)
-        case .uint32: return try same(type, readInteger(start, as: UInt32.self), .number, start, cursor)
-        case .uint64: return try same(type, readInteger(start, as: UInt64.self), .number, start, cursor)
-        case .float: return try same(type, readFloat(start), .number, start, cursor)
-        case .double: return try same(type, readDouble(start), .number, start, cursor)
-        case .string: return try same(type, readString(start), .text, start, cursor)
-        case .date: return try same(type, readTimestamp(start)?.date, .timestamp, start, cursor)
-        case .timestamp: return try same(type, readTimestamp(start), .timestamp, start, cursor)
-        case .value: return identity(try Value(reading: message, at: cursor), as: type)
+        case .bool: try put(readBool(start), into: memory, type, .bool, start, cursor)
+        case .int: try put(readInteger(start, as: Int.self), into: memory, type, .number, start, cursor)
+        case .int8: try put(readInteger(start, as: Int8.self), into: memory, type, .number, start, cursor)
+        case .int16: try put(readInteger(start, as: Int16.self), into: memory, type, .number, start, cursor)
+        case .int32: try put(readInteger(start, as: Int32.self), into: memory, type, .number, start, cursor)
+        case .int64: try put(readInteger(start, as: Int64.self), into: memory, type, .number, start, cursor)
+        case .uint: try put(readInteger(start, as: UInt.self), into: memory, type, .number, start, cursor)
+        case .uint8: try put(readInteger(start, as: UInt8.self), into: memory, type, .number, start, cursor)
+        case .uint16: try put(readInteger(start, as: UInt16.self), into: memory, type, .number, start, cursor)
+        case .uint32: try put(readInteger(start, as: UInt32.self), into: memory, type, .number, start, cursor)
+        case .uint64: try put(readInteger(start, as: UInt64.self), into: memory, type, .number, start, cursor)
+        case .float: try put(readFloat(start), into: memory, type, .number, start, cursor)
+        case .double: try put(readDouble(start), into: memory, type, .number, start, cursor)
+        case .string: try put(readString(start), into: memory, type, .text, start, cursor)
+        case .date: try put(readTimestamp(start)?.date, into: memory, type, .timestamp, start, cursor)
+        case .timestamp: try put(readTimestamp(start), into: memory, type, .timestamp, start, cursor)
+        case .value: put(try Value(reading: message, at: cursor), into: memory)
         case .encoded:
             let end = cmsgpack_skip(message, cursor).offset
-            return identity(EncodedValue(copying: message, from: cursor.offset, to: end), as: type)
-        case .encodedValues: return identity(try at.encodedValues(), as: type)
-        case .bytes: return identity(try at.bytes(), as: type)
-        case .blobs: return identity(try at.blobs(), as: type)
+            put(EncodedValue(copying: message, from: cursor.offset, to: end), into: memory)
+        case .encodedValues: put(try at.encodedValues(), into: memory)
+        case .bytes: put(try at.bytes(), into: memory)
+        case .blobs: put(try at.blobs(), into: memory)
         case .data:
-            if let bytes = readBinary(start) { return identity(Data(bytes), as: type) }
-            return identity(Data(try at.integers(Data.self, cmsgpack_read_uint8) as [UInt8]), as: type)
-        case .bools: return identity(try at.elements(cmsgpack_read_bool, readBool, .bool) as [Bool], as: type)
-        case .ints: return identity(try at.integers(type, readInts) as [Int], as: type)
-        case .int8s: return identity(try at.integers(type, cmsgpack_read_int8) as [Int8], as: type)
-        case .int16s: return identity(try at.integers(type, cmsgpack_read_int16) as [Int16], as: type)
-        case .int32s: return identity(try at.integers(type, cmsgpack_read_int32) as [Int32], as: type)
-        case .int64s: return identity(try at.integers(type, cmsgpack_read_int64) as [Int64], as: type)
-        case .uints: return identity(try at.integers(type, readUInts) as [UInt], as: type)
-        case .uint16s: return identity(try at.integers(type, cmsgpack_read_uint16) as [UInt16], as: type)
-        case .uint32s: return identity(try at.integers(type, cmsgpack_read_uint32) as [UInt32], as: type)
-        case .uint64s: return identity(try at.integers(type, cmsgpack_read_uint64) as [UInt64], as: type)
-        case .floats: return identity(try at.elements(cmsgpack_read_float, readFloat) as [Float], as: type)
-        case .doubles: return identity(try at.elements(cmsgpack_read_double, readDouble) as [Double], as: type)
-        case .strings: return identity(try at.strings(), as: type)
-        case .stringsByName: return identity(try at.pairs(.string) as [String: String], as: type)
-        case .intsByName: return identity(try at.pairs(.int) as [String: Int], as: type)
-        case .doublesByName: return identity(try at.pairs(.double) as [String: Double], as: type)
-        case .boolsByName: return identity(try at.pairs(.bool) as [String: Bool], as: type)
-        case .valuesByName: return identity(try at.pairs(.value) as [String: Value], as: type)
+            if let bytes = readBinary(start) { return put(Data(bytes), into: memory) }
+            put(Data(try at.integers(Data.self, cmsgpack_read_uint8) as [UInt8]), into: memory)
+        case .bools: put(try at.elements(cmsgpack_read_bool, readBool, .bool) as [Bool], into: memory)
+        case .ints: put(try at.integers(type, readInts) as [Int], into: memory)
+        case .int8s: put(try at.integers(type, cmsgpack_read_int8) as [Int8], into: memory)
+        case .int16s: put(try at.integers(type, cmsgpack_read_int16) as [Int16], into: memory)
+        case .int32s: put(try at.integers(type, cmsgpack_read_int32) as [Int32], into: memory)
+        case .int64s: put(try at.integers(type, cmsgpack_read_int64) as [Int64], into: memory)
+        case .uints: put(try at.integers(type, readUInts) as [UInt], into: memory)
+        case .uint16s: put(try at.integers(type, cmsgpack_read_uint16) as [UInt16], into: memory)
+        case .uint32s: put(try at.integers(type, cmsgpack_read_uint32) as [UInt32], into: memory)
+        case .uint64s: put(try at.integers(type, cmsgpack_read_uint64) as [UInt64], into: memory)
+        case .floats: put(try at.elements(cmsgpack_read_float, readFloat) as [Float], into: memory)
+        case .doubles: put(try at.elements(cmsgpack_read_double, readDouble) as [Double], into: memory)
+        case .strings: put(try at.strings(), into: memory)
+        case .stringsByName: put(try at.pairs(.string) as [String: String], into: memory)
+        case .intsByName: put(try at.pairs(.int) as [String: Int], into: memory)
+        case .doublesByName: put(try at.pairs(.double) as [String: Double], into: memory)
+        case .boolsByName: put(try at.pairs(.bool) as [String: Bool], into: memory)
+        case .valuesByName: put(try at.pairs(.value) as [String: Value], into: memory)
         }
     }
 }
@@ -101,13 +119,19 @@ extension EncodedValue {
 }
 
 @inline(__always)
-private func same<Read, T>(
-    _ type: T.Type,
+private func put<Read>(
     _ value: Read?,
+    into memory: UnsafeMutableRawPointer,
+    _ type: Any.Type,
     _ wanted: Wanted,
     _ start: Bytes,
     _ cursor: cmsgpack_cursor
-) throws(MessagePackError) -> T {
+) throws(MessagePackError) {
     guard let value else { throw mismatch(type, wanted, start, at: cursor.offset) }
-    return identity(value, as: type)
+    put(value, into: memory)
+}
+
+@inline(__always)
+private func put<Read>(_ value: Read, into memory: UnsafeMutableRawPointer) {
+    memory.initializeMemory(as: Read.self, to: value)
 }
