@@ -46,6 +46,43 @@ enum MessagePackTarget {
         }
     }
 
+    /// Reads a map by its keys, and keeps the container.
+    private struct Keyed: Decodable {
+        let container: KeyedDecodingContainer<Name>
+        let read: [Value?]
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: Name.self)
+            read = container.allKeys.map { try? container.decode(Value.self, forKey: $0) }
+            self.container = container
+        }
+
+        /// The same map again, now that its decoder is done; and each key's value is that of the value tree.
+        func check(_ map: Value.Map) {
+            let keys = container.allKeys
+            precondition(keys.count == map.count, "\(map.count) keys are read as \(keys)")
+            precondition(container.codingPath.count < 200)
+            for (key, value) in zip(keys, read) {
+                let again = try? container.decode(Value.self, forKey: key)
+                precondition(
+                    again?.encoded() == value?.encoded(),
+                    "\(key) is \(value as Any), and later \(again as Any)"
+                )
+                let number = key.intValue.map { Value.int(Int64($0)) }
+                let text = map.first { $0.key == .string(key.stringValue) }?.value
+                let expected = text ?? map.first { $0.key == number }?.value
+                precondition(value?.encoded() == expected?.encoded(), "\(key) is \(value as Any)")
+            }
+        }
+    }
+
+    private static func checkKeys(_ bytes: [UInt8], _ decoder: MessagePackDecoder) {
+        guard let values = try? decoder.decode([Value].self, from: bytes),
+            let keyed = try? decoder.decode([Keyed].self, from: bytes)
+        else { return }
+        for case (.map(let map), let keyed) in zip(values, keyed) { keyed.check(map) }
+    }
+
     private struct Name: CodingKey {
         let stringValue: String
         let intValue: Int?
@@ -85,6 +122,7 @@ enum MessagePackTarget {
         check([String: EncodedValue].self)
         check(Shape.Choice.self)
         _ = try? decoder.decode(Curious.self, from: bytes)
+        checkKeys(bytes, decoder)
         var small = decoder
         small.limits = MessagePackDecoder.Limits(
             maximumByteCount: 64,
@@ -131,6 +169,14 @@ enum MessagePackTarget {
             seeds["shapes"] = try encoder.encode(shape)
             seeds["choice"] = try encoder.encode(Shape.Choice.some(3))
             seeds["names"] = try encoder.encode(["a": ["b"], "c": []])
+            let long = String(repeating: "k", count: 40)
+            let keyed: [Value] = [
+                ["a": 1, "bc": [2]], ["a": 3, "bc": 4], ["bc": 4, "a": 3], ["a": 1, "bd": 2], [1: 2, "1": 3, -1: 4],
+                .map([.string(long): 1]), .map([.string(long): 2]), ["number1": 1, "number2": 2, "number10": 3],
+            ]
+            seeds["maps"] = Value.array(keyed).encoded()
+            let many = (0..<30).map { (Value.string("key \($0)"), Value.int(Int64($0))) }
+            seeds["many-maps"] = Value.array((0..<2).map { _ in .map(Value.Map(many)) }).encoded()
             seeds["claim"] = [0xdd, 0xff, 0xff, 0xff, 0xff, 0]
             seeds["two-nans"] = try encoder.encode([Double.nan, -.infinity])
             return seeds
