@@ -94,7 +94,16 @@ extension WellKnownType {
 
     /// Reads a value of such a type from the bytes of a small value, which need no scan.
     func readSmall<T>(_ type: T.Type, _ bytes: UnsafeRawBufferPointer) throws -> T {
-        // No optional: the type of one would be looked up each time.
+        if let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) {
+            // These come most often, and there is nothing to move.
+            switch self {
+            case .int: if let value = readInteger(start, as: Int.self) { return identity(value) }
+            case .string: if let value = readString(start) { return identity(value) }
+            case .bool: if let value = readBool(start) { return identity(value) }
+            case .double: if let value = readDouble(start) { return identity(value) }
+            default: break
+            }
+        }
         var message = cmsgpack_message()
         message.bytes = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
         message.count = UInt32(bytes.count)
