@@ -15,6 +15,9 @@ internal import CMsgPack
 /// - Keys may be strings or integers; an integer matches a coding key by its `intValue`. Of equal keys the last counts.
 /// - nil decodes as an optional's `nil`; a missing key too, where `decodeIfPresent` asks.
 ///
+/// A type may keep its `Decoder` or a container of it: they go on reading, from a copy of the message. That copy, with
+/// what is in ``userInfo``, is let go of some time after them: when other values of users' types are decoded.
+///
 /// A decoder is a value and may be used from many tasks at once.
 public struct MessagePackDecoder: Sendable {
     /// What a message may have at most.
