@@ -14,8 +14,7 @@ private protocol LongArray {
         _ core: DecodingCore,
         _ cursor: cmsgpack_cursor,
         _ node: UInt32
-    )
-        throws
+    ) throws
 }
 
 extension Array: LongArray where Element: Decodable {

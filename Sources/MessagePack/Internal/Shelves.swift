@@ -15,7 +15,6 @@ struct Shelf {
     fileprivate var mostBeforeLook = Shelf.few
 
     fileprivate static let few = 16
-
     fileprivate static let none = -1
 }
 
@@ -82,7 +81,7 @@ extension DecodingCore {
         pointee.shelves.inUse = number
     }
 
-    /// Takes back the containers that were lent, up to the first that is not here: says whether all are.
+    /// Takes back the containers that were lent, up to the first that somebody has, and says whether all are here.
     func takeBackMaps() -> Bool {
         while pointee.shelves.inUse != Shelf.none {
             let shelf = pointee.shelves.all + pointee.shelves.inUse
